@@ -1,0 +1,1 @@
+"""Figures of the paper and talk, drawn from data files."""
