@@ -1,0 +1,50 @@
+"""A small, independent checker of certificates: the standard library and mpmath's intervals, nothing else.
+
+`check` takes a certificate as text or as parsed JSON and decides. It believes neither part: the statement is what
+is to be shown, and every bound is computed again from it; the witness only says where to look, so a wrong witness
+can lose a true statement but never win a false one. The proof that an accepted statement is true stands in the
+modules:
+
+- `reading`     exact numbers, limits on sizes, no field of a statement left unexamined;
+- `intervals`   what is trusted of mpmath, and positive definiteness of interval matrices;
+- `rows`        loss and gradient of an anchor class, with every quadrature error derived;
+- `dual`        the minimum and the minimizer enclosed, by convexity;
+- one module a kind, each with `check(statement, witness) -> reason`, registered in `KINDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from verify.checker import etf_optimality, global_optimum
+from verify.checker.reading import Fields, load
+from verify.checker.verdict import ACCEPTED, EXHAUSTED, REJECTED, UNREADABLE, Rejected, Unreadable, Unresolved, Verdict
+
+__all__ = ["KINDS", "Verdict", "check"]
+
+KINDS: dict[str, Callable[[Fields, Fields], str]] = {
+    "etf-optimality": etf_optimality.check,
+    "global-optimum": global_optimum.check,
+}
+
+
+def check(certificate: str | bytes | dict[str, Any]) -> Verdict:
+    """Decide whether the certificate proves its statement; never raises on bad input."""
+    statement: dict[str, Any] = {}
+    try:
+        top = Fields("certificate", certificate if isinstance(certificate, dict) else load(certificate))
+        top.choice("schema", ["nce-certificate"])
+        top.integer("version", 1, 1)
+        claim, witness = top.object("statement"), top.object("witness")
+        top.done()
+        statement = claim.data
+        reason = KINDS[claim.choice("kind", list(KINDS))](claim, witness)
+        claim.done()
+    except Unreadable as stop:
+        return Verdict(UNREADABLE, str(stop), statement)
+    except Rejected as stop:
+        return Verdict(REJECTED, str(stop), statement)
+    except Unresolved as stop:
+        return Verdict(EXHAUSTED, str(stop), statement)
+    return Verdict(ACCEPTED, reason, statement)
