@@ -1,0 +1,81 @@
+"""The optimal values for balanced classes: `L*_k` and the downstream `L_sup*`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+
+from theory.symbolic.step import Obligation, Step, equal, nonnegative, positive
+from theory.symbolic.sums import linear
+
+C = sp.Symbol("e", integer=True, nonnegative=True) + 2
+k, m = sp.symbols("k m", integer=True, positive=True)
+a, b, t, x = sp.symbols("a b t x", positive=True)
+n, c, j = sp.symbols("n c j", integer=True, positive=True)
+
+
+def binomial_theorem() -> Iterator[Obligation]:
+    """Induction on `k`: the coefficients obey Pascal's rule, inside and at both ends."""
+
+    def term(power: sp.Expr, count: sp.Expr) -> sp.Expr:
+        return sp.binomial(power, count) * a**count * b ** (power - count)
+
+    inside = a * term(k, m - 1) + b * term(k, m) - term(k + 1, m)
+    yield equal("inside, Pascal's rule", sp.combsimp(sp.expand_func(inside / (a**m * b ** (k + 1 - m)))), sp.Integer(0))
+    yield equal("at m = 0", b * term(k, sp.Integer(0)), term(k + 1, sp.Integer(0)))
+    yield equal("at m = k + 1", a * term(k, k), term(k + 1, k + 1))
+    yield equal("start, k = 1", term(sp.Integer(1), sp.Integer(0)) + term(sp.Integer(1), sp.Integer(1)), a + b)
+
+
+def nce_value() -> Iterator[Obligation]:
+    """At the ETF `phi = e^{-t}/C + (1 - 1/C) e^{-tx}`; expand the power, then Frullani term by term."""
+    hit, miss = sp.symbols("P_hit P_miss", positive=True)
+    margin = 1 - (-1 / (C - 1))
+    yield equal("margin away from a collision", margin, C / (C - 1))
+    powers = (hit * sp.exp(-t)) ** m * (miss * sp.exp(-t * x)) ** (k - m)
+    law = hit**m * miss ** (k - m)
+    yield equal("each term is e^{-t S_m} with weight P(m)", powers / law, sp.exp(-t * (m + (k - m) * x)))
+    yield equal(
+        "weights sum to one, by the binomial theorem", (hit + miss).subs({hit: 1 / C, miss: 1 - 1 / C}), sp.Integer(1)
+    )
+
+
+def downstream_bound() -> Iterator[Obligation]:
+    """Over pairs, `sum_{c,j} u_c . (w_c - w_j) = C sum_c u_c . w_c - (sum u) . (sum w)`, and `sum u = 0`.
+
+    So the mean margin is at most `C^2 / (C (C-1))`; Jensen, symmetry and monotonicity do the rest, and
+    `w_c = u_c` attains it.
+    """
+    u, w = sp.IndexedBase("u", real=True), sp.IndexedBase("w", real=True)
+    pairs = sp.Sum(sp.Sum(u[c] * (w[c] - w[j]), (j, 1, n)), (c, 1, n))
+    left = linear(linear(pairs))
+    right = n * sp.Sum(u[c] * w[c], (c, 1, n)) - sp.Sum(u[c], (c, 1, n)) * sp.Sum(w[j], (j, 1, n))
+    yield equal("sum of all margins, in every coordinate", left, right)
+    difference = linear(sp.Sum((u[c] - w[c]) ** 2, (c, 1, n)))
+    squares = {sp.Sum(u[c] ** 2, (c, 1, n)): 1, sp.Sum(w[c] ** 2, (c, 1, n)): 1}
+    inner = sp.Sum(u[c] * w[c], (c, 1, n))
+    yield equal("1 - <u, w> is |u - w|^2/2 for unit vectors", difference.subs(squares) / 2, 1 - inner)
+    yield nonnegative("which is a sum of squares", (u[c] - w[c]) ** 2)
+    yield equal("mean margin at the bound", C * C / (C * (C - 1)), C / (C - 1))
+    yield equal("attained at w_c = u_c, for every c' != c", 1 + 1 / (C - 1), C / (C - 1))
+    yield positive("a positive number of competitors", C - 1)
+
+
+STEPS = (
+    Step(
+        "binomial-theorem", "(a+b)^k = sum_m binom(k,m) a^m b^{k-m} for every k", "derived: induction", binomial_theorem
+    ),
+    Step(
+        "nce-optimum-closed-form",
+        "at the simplex ETF, L_k = E_{m ~ Bin(k,1/C)} log(1 + m + (k-m) e^{-beta C/(C-1)}), for every C and k",
+        "derived from frullani, independent-negatives and binomial-theorem",
+        nce_value,
+    ),
+    Step(
+        "downstream-closed-form",
+        "at the simplex ETF, L_sup = log(1 + (C-1) e^{-beta C/(C-1)}), attained at w_c = u_c",
+        "derived",
+        downstream_bound,
+    ),
+)
