@@ -1,4 +1,7 @@
-"""Proofs of minima, by python-flint's balls: enclosures of loss and gradient, dual bounds, certificates."""
+"""Bounds and certificates: what is known of the global minimum, and how well.
+
+`prove_optimum` and `prove_etf` make proofs in python-flint's balls; `dual` bounds in float64 only.
+"""
 
 from verify.certify.balanced import EtfProof, prove_etf
 from verify.certify.optimum import OptimumProof, prove_optimum

@@ -128,7 +128,8 @@ def _candidates(problem: Problem, U: Float[np.ndarray, "C d"]) -> list[Float[np.
         except LinAlgError:
             continue
         slack = _float_slack(problem, V, rho) / np.sqrt(np.outer(rho, rho))
-        found.append((-float(np.linalg.eigvalsh(slack)[0]), r, V))
+        # Below rounding the dual bounds are equal, and the smaller rank is the better conditioned.
+        found.append((max(-float(np.linalg.eigvalsh(slack)[0]), 1e-10), r, V))
     return [V for _, _, V in sorted(found, key=lambda item: item[:2])]
 
 
