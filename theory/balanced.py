@@ -1,0 +1,65 @@
+"""Balanced classes: what the theorem says is optimal, in closed form.
+
+Theorem [1]. For `rho` uniform, `d >= C-1`, any `k` and any convex, symmetric, coordinatewise non-increasing loss,
+the simplex ETF minimizes the NCE loss over all representations. For the logistic loss it is the only minimizer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from theory.float64 import jnp
+from theory.losses import Logistic, Loss
+
+
+def target_cosine(C: int) -> float:
+    """The cosine between classes of the simplex ETF, `-1/(C-1)`."""
+    return -1.0 / (C - 1)
+
+
+def nce_minimum(loss: Loss, C: int, k: float, beta: float = 1.0) -> float:
+    """`L*_k = E_m l(0 (m times), beta C/(C-1) (k-m times))`, `m ~ Bin(k, 1/C)` the number of collisions [1].
+
+    At the ETF every negative has one of two margins, whatever `C` is. For `k = inf` the limit of the normalized loss.
+    """
+    margins = jnp.array([0.0, beta * C / (C - 1)])
+    weights = jnp.array([1.0 / C, (C - 1.0) / C])
+    if k == float("inf"):
+        return float(loss.limit(margins, weights))
+    return float(loss.expected(margins, weights, k))
+
+
+def downstream_minimum(loss: Loss, C: int, beta: float = 1.0) -> float:
+    """`L_sup* = l(beta C/(C-1), ..., beta C/(C-1))` with `C-1` margins, attained at `w_c = u_c` for every `k` [1].
+
+    Optimal for every convex non-increasing loss, since the mean margin is at most `C/(C-1)`: over unit `w` and `u`,
+    `sum_c <u_c, w_c> - mean_{c'} <u_c, w_c'>` is largest where `w_c` is parallel to the centred `u_c` (derived).
+    """
+    return float(loss(jnp.full((C - 1,), beta * C / (C - 1))))
+
+
+class Uniqueness(NamedTuple):
+    """Whether the simplex ETF is the only minimizer up to rotation, and what to say where it is not."""
+
+    unique: bool
+    reason: str
+
+
+def uniqueness(loss: Loss, k: float, beta: float = 1.0) -> Uniqueness:
+    """Whether the balanced optimum determines the Gram matrix.
+
+    Strict convexity along pairs makes it unique. It is not for the hinge loss where all margins of a non-collision
+    lie in the flat part, `beta (1 - G_cj) >= 1`, nor for the decoupled loss with one negative, which is linear in `G`
+    (derived).
+    """
+    if loss.name == "hinge":
+        if k == float("inf"):
+            return Uniqueness(False, "in the limit every embedding has the hinge loss 1")
+        if beta >= 1:
+            return Uniqueness(False, "every Gram matrix with all cosines <= 1 - T is optimal for the hinge loss")
+        return Uniqueness(False, "the hinge loss is not strictly convex; other optima are not excluded")
+    if loss.name == "decoupled" and k == 1:
+        return Uniqueness(False, "with one negative the decoupled loss is linear: sum_c u_c = 0 is all it asks")
+    if loss.convex or isinstance(loss, Logistic):
+        return Uniqueness(True, "the loss is strictly convex in the cosines")
+    return Uniqueness(False, "nothing is known of this loss")

@@ -1,0 +1,51 @@
+"""What every member of the loss family can do."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Array, Float
+
+#: What is done to `L_k` so that it has a limit as `k -> inf`.
+NORMALIZATIONS = {"none": "L_k", "subtract_log_k": "L_k - log k", "divide_by_k": "L_k / k"}
+
+
+class Loss(ABC):
+    """A loss `l` of margins `v = (v_1, ..., v_k)`: symmetric, and non-increasing in each margin.
+
+    Subclasses are frozen dataclasses, hence hashable: they are passed to `jax.jit` as static arguments.
+    """
+
+    name: ClassVar[str]
+    #: Key of `NORMALIZATIONS`.
+    normalization: ClassVar[str]
+    #: `l` is known to be convex, by proof and not by sampling.
+    convex: ClassVar[bool] = True
+    #: `l` is differentiable, so that Newton's method applies.
+    smooth: ClassVar[bool] = True
+
+    @abstractmethod
+    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
+        """`l(v)` over the last axis."""
+
+    @abstractmethod
+    def expected(
+        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
+    ) -> Float[Array, "*b"]:
+        """`E l(v_{J_1}, ..., v_{J_k})`, `J_i` iid with these weights, over the last axis of `margins`."""
+
+    def expected_nonnegative(
+        self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
+    ) -> Float[Array, " rows"]:
+        """The same as `expected` where no margin is negative, as for embeddings that are constant on classes."""
+        return self.expected(margins, weights, k)
+
+    @abstractmethod
+    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
+        """The limit of the normalized `expected` as `k -> inf` (`normalization`)."""
+
+    def is_exact(self, n: int, k: float) -> bool:
+        """Whether `expected` is exact for `n` values and this `k`, and not a sample mean."""
+        del n, k
+        return True

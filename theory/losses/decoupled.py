@@ -1,0 +1,33 @@
+"""The decoupled loss, `l(v) = log sum_i exp(-v_i)`: logistic without the positive pair in the denominator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Array, Float
+
+from theory.expectation.integrals import LOG_NODES, log_sum
+from theory.float64 import jax
+from theory.losses.base import Loss
+
+
+@dataclass(frozen=True)
+class Decoupled(Loss):
+    """`l(v) = log sum_i exp(-v_i)` (Yeh et al. 2022): convex, strictly decreasing; linear for `k = 1`."""
+
+    name: ClassVar[str] = "decoupled"
+    normalization: ClassVar[str] = "subtract_log_k"
+    #: Nodes of the quadrature; see `theory.expectation.integrals` for the range that they cover.
+    nodes: int = LOG_NODES
+
+    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
+        return jax.nn.logsumexp(-v, axis=-1)
+
+    def expected(
+        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
+    ) -> Float[Array, "*b"]:
+        return log_sum(margins, weights, k, self.nodes)
+
+    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
+        return jax.nn.logsumexp(-margins, b=weights, axis=-1)

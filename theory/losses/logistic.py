@@ -1,0 +1,39 @@
+"""The logistic loss, `l(v) = log(1 + sum_i exp(-v_i))`: the InfoNCE or N-pair loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from jaxtyping import Array, Float
+
+from theory.expectation.integrals import LOG1P_NODES, log1p_sum
+from theory.expectation.moments import log1p_sum_nonnegative
+from theory.float64 import jax, jnp
+from theory.losses.base import Loss
+
+
+@dataclass(frozen=True)
+class Logistic(Loss):
+    """`l(v) = log(1 + sum_i exp(-v_i))` [1]: strictly convex, strictly decreasing, submodular."""
+
+    name: ClassVar[str] = "logistic"
+    normalization: ClassVar[str] = "subtract_log_k"
+    #: Nodes of the quadrature; see `theory.expectation.integrals` for the range that they cover.
+    nodes: int = LOG1P_NODES
+
+    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
+        return jnp.logaddexp(0.0, jax.nn.logsumexp(-v, axis=-1))
+
+    def expected(
+        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
+    ) -> Float[Array, "*b"]:
+        return log1p_sum(margins, weights, k, self.nodes)
+
+    def expected_nonnegative(
+        self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
+    ) -> Float[Array, " rows"]:
+        return log1p_sum_nonnegative(margins, weights, k)
+
+    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
+        return jax.nn.logsumexp(-margins, b=weights, axis=-1)

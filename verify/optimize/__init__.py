@@ -1,0 +1,1 @@
+"""Minimization of the population NCE loss over class embeddings on the sphere."""
