@@ -1,0 +1,107 @@
+"""The search itself: generations on disk as they come, so that it can be stopped and resumed at any time."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.unbalanced.evolution import GENERATIONS, NOISE, Problem, propose, rises
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A prior at which the loss rises in floats: not a finding before it is proved."""
+
+    shares: tuple[float, ...]
+    k1: int
+    k2: int
+    rise: float
+    restart: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a search has seen: how many priors, how many of them rise, and the best of each restart, best first."""
+
+    priors: int
+    rising: int
+    seconds: float
+    best: tuple[Hit, ...]
+
+
+def search(problem: Problem, state: Path, *, minutes: float, seed: int, quiet: bool = False) -> Progress:
+    """Search for `minutes`, beyond what `state` (JSON lines, one a generation) already holds.
+
+    Raises:
+        ValueError: if `state` belongs to another problem or seed.
+    """
+    header = _header(problem, seed)
+    records = list(_read(state, header))
+    if not state.exists():
+        state.parent.mkdir(parents=True, exist_ok=True)
+        state.write_text(json.dumps(header) + "\n")
+    deadline = time.monotonic() + 60 * minutes
+    with state.open("a") as file:
+        while time.monotonic() < deadline:
+            restart, generation = divmod(len(records), GENERATIONS)
+            begin = time.monotonic()
+            seen = records[restart * GENERATIONS :]
+            shares = np.array([s for record in seen for s in record["shares"]]).reshape(-1, len(problem.sizes))
+            found = np.array([r for record in seen for r in record["rises"]], dtype=float)
+            offspring = propose(problem, (seed, restart, generation), shares, found)
+            best, pairs = rises(problem, offspring)
+            record = {
+                "shares": offspring.tolist(),
+                "rises": [float(b) if np.isfinite(b) else -1e300 for b in best],
+                "pairs": pairs.tolist(),
+                "seconds": time.monotonic() - begin,
+            }
+            records.append(record)
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+            if not quiet:
+                top = max(r for record in records for r in record["rises"])
+                print(
+                    f"restart {restart} generation {generation}: best rise {max(best):.3e} here, {top:.3e} in all",
+                    file=sys.stderr,
+                )
+    return _progress(records)
+
+
+def _header(problem: Problem, seed: int) -> dict[str, object]:
+    described = asdict(problem) | {"loss": problem.loss.name}
+    return {"problem": json.loads(json.dumps(described)), "seed": seed}
+
+
+def _read(state: Path, header: dict[str, object]) -> Iterator[dict[str, list]]:
+    if not state.exists():
+        return
+    lines = state.read_text().splitlines()
+    if json.loads(lines[0]) != header:
+        raise ValueError(f"{state} belongs to another search: {lines[0][:200]}")
+    for i, line in enumerate(lines[1:], start=1):
+        try:
+            yield json.loads(line)
+        except ValueError:  # a stop in the middle of a line
+            state.write_text("\n".join(lines[:i]) + "\n")
+            return
+
+
+def _progress(records: list[dict[str, list]]) -> Progress:
+    best: dict[int, Hit] = {}
+    for n, record in enumerate(records):
+        restart = n // GENERATIONS
+        for shares, rise, (k1, k2) in zip(record["shares"], record["rises"], record["pairs"], strict=True):
+            if rise > NOISE and (restart not in best or rise > best[restart].rise):
+                best[restart] = Hit(tuple(shares), int(k1), int(k2), float(rise), restart)
+    flat = [rise for record in records for rise in record["rises"]]
+    seconds = float(sum(record["seconds"] for record in records))  # type: ignore[misc]
+    return Progress(
+        len(flat), sum(r > NOISE for r in flat), seconds, tuple(sorted(best.values(), key=lambda h: -h.rise))
+    )

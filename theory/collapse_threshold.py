@@ -1,0 +1,62 @@
+"""When all minority classes collapse onto one point, opposite to the majority: a closed form for every `k`.
+
+One class has mass `p`; the other `C - 1 >= 2` share `q = 1 - p` in any way. The minimizer of the logistic NCE loss
+is then total collapse (`u_c = -u_1` for every minority `c`) if and only if `p a_k >= q b_k`, with
+`eps = e^{-2 beta}` and
+
+    a_k = eps/2 (E_{m ~ Bin(k-1, p)} + E_{m ~ Bin(k-1, q)}) 1 / (1 + m + eps + (k-1-m) eps)
+    b_k = E_{m ~ Bin(k-1, q)} 1 / (2 + m + (k-1-m) eps).
+
+Proof (derived). At total collapse the symmetrised gradient of the loss in the Gram matrix is, up to the factor
+`k beta`: `A_{1c} = rho_c p a_k` for a minority `c`, and `A_cj = rho_c rho_j b_k` between minorities. With
+`y = (A G)_cc` the dual slack is `S = A - Diag(y)`, whose kernel holds the collapsed direction; eliminating class 1 leaves the Schur
+complement
+
+    (p a_k - q b_k) (Diag(r) - r r^T / q),       r the minority masses,
+
+whose second factor is positive semidefinite by Cauchy-Schwarz. So `S` is psd, and total collapse optimal (the loss
+is convex in the Gram matrix), exactly if `p a_k >= q b_k`. The condition depends on the minorities through `q` only.
+For `k = 1`, beta = 1, it is `p >= (1 + e^2) / (3 + e^2)`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.optimize import brentq
+
+_STEP = 0.12
+
+
+def collapse_margin(p: float, k: float, beta: float = 1.0) -> float:
+    """`p a_k - q b_k`, scaled by `k` for large `k`: total collapse is optimal iff it is >= 0 (`0 < p < 1`).
+
+    The binomial means are integrals, `E 1/(x + m (1 - eps)) = int_0^inf e^{-t x} (1 - s + s e^{-t (1 - eps)})^{k-1} dt`
+    for `m ~ Bin(k-1, s)`, by the trapezoid rule in `log t`, at a cost that does not grow with `k`.
+    `k = inf` gives the limit of `k (p a_k - q b_k)`.
+    """
+    eps, q = math.exp(-2 * beta), 1 - p
+    if math.isinf(k):
+        a = eps / 2 * (1 / (p + q * eps) + 1 / (q + p * eps))
+        return p * a - q / (q + p * eps)
+    scale = k / (1 + (k - 1) * eps)  # t is about 1 / (1 + (k - 1) eps) at most
+    t = np.exp(np.arange(-42.0, 5.0, _STEP)) * scale / k
+
+    def mean(constant: float, s: float) -> float:
+        log_phi = np.log1p(s * np.expm1(-t * (1 - eps)))
+        return float(np.sum(np.exp(-t * (constant + (k - 1) * eps) + (k - 1) * log_phi) * t) * _STEP)
+
+    a = eps / 2 * (mean(1 + eps, p) + mean(1 + eps, q))
+    return k * (p * a - q * mean(2.0, q))
+
+
+def collapse_threshold(k: float, beta: float = 1.0) -> float:
+    """The majority mass `p` from which on total collapse is optimal, for `k` negatives (`k >= 1` or `inf`).
+
+    `p a_k - q b_k` is negative at `p = 1/2` (where `2 a_k < 2 b_k` term by term) and positive near 1; that it changes
+    sign once is observed, not proved.
+    """
+    # in log q, since q falls like e^{-2 beta}: p = 1 - e^{log q} is exact enough at any temperature
+    log_q = brentq(lambda x: collapse_margin(-math.expm1(x), k, beta), -2 * beta - 3, math.log(0.5), xtol=1e-14)
+    return -math.expm1(log_q)
