@@ -73,8 +73,9 @@ def fraction(exact: Ball) -> Fraction:
 
 
 def bounds(x: Ball) -> tuple[Fraction, Fraction]:
-    """Exact numbers below and above everything in the ball."""
-    return fraction(x.lower()), fraction(x.upper())
+    """Exact numbers below and above everything in the ball, whatever precision is set."""
+    middle, radius = fraction(x.mid()), fraction(x.rad())
+    return middle - radius, middle + radius
 
 
 def enclose(problem: Problem, rows: list[list[int]], bits: int) -> Enclosure:
