@@ -28,14 +28,16 @@ from theory.points.representation import Representation
 
 
 class Averaging(NamedTuple):
-    """Margins of the step, for every class `c*`; each claimed to be >= 0.
+    """`L(f)` and the margins of the step for every class `c*`, each claimed to be >= 0.
 
     Attributes:
+        value: `L(f)`.
         inside: the part of anchors in `c*` in `L(f) - E_x*[L(f_x*)]`.
         elsewhere: the part of all other anchors.
         best: `L(f) - min_x* L(f_x*)`, for the best single point.
     """
 
+    value: Float[Array, ""]
     inside: Float[Array, " C"]
     elsewhere: Float[Array, " C"]
     best: Float[Array, " C"]
@@ -51,33 +53,33 @@ def averaging_margins(
 ) -> Averaging:
     """The step's margins for each class, exact wherever the loss' expectation is."""
     C, N, _ = f.embeddings.shape
-    rho = jnp.asarray(f.rho)
-    before = rho * anchor_losses(loss, f, k, beta)
-
-    def after(c: Array, i: Array) -> Float[Array, " C"]:
-        return rho * anchor_losses(loss, f.collapsed(c, i), k, beta)
-
+    F = jnp.asarray(f.embeddings)
     classes, points = jnp.divmod(jnp.arange(C * N), N)
-    losses = jax.vmap(after)(classes, points).reshape(C, N, C)
-    saved = before - jnp.einsum("ci,cia->ca", f.weights, losses)
-    inside = jnp.diagonal(saved)
-    best = jnp.sum(before) - jnp.min(jnp.sum(losses, axis=-1), axis=-1)
-    return Averaging(inside, jnp.sum(saved, axis=-1) - inside, best)
+    moved = jax.vmap(lambda c, i: F.at[c].set(F[c, i]))(classes, points)
+    # one batch for f and all f_x*, so that the loss is compiled once
+    batch = jnp.concatenate([F[None], moved])
+    losses = f.rho * jax.vmap(lambda F: anchor_losses(loss, f._replace(embeddings=F), k, beta))(batch)
+    before, after = losses[0], losses[1:].reshape(C, N, C)
+    saved = before - jnp.einsum("ci,cia->ca", f.weights, after)
+    inside, value = jnp.diagonal(saved), jnp.sum(before)
+    best = value - jnp.min(jnp.sum(after, axis=-1), axis=-1)
+    return Averaging(value, inside, jnp.sum(saved, axis=-1) - inside, best)
 
 
 def loop_over_classes(
     loss: Loss, f: Representation, k: Float[Array, ""] | float, beta: Float[Array, ""] | float = 1.0
-) -> tuple[Float[Array, " steps"], Representation]:
-    """Collapse class after class to its best point, as in the talk: the loss at the start and after each class.
+) -> tuple[Float[Array, " C"], Representation]:
+    """Collapse class after class to its best point, as in the talk: the loss after each class.
 
     Ends at a representation that is constant on classes, in the same dimension.
     """
     C, N, _ = f.embeddings.shape
 
     def collapse(F: Float[Array, "C N d"], c: Array) -> tuple[Float[Array, "C N d"], Float[Array, ""]]:
-        g = f._replace(embeddings=F)
-        choices = jax.vmap(lambda i: points_loss(loss, g.collapsed(c, i), k, beta))(jnp.arange(N))
-        return jnp.asarray(g.collapsed(c, jnp.argmin(choices)).embeddings), jnp.min(choices)
+        moved = jax.vmap(lambda i: F.at[c].set(F[c, i]))(jnp.arange(N))
+        choices = jax.vmap(lambda F: points_loss(loss, f._replace(embeddings=F), k, beta))(moved)
+        best = jnp.argmin(choices)
+        return moved[best], choices[best]
 
     F, losses = jax.lax.scan(collapse, jnp.asarray(f.embeddings), jnp.arange(C))
-    return jnp.concatenate([points_loss(loss, f, k, beta)[None], losses]), f._replace(embeddings=F)
+    return losses, f._replace(embeddings=F)

@@ -82,17 +82,23 @@ FAMILIES: dict[str, Draw] = {
 }
 
 
-def draw(family: str, rng: np.random.Generator, C: int, N: int, d: int) -> Representation:
-    """One representation of the family; its prior is uniform, a flat or a very uneven Dirichlet draw."""
-    F, weights = FAMILIES[family](rng, C, N, d)
-    concentration = rng.choice([0.2, 1.0, np.inf])
-    rho = np.full(C, 1.0 / C) if np.isinf(concentration) else _positive(rng.dirichlet(np.full(C, concentration)))
+def draw(
+    family: str, rng: np.random.Generator, shape: tuple[int, int, int], rho: Float[np.ndarray, " C"] | None = None
+) -> Representation:
+    """One representation of shape `(C, N, d)`; if no prior is given it is uniform or a more or less even draw."""
+    C = shape[0]
+    F, weights = FAMILIES[family](rng, *shape)
+    if rho is None:
+        concentration = rng.choice([0.2, 1.0, np.inf])
+        rho = np.full(C, 1.0 / C) if np.isinf(concentration) else _positive(rng.dirichlet(np.full(C, concentration)))
     return representation(F, weights, rho)
 
 
-def draws(trials: int, C: int, N: int, d: int, seed: int) -> list[tuple[str, Representation]]:
+def draws(
+    trials: int, shape: tuple[int, int, int], seed: int, rho: Float[np.ndarray, " C"] | None = None
+) -> list[tuple[str, Representation]]:
     """`trials` representations, half of them generic and the rest spread evenly over the adversarial families."""
     rng = np.random.default_rng(seed)
     adversarial = [name for name in FAMILIES if name != "generic"]
     names = ["generic" if i % 2 == 0 else adversarial[(i // 2) % len(adversarial)] for i in range(trials)]
-    return [(name, draw(name, rng, C, N, d)) for name in names]
+    return [(name, draw(name, rng, shape, rho)) for name in names]

@@ -28,23 +28,20 @@ from jaxtyping import Array, Float
 
 from theory.float64 import jnp
 from theory.losses import Loss
-from theory.points.loss import points_loss
 from theory.points.representation import Representation
-from theory.population import population_loss
 
 
 class Lifting(NamedTuple):
-    """`L(f) - J(f)` (Jensen) and `J(f) - L(f~)` (monotonicity), both claimed to be >= 0, and `L(f~)`."""
+    """The chain `L(f) >= middle >= lifted`: `J(f)` and `L(f~)`."""
 
-    jensen: Float[Array, ""]
-    monotonicity: Float[Array, ""]
+    middle: Float[Array, ""]
     lifted: Float[Array, ""]
 
 
 class Balanced(NamedTuple):
-    """The margins of steps 1, 3 and 4 of the balanced theorem, each claimed to be >= 0."""
+    """The chain `L(f) >= middle >= pairs >= bound`, ending at `L*_k`."""
 
-    jensen: Float[Array, ""]
+    middle: Float[Array, ""]
     pairs: Float[Array, ""]
     bound: Float[Array, ""]
 
@@ -55,38 +52,26 @@ def lifted_gram(f: Representation) -> Float[Array, "C C"]:
     return jnp.where(jnp.eye(len(mu), dtype=bool), 1.0, mu @ mu.T)
 
 
-def lifting_margins(
+def lifting_chain(
     loss: Loss, f: Representation, k: Float[Array, ""] | float, beta: Float[Array, ""] | float = 1.0
 ) -> Lifting:
-    """The two steps of the lifting lemma, separately."""
-    middle = jensen_value(loss, f, k, beta)
-    lifted = population_loss(loss, lifted_gram(f), jnp.asarray(f.rho), k, beta)
-    return Lifting(points_loss(loss, f, k, beta) - middle, middle - lifted, lifted)
+    """What bounds `L(f)` from below in the lifting lemma, step by step."""
+    products, rho = f.means @ f.means.T, jnp.asarray(f.rho)
+    mean_margins = jnp.diagonal(products)[:, None] - products
+    lifted_margins = jnp.where(jnp.eye(len(rho), dtype=bool), 0.0, 1.0 - products)
+    both = loss.expected(beta * jnp.stack([mean_margins, lifted_margins]), rho, k) @ rho
+    return Lifting(both[0], both[1])
 
 
-def balanced_margins(
+def balanced_chain(
     loss: Loss, f: Representation, k: Float[Array, ""] | float, beta: Float[Array, ""] | float = 1.0
 ) -> Balanced:
-    """The three steps of the balanced theorem over all representations, separately; `rho` is taken as uniform."""
+    """What bounds `L(f)` from below in the balanced theorem over all `f`, step by step (`f.rho` must be uniform)."""
     C = f.embeddings.shape[0]
-    f = f._replace(rho=jnp.full(C, 1.0 / C))
     mu = f.means
     A = jnp.mean(jnp.sum(mu * mu, axis=-1))
     B = (jnp.sum(jnp.sum(mu, axis=0) ** 2) - C * A) / (C * (C - 1))
-
-    def two_point(margin: Float[Array, ""]) -> Float[Array, ""]:
-        return loss.expected(beta * jnp.stack([jnp.zeros(()), margin]), jnp.array([1 / C, 1 - 1 / C]), k)
-
-    middle, pairs = jensen_value(loss, f, k, beta), two_point(A - B)
-    bound = two_point(jnp.asarray(C / (C - 1)))
-    return Balanced(points_loss(loss, f, k, beta) - middle, middle - pairs, pairs - bound)
-
-
-def jensen_value(
-    loss: Loss, f: Representation, k: Float[Array, ""] | float, beta: Float[Array, ""] | float = 1.0
-) -> Float[Array, ""]:
-    """`J(f)`: the loss at the mean margins given the classes."""
-    products = f.means @ f.means.T
-    return jnp.asarray(f.rho) @ loss.expected(
-        beta * (jnp.diagonal(products)[:, None] - products), jnp.asarray(f.rho), k
-    )
+    margins = beta * jnp.stack([A - B, jnp.asarray(C / (C - 1))])
+    two_points = jnp.stack([jnp.zeros(2), margins], axis=-1)
+    pairs, bound = loss.expected(two_points, jnp.array([1 / C, 1 - 1 / C]), k)
+    return Balanced(lifting_chain(loss, f, k, beta).middle, pairs, bound)

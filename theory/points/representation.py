@@ -44,11 +44,6 @@ class Representation(NamedTuple):
         centred = self.embeddings - self.means[:, None, :]
         return jnp.einsum("c,ci,cid,cid->", self.rho, self.weights, centred, centred)
 
-    def collapsed(self, c: Array | int, i: Array | int) -> Representation:
-        """`f_x*`: all of class `c` mapped to where its point `i` is."""
-        F = jnp.asarray(self.embeddings)
-        return self._replace(embeddings=F.at[c].set(F[c, i]))
-
 
 def representation(
     embeddings: Float[np.ndarray, "C N d"], weights: Float[np.ndarray, "C N"], rho: Float[np.ndarray, " C"]

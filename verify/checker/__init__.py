@@ -17,13 +17,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from verify.checker import etf_optimality, global_optimum
+from verify.checker import averaging, downstream, etf_optimality, global_optimum
 from verify.checker.reading import Fields, load
 from verify.checker.verdict import ACCEPTED, EXHAUSTED, REJECTED, UNREADABLE, Rejected, Unreadable, Unresolved, Verdict
 
 __all__ = ["KINDS", "Verdict", "check"]
 
 KINDS: dict[str, Callable[[Fields, Fields], str]] = {
+    "averaging-step-refuted": averaging.check,
+    "conjecture-holds": downstream.check_holds,
+    "conjecture-refuted": downstream.check_refuted,
+    "downstream-loss": downstream.check_loss,
     "etf-optimality": etf_optimality.check,
     "global-optimum": global_optimum.check,
 }

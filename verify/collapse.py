@@ -1,0 +1,352 @@
+"""`python -m verify.collapse`: [1, Lemma 1] and each step of its proof, on random finite-support representations.
+
+The lemma says that some representation that is constant on classes has no larger loss. Settled separately: the
+averaging step of its proof, the loop over classes, the two steps of the lifting lemma, and whether direct optimization
+over points ends constant on classes. With `--search-loss` a loss that breaks the averaging step is looked for, and
+proved to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from theory import priors
+from theory.errors import InputError
+from verify import cli
+from verify.results import Problem, Status, check_d, check_k, check_temperature, problem, round_down, round_up, versions
+
+if TYPE_CHECKING:
+    from theory.losses import Loss
+    from verify.lemma_summary import AveragingStep, Lemma, LiftingLemma
+    from verify.point_optimization import PointOptimum
+    from verify.search_loss import Counterexample
+
+_MAX_MARGINS = 10**9
+_MAX_PROOF_TERMS = 200_000
+
+
+@dataclass(frozen=True)
+class CollapseResult:
+    """What was found; its fields are the keys of `--json`. `status` speaks of the lemma.
+
+    Attributes:
+        problem: its `rho` is the prior of the optimization; `lemma.priors` says what the trials had.
+        points: points a class.
+        hypotheses: of the loss, on samples; passing is 'no violation found' and never a proof.
+        lemma: None where a search found no loss; so is `lifting`.
+        optimization: None where it was left out.
+        certificate: the file that proves the averaging step refuted, or None.
+    """
+
+    claim: str
+    status: Status
+    problem: Problem
+    points: int
+    hypotheses: dict[str, str]
+    lemma: Lemma | None
+    averaging_step: AveragingStep
+    lifting: LiftingLemma | None
+    optimization: PointOptimum | None
+    note: str
+    certificate: str | None
+    seconds: float
+    versions: dict[str, str]
+
+
+def run(
+    loss: str = "logistic",
+    *,
+    C: int = 3,
+    k: int = 4,
+    points: int = 3,
+    d: int | None = None,
+    rho: priors.Prior | None = None,
+    temperature: Fraction | int | float | str = 1,
+    trials: int = 200,
+    starts: int = 4,
+    seed: int = 0,
+) -> CollapseResult:
+    """Try the lemma and its steps on `trials` representations with `points` points a class.
+
+    `numerical`: no margin of the lemma is below `-1e-12 max(1, L)`. `undecided`: one is; a float proves nothing.
+
+    Args:
+        loss: a name, or `package.module:callable`.
+        C: the number of classes.
+        k: the number of negatives.
+        points: points a class.
+        d: the dimension, `C` by default.
+        rho: the prior of every trial; if None each trial draws its own.
+        temperature: read exactly.
+        trials: representations to try.
+        starts: random starts of the optimization over points; 0 leaves it out.
+        seed: of everything random.
+
+    Raises:
+        InputError: for a parameter out of range, a loss that is found to violate a hypothesis, or one of the user's
+            own at a size where its expectation cannot be enumerated.
+    """
+    from theory.losses import get_loss
+
+    if rho is not None and rho.C != C:
+        raise InputError("rho", f"{rho.C} classes", f"--C is {C}; make them agree")
+    asked = _problem(C, k, points, d, trials, loss, check_temperature(temperature), rho)
+    return _settle(get_loss(loss), asked, points, rho, (trials, starts, seed))
+
+
+def run_search(
+    *,
+    C: int = 2,
+    k: int = 2,
+    points: int = 2,
+    d: int | None = None,
+    trials: int = 200,
+    starts: int = 4,
+    seed: int = 0,
+    minutes: float = 5.0,
+    certificate: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> CollapseResult:
+    """Search for a loss that breaks the averaging step; then settle the lemma, which is kept apart, for that loss.
+
+    Args:
+        C, k, points, d, trials, starts, seed: as in `run`, but small, since everything is enumerated exactly.
+        minutes: how long to search.
+        certificate: file to write the certificate `averaging-step-refuted` to.
+        progress: called with a line of text as the search goes on.
+
+    Raises:
+        InputError: for a parameter out of range.
+    """
+    from theory.losses import Custom
+    from verify.lemma_summary import AveragingStep
+    from verify.search_loss import search
+
+    begun = time.perf_counter()
+    asked = _problem(C, k, points, d, trials, "searched", Fraction(1), None)
+    if k < 2 or points < 2:
+        option, given = ("k", k) if k < 2 else ("points", points)
+        raise InputError(option, given, "the averaging step holds for every loss below 2, so there is nothing to find")
+    if not 0 < minutes < float("inf"):
+        raise InputError("minutes", minutes, "accepted: a number > 0")
+    if (C * points) ** (k + 1) * points**2 > _MAX_PROOF_TERMS:
+        raise InputError("points", points, f"(C N)^(k+1) N^2 terms are enumerated, at most {_MAX_PROOF_TERMS}")
+    found = search(C=C, k=k, points=points, d=asked.d, seed=seed, minutes=minutes, progress=progress)
+    if found is None:
+        return CollapseResult(
+            claim="lemma-1", status=Status.UNDECIDED, problem=asked, points=points, hypotheses={}, lemma=None,
+            averaging_step=AveragingStep(Status.UNDECIDED, 0, 0, None, None, None, None), lifting=None,
+            optimization=None, note=f"no loss was found in {minutes:g} minutes that breaks the averaging step",
+            certificate=None, seconds=time.perf_counter() - begun, versions=_versions(),
+        )  # fmt: skip
+    loss = found.candidate.loss
+    settled = _settle(Custom(loss), replace(asked, loss=str(loss)), points, None, (trials, starts, seed))
+    step, written = _refuted(settled.averaging_step, found, certificate)
+    return replace(
+        settled,
+        averaging_step=step,
+        note="the averaging step fails for a strictly convex, symmetric, decreasing loss; the lemma is kept apart",
+        certificate=written,
+        seconds=time.perf_counter() - begun,
+    )
+
+
+def _problem(
+    C: int,
+    k: int,
+    points: int,
+    d: int | None,
+    trials: int,
+    loss: str,
+    temperature: Fraction,
+    rho: priors.Prior | None,
+) -> Problem:
+    for option, given, least in (("C", C, 2), ("points", points, 1), ("trials", trials, 1)):
+        if given < least:
+            raise InputError(option, given, f"accepted: an integer >= {least}")
+    known = check_k(k)
+    if not isinstance(known, int):
+        raise InputError("k", k, "accepted: an integer")
+    if trials * C**3 * points**4 * (C * points + 1) > _MAX_MARGINS:
+        raise InputError("trials", trials, f"more than {_MAX_MARGINS} margins at this --C and --points")
+    return problem(priors.uniform(C) if rho is None else rho, known, check_d(d, C), loss, temperature)
+
+
+def _settle(
+    loss: Loss, asked: Problem, points: int, rho: priors.Prior | None, effort: tuple[int, int, int]
+) -> CollapseResult:
+    """The trials and the optimization for one loss; `effort` is (trials, starts, seed)."""
+    from verify.lemma_summary import summarize
+    from verify.lemma_trials import run_trials
+    from verify.loss_hypotheses import require
+    from verify.point_optimization import optimize_points
+
+    begun = time.perf_counter()
+    trials, starts, seed = effort
+    C, k, d = asked.C, asked.k, asked.d
+    assert isinstance(k, int)
+    beta = float(1 / Fraction(asked.temperature))
+    hypotheses = require(loss, asked.loss, k, beta, seed=seed)
+    if not loss.is_exact(C * points, k):
+        raise InputError("k", k, f"a loss of one's own is enumerated: too many draws of k out of {C * points} points")
+    masses = None if rho is None else rho.as_array()
+    tried = run_trials(loss, C=C, points=points, d=d, k=k, beta=beta, rho=masses, trials=trials, seed=seed)
+    lemma, averaging_step, lifting = summarize(tried)
+    optimization = None
+    if starts > 0 and loss.smooth:
+        prior = (priors.uniform(C) if rho is None else rho).as_array()
+        optimization = optimize_points(loss, prior, points=points, d=d, k=k, beta=beta, starts=starts, seed=seed)
+    return CollapseResult(
+        claim="lemma-1",
+        # a margin in floats is never a proof, neither of the lemma nor against it
+        status=Status.UNDECIDED if lemma.violations else Status.NUMERICAL,
+        problem=asked,
+        points=points,
+        hypotheses=hypotheses,
+        lemma=replace(lemma, priors="drawn for each trial" if rho is None else "as given"),
+        averaging_step=averaging_step,
+        lifting=lifting,
+        optimization=optimization,
+        note="" if loss.smooth else "not optimized over points: the loss is not smooth",
+        certificate=None,
+        seconds=time.perf_counter() - begun,
+        versions=_versions(),
+    )
+
+
+def _refuted(step: AveragingStep, found: Counterexample, path: Path | str | None) -> tuple[AveragingStep, str | None]:
+    """The step's summary with the proven witness; `refuted` only once the checker has accepted the certificate."""
+    from verify.certify.document import write
+    from verify.checker import check
+
+    certificate = found.certificate()
+    verdict = check(certificate)
+    accepted = verdict.verdict == "accepted"
+    witness = {
+        "loss": str(found.candidate.loss),
+        "class": found.candidate.collapsed,
+        "excess_lower": round_down(found.excess_lower),
+        "excess_upper": round_up(found.excess_upper),
+        "nce": found.value,
+        "best_single_point_margin": found.best_margin,
+        "search_starts": found.starts,
+        "search_seconds": found.seconds,
+        "checker": verdict.verdict,
+    }
+    if accepted and path is not None:
+        write(certificate, Path(path))
+    status = Status.REFUTED if accepted else Status.UNDECIDED
+    return replace(step, status=status, witness=witness), str(path) if accepted and path is not None else None
+
+
+def _versions() -> dict[str, str]:
+    return versions("jax", "numpy", "python-flint")
+
+
+def report(result: CollapseResult) -> str:
+    """The readable report."""
+    asked, step = result.problem, result.averaging_step
+    lines = [
+        f"Lemma 1: C = {asked.C}, k = {asked.k}, {result.points} points a class, d = {asked.d}, loss {asked.loss}, "
+        f"temperature {asked.temperature.removesuffix('/1')}"
+    ]
+    if result.lemma is not None and result.lifting is not None:
+        lemma, lifting = result.lemma, result.lifting
+        strict = lemma.min_margin_over_spread
+        lines += [
+            f"  lemma           {lemma.violations} violations in {lemma.trials} representations, smallest margin "
+            f"{lemma.min_margin:.2e}",
+            f"  strictness      {lemma.strict_trials} not constant on classes"
+            + (f", margin >= {strict:.2e} x spread" if strict is not None else ""),
+            "  loop            " + " -> ".join(f"{x:.6f}" for x in lemma.example_loop) + " (loss after each class)",
+            f"  lifting         {lifting.violations} violations, smallest margins {lifting.min_jensen_margin:.2e} "
+            f"(Jensen), {lifting.min_monotonicity_margin:.2e} (monotonicity)",
+            f"  averaging step  {step.violations} violations in {step.trials}, smallest margin {step.min_margin:.2e} "
+            f"({step.min_inside:.2e} inside, {step.min_elsewhere:.2e} elsewhere)",
+        ]
+    if step.witness is not None:
+        lines.append(f"  averaging step {step.status.value}:")
+        shown = {key: value for key, value in step.witness.items() if not isinstance(value, list)}
+        lines += [f"    {key} = {value}" for key, value in shown.items()]
+    if result.optimization is not None:
+        best = result.optimization
+        lines.append(
+            f"  optimization    loss {best.loss:.12g} over points, {best.class_level:.12g} at class level, "
+            f"within-class spread {best.within_class_spread:.1e} ({best.converged} of {best.starts} starts converged)"
+        )
+    if result.note:
+        lines.append(f"  note: {result.note}")
+    if result.certificate:
+        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
+    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify.collapse`."""
+    made = cli.parser(
+        "verify.collapse",
+        "Lemma 1 (the optimal representation is constant on classes) and each step of its proof, on random and\n"
+        "adversarial representations with finitely many points a class; and direct optimization over points.\n"
+        "With --search-loss: find a loss for which the averaging step of the proof fails, and prove it.",
+        "  python -m verify.collapse --loss logistic --C 3 --k 4 --points 3\n"
+        "  python -m verify.collapse --search-loss --certificate step.json && python -m verify.check step.json",
+    )
+    made.add_argument("--search-loss", action="store_true", help="search for a loss that breaks the averaging step")
+    made.add_argument("--minutes", type=_minutes, metavar="M", help="how long to search (default: 5)")
+    made.add_argument("--C", type=cli.integer(2), metavar="C", help="number of classes (default: 3; search: 2)")
+    made.add_argument("--k", type=cli.one_k, metavar="K", help="number of negatives (default: 4; search: 2)")
+    made.add_argument("--points", type=cli.integer(1), metavar="N", help="points a class (default: 3; search: 2)")
+    made.add_argument("--d", type=cli.integer(2), metavar="D", help="dimension of the embeddings (default: C)")
+    made.add_argument("--rho", metavar="R", help="class prior of every trial (default: drawn for each trial)")
+    made.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
+    made.add_argument("--loss", metavar="L", help="name (default: logistic), or package.module:callable")
+    made.add_argument("--temperature", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
+    made.add_argument("--trials", type=cli.integer(1), default=200, metavar="N", help="representations (default: 200)")
+    cli.add_search(made, 4)
+    cli.add_certificate(made)
+    cli.main(made, _execute, report, argv)
+
+
+def _execute(arguments: argparse.Namespace) -> CollapseResult:
+    effort = {name: getattr(arguments, name) for name in ("trials", "starts", "seed", "d")}
+    sizes = {name: getattr(arguments, name) for name in ("C", "k", "points") if getattr(arguments, name) is not None}
+    if arguments.search_loss:
+        for option in ("loss", "rho", "temperature"):
+            if getattr(arguments, option) is not None:
+                raise InputError(option, getattr(arguments, option), "not with --search-loss, which chooses it")
+        progress = cli.Progress()
+        try:
+            minutes = 5.0 if arguments.minutes is None else arguments.minutes
+            return run_search(**sizes, **effort, minutes=minutes, certificate=arguments.certificate, progress=progress)
+        finally:
+            progress.done()
+    for option in ("certificate", "minutes"):
+        if getattr(arguments, option) is not None:
+            raise InputError(option, getattr(arguments, option), "only with --search-loss")
+    rho = None
+    if arguments.rho is not None:
+        rho = priors.parse(arguments.rho, arguments.C, normalize=arguments.normalize)
+        sizes["C"] = rho.C
+    temperature = "1" if arguments.temperature is None else arguments.temperature
+    return run(arguments.loss or "logistic", **sizes, **effort, rho=rho, temperature=temperature)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: a number > 0")
+    return minutes
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""[1, Lemma 1] and each step of its two proofs, on many representations at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from theory.expectation.enumeration import fits
+from theory.float64 import jax
+from theory.losses import Custom, Loss
+from theory.points.averaging import Averaging, averaging_margins, loop_over_classes
+from theory.points.families import draws
+from theory.points.lifting import Balanced, Lifting, balanced_chain, lifting_chain
+from theory.points.loss import enumerated_points_loss
+from theory.points.representation import Representation
+
+TOLERANCE = 1e-12
+"""A margin below `-TOLERANCE max(1, L(f))` counts as a violation; rounding stays a thousand times below that."""
+
+
+class Margins(NamedTuple):
+    """Everything that is claimed of `t` representations.
+
+    Attributes:
+        averaging: the step for each class, and `L(f)`.
+        loop: the loss after each class of the loop.
+        lifting: the chain of the lifting lemma.
+        spread: `sum_c rho_c E|f - mu_c|^2`.
+    """
+
+    averaging: Averaging
+    loop: Float[np.ndarray, "t C"]
+    lifting: Lifting
+    spread: Float[np.ndarray, " t"]
+
+    def lemma(self, *, lift: bool) -> Float[np.ndarray, " t"]:
+        """`L(f) - L(f~)` for the better `f~` of the loop and, if the dimension allows to `lift`, the lifting."""
+        found = np.minimum(self.loop[:, -1], self.lifting.lifted) if lift else self.loop[:, -1]
+        return np.asarray(self.averaging.value - found)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Representations that were tried, with their margins."""
+
+    loss: Loss
+    k: int
+    beta: float
+    families: list[str]
+    representations: list[Representation]
+    margins: Margins
+
+    def violated(self, margins: Float[np.ndarray, "t *c"]) -> Float[np.ndarray, "n i"]:
+        """The indices of margins that count as violations."""
+        size = np.maximum(1.0, np.abs(self.margins.averaging.value)).reshape(-1, *[1] * (margins.ndim - 1))
+        return np.argwhere(~(margins >= -TOLERANCE * size))
+
+
+def run_trials(
+    loss: Loss,
+    *,
+    C: int,
+    points: int,
+    d: int,
+    k: int,
+    beta: float = 1.0,
+    rho: Float[np.ndarray, " C"] | None = None,
+    trials: int,
+    seed: int = 0,
+) -> Trials:
+    """Draw representations, generic and adversarial, and compute every margin. `rho = None` draws priors too."""
+    drawn = draws(trials, (C, points, d), seed, rho)
+    representations = [f for _, f in drawn]
+    margins = evaluate(loss, stacked(representations), k, beta)
+    return Trials(loss, k, beta, [family for family, _ in drawn], representations, margins)
+
+
+def stacked(representations: list[Representation]) -> Representation:
+    """One representation whose arrays have a leading axis."""
+    return Representation(*(np.stack(parts) for parts in zip(*representations, strict=True)))
+
+
+def evaluate(loss: Loss, batch: Representation, k: int, beta: float = 1.0) -> Margins:
+    """All margins of a stacked batch."""
+    result = _evaluate(batch, float(k), beta, loss=loss, static_k=k if isinstance(loss, Custom) else None)
+    return Margins(*jax.tree.map(np.asarray, result))
+
+
+def evaluate_balanced(loss: Loss, batch: Representation, k: int, beta: float = 1.0) -> Balanced:
+    """The chain of the balanced theorem for a stacked batch with uniform priors."""
+    static_k = k if isinstance(loss, Custom) else None
+    result: Balanced = jax.tree.map(np.asarray, _balanced(batch, float(k), beta, loss=loss, static_k=static_k))
+    return result
+
+
+def enumerated_margin(trials: Trials, trial: int, class_: int) -> float | None:
+    """The averaging step's margin for one class, with every loss by enumeration; None if there are too many draws."""
+    f = trials.representations[trial]
+    F = np.asarray(f.embeddings)
+    if not fits(F.shape[0] * F.shape[1], trials.k):
+        return None
+    batch = np.repeat(F[None], F.shape[1] + 1, axis=0)
+    for i in range(F.shape[1]):
+        batch[i + 1, class_] = F[class_, i]
+    losses = [
+        float(enumerated_points_loss(trials.loss, f._replace(embeddings=G), trials.k, trials.beta)) for G in batch
+    ]
+    return float(losses[0] - np.asarray(f.weights)[class_] @ np.array(losses[1:]))
+
+
+@partial(jax.jit, static_argnames=("loss", "static_k"))
+def _evaluate(
+    batch: Representation,
+    k: Float[Array, ""] | float,
+    beta: Float[Array, ""] | float,
+    *,
+    loss: Loss,
+    static_k: int | None,
+) -> tuple[Averaging, Float[Array, "t C"], Lifting, Float[Array, " t"]]:
+    def one(f: Representation) -> tuple[Averaging, Float[Array, " C"], Lifting, Float[Array, ""]]:
+        known = k if static_k is None else static_k
+        losses, _ = loop_over_classes(loss, f, known, beta)
+        return averaging_margins(loss, f, known, beta), losses, lifting_chain(loss, f, known, beta), f.spread
+
+    result: tuple[Averaging, Array, Lifting, Array] = jax.lax.map(one, batch, batch_size=16)
+    return result
+
+
+@partial(jax.jit, static_argnames=("loss", "static_k"))
+def _balanced(
+    batch: Representation,
+    k: Float[Array, ""] | float,
+    beta: Float[Array, ""] | float,
+    *,
+    loss: Loss,
+    static_k: int | None,
+) -> Balanced:
+    return jax.vmap(lambda f: balanced_chain(loss, f, k if static_k is None else static_k, beta))(batch)
