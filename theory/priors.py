@@ -28,6 +28,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/\d+)?", re.A
 _MAX_DIGITS = 4000
 _SIGNIFICANT_BITS = 64
 _MAX_EXPONENT = 100
+_MAX_PROFILE = 100_000
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def uniform(C: int) -> Prior:
     """The balanced prior, `rho_c = 1/C`."""
     if C < 2:
         raise InputError("C", C, "at least 2 classes are needed")
-    return Prior((Fraction(1, C),) * C, (1,) * C)
+    return Prior((Fraction(1, C),), (C,))
 
 
 def from_masses(masses: Iterable[Fraction | int | str], *, normalize: bool = False) -> Prior:
@@ -139,6 +140,8 @@ def parse(text: str, C: int | None = None, *, normalize: bool = False) -> Prior:
     text = text.strip()
     kind, colon, argument = text.partition(":")
     if kind in ("uniform", "zipf", "longtail"):
+        if C is not None and kind != "uniform" and C > _MAX_PROFILE:
+            raise InputError("C", C, f"a profile of distinct masses has at most {_MAX_PROFILE} classes")
         if C is None:
             raise InputError("rho", text, "this profile needs the number of classes, C")
         if C < 2:

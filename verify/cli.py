@@ -1,0 +1,189 @@
+"""What all commands share: options, reports, exit statuses. A command module holds `run` and a thin `main`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from theory.errors import InputError
+from verify.results import MAX_K, Status, as_json, check_k, k_as_json, versions
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose every error is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and exit with status 2."""
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def parser(command: str, description: str, example: str) -> Parser:
+    """A parser with the options that every command has."""
+    made = Parser(
+        prog=f"python -m {command}",
+        description=description,
+        epilog=f"example:\n{example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON object, and nothing else, on standard output")
+    made.add_argument("--version", action="version", version=f"nce-verifier {versions()['nce-verifier']}")
+    return made
+
+
+def add_problem(made: Parser, *, rho: bool, many_k: bool = False) -> None:
+    """The options that say which population loss is meant."""
+    if rho:
+        made.add_argument(
+            "--rho",
+            required=True,
+            metavar="R",
+            help="class prior: 'uniform', '0.5,0.3,0.2', '1/2,3/10,1/5', 'zipf:S', 'longtail:F' (these with --C) or "
+            "'groups:N1xM1,N2xM2,...'; read exactly, must sum to 1",
+        )
+        made.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
+    made.add_argument("--C", type=integer(2), required=not rho, metavar="C", help="number of classes, at least 2")
+    if many_k:
+        made.add_argument(
+            "--k", type=k_list, required=True, metavar="K", help="numbers of negatives: 64, 1,4,16, 1:1024"
+        )
+    else:
+        made.add_argument("--k", type=one_k, required=True, metavar="K", help="number of negatives, an integer or inf")
+    made.add_argument("--d", type=integer(2), metavar="D", help="dimension of the embeddings (default: C)")
+    made.add_argument(
+        "--loss",
+        default="logistic",
+        metavar="L",
+        help="logistic (default), hinge, exponential, separable, decoupled, or package.module:callable",
+    )
+    made.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
+
+
+def add_search(made: Parser, starts: int) -> None:
+    """The options of a search from random starts."""
+    made.add_argument(
+        "--starts",
+        type=integer(1),
+        default=starts,
+        metavar="N",
+        help=f"random starts of the search (default: {starts})",
+    )
+    made.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of the random starts (default: 0)")
+
+
+def add_certificate(made: Parser) -> None:
+    """`--certificate FILE`."""
+    made.add_argument(
+        "--certificate", type=writable, metavar="FILE", help="write a certificate, for python -m verify.check FILE"
+    )
+
+
+def integer(least: int) -> Callable[[str], int]:
+    """Reads an integer of at least `least`."""
+
+    def read(text: str) -> int:
+        accepted = f"accepted: an integer >= {least}"
+        try:
+            value = int(text) if len(text) <= 40 else least - 1
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"got '{text}'; {accepted}") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"got '{text[:40]}'; {accepted}")
+        return value
+
+    return read
+
+
+def one_k(text: str) -> int | float:
+    """Reads one number of negatives: an integer, or inf."""
+    accepted = f"accepted: an integer from 1 to {MAX_K}, or inf"
+    if text == "inf":
+        return math.inf
+    try:
+        return check_k(int(text)) if len(text) <= 40 else check_k(0)
+    except (ValueError, InputError):
+        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; {accepted}") from None
+
+
+def k_list(text: str) -> tuple[int | float, ...]:
+    """Reads numbers of negatives: `64`, a list `1,4,inf`, a range `1:1024` with both ends; sorted, without repeats."""
+    found: set[int | float] = set()
+    for part in text.split(","):
+        first, colon, last = part.partition(":")
+        if not colon:
+            found.add(one_k(part))
+            continue
+        low, high = one_k(first), one_k(last)
+        if not isinstance(low, int) or not isinstance(high, int) or low > high or high - low >= 10**6:
+            raise argparse.ArgumentTypeError(f"got '{part}'; accepted: a range FIRST:LAST of at most 10^6 integers")
+        found.update(range(low, high + 1))
+    return tuple(sorted(found))
+
+
+def writable(text: str) -> Path:
+    """Reads the path of a file to be written; nothing is written yet."""
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"got '{text}'; accepted: a file in a folder that exists and can be written")
+    return path
+
+
+def main(
+    made: Parser,
+    execute: Callable[[argparse.Namespace], Any],
+    report: Callable[[Any], str],
+    argv: Sequence[str] | None = None,
+) -> NoReturn:
+    """Parse, execute, print and exit.
+
+    `execute` returns a frozen result with a `status`; `report` makes the readable text of it. `InputError` ends in one
+    line and status 2, Ctrl-C in one line and status 130.
+    """
+    arguments = made.parse_args(argv)
+    try:
+        result = execute(arguments)
+        text = json.dumps(payload(result), allow_nan=False) if arguments.json else report(result)
+        print(text, flush=True)
+    except InputError as error:
+        made.error(f"argument --{error.option}: {error.reason}")
+    except BrokenPipeError:
+        # the reader has left, and wants no traceback either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"{made.prog}: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    status = result.status
+    sys.exit(status.exit_status if isinstance(status, Status) else int(status))
+
+
+def payload(result: Any) -> Any:
+    """The JSON object of a result: its fields, with `k` as a number or "inf"."""
+    made = as_json(result)
+    if "problem" in made:
+        made["problem"]["k"] = k_as_json(result.problem.k)
+    return made
+
+
+class Progress:
+    """A line on standard error that says how far a long computation is; silent unless that is a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+
+    def __call__(self, text: str) -> None:
+        if self._shown:
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+    def done(self) -> None:
+        """Clear the line."""
+        self("")

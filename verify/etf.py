@@ -1,0 +1,305 @@
+"""`python -m verify.etf`: is the simplex ETF optimal for balanced classes?
+
+The paper's theorem says that it is, for every `k` and every convex, symmetric, coordinatewise non-increasing loss, if
+`d >= C - 1`. The command minimizes the exact population loss from random starts, compares what it finds with the ETF,
+and encloses the global minimum.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from theory import priors
+from verify import cli
+from verify.results import (
+    Bracket,
+    Problem,
+    Status,
+    check_d,
+    check_k,
+    check_temperature,
+    problem,
+    round_down,
+    round_up,
+    versions,
+)
+
+if TYPE_CHECKING:
+    from theory.losses import Loss
+    from verify.certify import EtfProof
+    from verify.optimize.search import Search
+
+#: What a float64 search must reach for the word `numerical`.
+GAP_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The best embeddings beside the simplex ETF.
+
+    Attributes:
+        target_cosine: `-1/(C-1)`, or None if `d < C-1`.
+        max_cosine_error: largest `|cosine - target_cosine|` between two classes of the best start.
+        rank: numerical rank of the best Gram matrix.
+        unique: whether the theorem makes the ETF the only optimum up to rotation.
+    """
+
+    target_cosine: float | None
+    max_cosine_error: float | None
+    rank: int
+    unique: bool | None
+
+
+@dataclass(frozen=True)
+class StartReport:
+    """One start: where it ended and why."""
+
+    value: float
+    gradient_norm: float
+    iterations: int
+    converged: bool
+    stop: str
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """The starts, how many converged, and the most iterations that one took."""
+
+    starts: int
+    converged: int
+    iterations: int
+    runs: tuple[StartReport, ...]
+
+
+@dataclass(frozen=True)
+class EtfResult:
+    """What `run` found; its fields are the keys of `--json`."""
+
+    claim: str
+    status: Status
+    problem: Problem
+    nce: Bracket
+    geometry: Geometry
+    search: SearchReport
+    normalization: str
+    note: str
+    certificate: str | None
+    seconds: float
+    versions: dict[str, str]
+
+
+def run(
+    C: int,
+    k: int | float,
+    *,
+    d: int | None = None,
+    loss: str = "logistic",
+    temperature: Fraction | int | float | str = 1,
+    starts: int = 8,
+    seed: int = 0,
+    certificate: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> EtfResult:
+    """Settle whether the simplex ETF minimizes the NCE loss of `C` equal classes and `k` negatives.
+
+    `proved`: the minimum over all representations is enclosed, the ETF attains it, and the best start agrees with it.
+    `numerical`: the same to rounding. `undecided`: the bracket did not close (as for `d < C-1`, where there is no
+    simplex ETF) or no start converged.
+
+    Args:
+        C: number of classes, at least 2.
+        k: number of negatives, or `math.inf` (the limit of the normalized loss).
+        d: dimension, `C` by default.
+        loss: name of the loss, or `package.module:callable`.
+        temperature: read exactly.
+        starts: random starts of the search.
+        seed: seed of the starts.
+        certificate: file to write the certificate `etf-optimality` to.
+        progress: called with a line of text as the search goes on.
+
+    Raises:
+        InputError: for input outside of what is accepted.
+    """
+    begun = time.perf_counter()
+    prior = priors.uniform(C)
+    k, d, exact_temperature = check_k(k), check_d(d, C), check_temperature(temperature)
+
+    from theory.balanced import nce_minimum, target_cosine, uniqueness
+    from theory.geometry import max_cosine_error, rank
+    from theory.losses import get_loss
+    from verify.certify.publish import publish
+    from verify.optimize.search import search
+
+    chosen, beta = get_loss(loss), float(1 / exact_temperature)
+    found = search(chosen, prior.as_array(), k, d, beta, starts=starts, seed=seed, progress=progress)
+    has_etf = d >= C - 1
+    etf = nce_minimum(chosen, C, k, beta) if has_etf else None
+    target = target_cosine(C) if has_etf else None
+    unique = uniqueness(chosen, k, beta)
+    error = max_cosine_error(found.gram, target) if target is not None else None
+
+    proof = _prove(C, k, max(d, C - 1), loss, exact_temperature)
+    bracket = _bracket(proof, found, chosen, C, k, beta, etf)
+    status, note = _decide(proof, bracket, found, error, unique.unique if has_etf else None, unique.reason)
+    written = None
+    if certificate is not None and status is Status.PROVED and proof is not None:
+        refused = publish(proof.certificate(), certificate)
+        written, status, note = (None, Status.UNDECIDED, refused) if refused else (str(certificate), status, note)
+    elif certificate is not None:
+        note = f"{note}; no certificate: nothing was proved".lstrip("; ")
+    return EtfResult(
+        claim="balanced-etf-optimality",
+        status=status,
+        problem=problem(prior, k, d, loss, exact_temperature),
+        nce=bracket,
+        geometry=Geometry(target, error, rank(found.gram), unique.unique if has_etf else None),
+        search=report_search(found),
+        normalization=chosen.normalization if math.isinf(k) else "none",
+        note=note,
+        certificate=written,
+        seconds=time.perf_counter() - begun,
+        versions=versions("jax", "numpy", "python-flint"),
+    )
+
+
+def report_search(found: Search) -> SearchReport:
+    """The runs of a search, without their embeddings."""
+    runs = tuple(
+        StartReport(one.value, one.gradient_norm, one.iterations, one.converged, one.stop.value) for one in found.runs
+    )
+    return SearchReport(len(runs), found.converged, max(one.iterations for one in runs), runs)
+
+
+def _prove(C: int, k: int | float, d: int, loss: str, temperature: Fraction) -> EtfProof | None:
+    """The minimum over all representations in `d >= C-1` dimensions, which bounds smaller `d` from below."""
+    if not isinstance(k, int):
+        return None
+    from verify.certify import prove_etf
+
+    proof = prove_etf(C, k, loss=loss, temperature=temperature, d=d)
+    return proof if proof.status == "proved" else None
+
+
+def _bracket(
+    proof: EtfProof | None, found: Search, loss: Loss, C: int, k: int | float, beta: float, etf: float | None
+) -> Bracket:
+    value = found.best.value
+    if proof is not None and proof.lower is not None and proof.upper is not None:
+        lower = round_down(proof.lower)
+        if etf is not None:
+            return Bracket(value, etf, lower, round_up(proof.upper), float(proof.upper - proof.lower))
+        return Bracket(value, None, lower, value, max(0.0, value - lower))
+    import numpy as np
+
+    from theory.balanced import target_cosine
+    from verify.certify.dual import dual_bound
+    from verify.optimize.objective import gram_value_and_gradient
+
+    # at the ETF's Gram matrix, feasible or not, the tangent plane is the tightest for every balanced problem
+    G = np.full((C, C), target_cosine(C))
+    np.fill_diagonal(G, 1.0)
+    lower = dual_bound(*gram_value_and_gradient(loss, G, np.full(C, 1.0 / C), k, beta), G).lower
+    upper = min(value, etf) if etf is not None else value
+    return Bracket(value, etf, min(lower, upper), upper, max(0.0, upper - lower))
+
+
+def _decide(
+    proof: EtfProof | None,
+    bracket: Bracket,
+    found: Search,
+    error: float | None,
+    unique: bool | None,
+    reason: str,
+) -> tuple[Status, str]:
+    """The status, and a note on what it does not say."""
+    assert bracket.found is not None and bracket.upper is not None and bracket.relative_gap is not None
+    if found.converged == 0:
+        return Status.UNDECIDED, "no start converged: see search.runs for why each of them stopped"
+    if error is None:
+        note = "d < C-1: there is no simplex ETF, and 'lower' is the minimum of the convex relaxation"
+        closed = bracket.relative_gap <= GAP_TOLERANCE
+        return (Status.NUMERICAL, note + "; the bracket closes") if closed else (Status.UNDECIDED, note)
+    off = (bracket.found - bracket.upper) / max(1.0, abs(bracket.upper))
+    if abs(off) > GAP_TOLERANCE:
+        return Status.UNDECIDED, f"the best start is off the simplex ETF's loss by {off:.2e} (relative)"
+    if unique and error > 1e-6:
+        return Status.UNDECIDED, f"the best start attains the minimum at cosines {error:.2e} off the simplex ETF's"
+    note = "" if unique else f"the simplex ETF is optimal, but not the only optimum: {reason}"
+    if proof is not None:
+        return Status.PROVED, note
+    if bracket.relative_gap > GAP_TOLERANCE:
+        return Status.UNDECIDED, "the bracket did not close"
+    return Status.NUMERICAL, note
+
+
+def report(result: EtfResult) -> str:
+    """The readable report."""
+    nce, geometry, searched = result.nce, result.geometry, result.search
+    loss = f"{result.problem.loss} loss, temperature {result.problem.temperature.removesuffix('/1')}"
+    lines = [
+        f"Balanced classes: C = {result.problem.C}, k = {result.problem.k}, d = {result.problem.d}, {loss}",
+        f"  best of {searched.starts} starts   {nce.found:.15g}   ({searched.converged} converged, at most "
+        f"{searched.iterations} iterations)",
+    ]
+    if nce.etf is not None and geometry.target_cosine is not None:
+        lines += [
+            f"  simplex ETF        {nce.etf:.15g}",
+            f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
+            f"  cosines            {geometry.target_cosine:.6f} = -1/(C-1) to within {geometry.max_cosine_error:.1e}, "
+            f"rank {geometry.rank}",
+        ]
+    else:
+        lines.append(f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}")
+    if result.normalization != "none":
+        lines.append(f"  in the limit k -> inf of the normalized loss ({result.normalization.replace('_', ' ')})")
+    if result.note:
+        lines.append(f"  note: {result.note}")
+    if result.certificate:
+        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
+    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify.etf`."""
+    made = cli.parser(
+        "verify.etf",
+        "Balanced classes: minimize the exact population NCE loss of k negatives over class embeddings on the\n"
+        "sphere, from random starts; compare the optimum with the simplex ETF (all cosines -1/(C-1)), which the\n"
+        "paper's theorem says is optimal for every k; and enclose the global minimum.",
+        "  python -m verify.etf --C 10 --k 64\n"
+        "  python -m verify.etf --C 10 --k 64 --certificate etf.json && python -m verify.check etf.json",
+    )
+    cli.add_problem(made, rho=False)
+    cli.add_search(made, 8)
+    cli.add_certificate(made)
+
+    def execute(arguments: argparse.Namespace) -> EtfResult:
+        progress = cli.Progress()
+        try:
+            return run(
+                arguments.C,
+                arguments.k,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                starts=arguments.starts,
+                seed=arguments.seed,
+                certificate=arguments.certificate,
+                progress=progress,
+            )
+        finally:
+            progress.done()
+
+    cli.main(made, execute, report, argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Search for the minimum of the population loss from random starts, with every start accounted for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.errors import InputError
+from theory.geometry import gram
+from theory.losses import Loss, SmoothedHinge
+from verify.optimize.objective import Objective, gram_value_and_gradient
+from verify.optimize.spheres import Run, minimize, random_starts
+
+#: A value this close to the least, relative to max(1, |value|), is as good: rounding decides between them.
+TIE = 1e-12
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search found.
+
+    Attributes:
+        runs: one per start, in the order of the starts.
+        best: the run of least value; among equal values the one with the least gradient.
+        evaluations: how often the whole batch was evaluated.
+        gram: the Gram matrix of the best run.
+    """
+
+    runs: tuple[Run, ...]
+    best: Run
+    evaluations: int
+    gram: Float[np.ndarray, "C C"]
+
+    @property
+    def converged(self) -> int:
+        """The number of starts that ended at a critical point."""
+        return sum(run.converged for run in self.runs)
+
+
+def search(
+    loss: Loss,
+    rho: Float[np.ndarray, " C"],
+    k: float,
+    d: int,
+    beta: float = 1.0,
+    *,
+    starts: int = 8,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> Search:
+    """Minimize `L_k` over `C` points on the sphere in `R^d`, from `starts` random starts at once.
+
+    A loss that is not smooth is searched through its smooth stand-in, whose minimizer also minimizes it in the
+    balanced case; the values reported are those of the loss itself.
+
+    Raises:
+        InputError: if the batch cannot fit in memory.
+    """
+    C = len(rho)
+    _check_memory(C, d, starts)
+    surrogate = loss if loss.smooth else SmoothedHinge()
+    if not loss.smooth and k == float("inf"):
+        raise InputError("k", "inf", "the hinge loss is 1 for every embedding in the limit; give a finite k")
+    objective = Objective(surrogate, rho, k, beta)
+
+    def show(iteration: int, running: int) -> None:
+        if progress is not None:
+            progress(f"search: step {iteration}, {running} of {starts} starts running")
+
+    runs = minimize(objective, random_starts(starts, C, d, seed), rho, on_iteration=show)
+    if surrogate is not loss:
+        runs = [
+            replace(run, value=gram_value_and_gradient(loss, gram(run.embeddings), rho, k, beta)[0]) for run in runs
+        ]
+    best = _best(runs)
+    return Search(tuple(runs), best, objective.evaluations, gram(best.embeddings))
+
+
+def _best(runs: list[Run]) -> Run:
+    finite = [run for run in runs if np.isfinite(run.value)] or runs
+    least = min(run.value for run in finite)
+    tied = [run for run in finite if run.value <= least + TIE * max(1.0, abs(least))]
+    return min(tied or finite, key=lambda run: run.gradient_norm)
+
+
+def _check_memory(C: int, d: int, starts: int) -> None:
+    # per start: Gram matrix, gradient, tangents and their temporaries; points and the vectors of the inner solver
+    needed = 8 * starts * (24 * C * C + 24 * C * d) + (1 << 28)
+    available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > available:
+        raise InputError(
+            "C",
+            C,
+            f"{starts} starts with d = {d} need about {needed / 2**30:.0f} GiB, this machine has "
+            f"{available / 2**30:.0f}; lower C, d or the number of starts",
+        )

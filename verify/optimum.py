@@ -1,0 +1,293 @@
+"""`python -m verify.optimum`: the global minimum of the NCE loss for any class prior, bracketed.
+
+The loss is convex in the Gram matrix, so that a dual slack bounds the global minimum from below, and the optimum of
+any prior can be certified.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from theory import priors
+from theory.errors import InputError
+from theory.priors import Prior
+from verify import cli
+from verify.results import (
+    Bracket,
+    Problem,
+    Status,
+    check_d,
+    check_k,
+    check_temperature,
+    problem,
+    round_down,
+    round_up,
+    versions,
+)
+
+if TYPE_CHECKING:
+    from theory.losses import Loss
+    from verify.certify import OptimumProof
+    from verify.etf import SearchReport
+    from verify.optimize.search import Search
+
+#: The relative gap that a float64 bracket must reach for the word `numerical`.
+GAP_TOLERANCE = 1e-9
+
+#: The most classes for which a dense dual slack is factored.
+MAX_CLASSES = 4000
+
+
+@dataclass(frozen=True)
+class OptimumResult:
+    """What `run` found; its fields are the keys of `--json`.
+
+    Attributes:
+        gram: the best Gram matrix, C x C.
+        gram_radius: proven bound on `max |gram - G*|`, or None.
+        rank: numerical rank of `gram`.
+        embeddings: the best embeddings, C x d; not part of the JSON.
+    """
+
+    claim: str
+    status: Status
+    problem: Problem
+    nce: Bracket
+    gram: tuple[tuple[float, ...], ...]
+    gram_radius: float | None
+    rank: int
+    search: SearchReport
+    normalization: str
+    note: str
+    certificate: str | None
+    seconds: float
+    versions: dict[str, str]
+
+
+def run(
+    rho: Prior | str,
+    k: int | float,
+    *,
+    C: int | None = None,
+    normalize: bool = False,
+    d: int | None = None,
+    loss: str = "logistic",
+    temperature: Fraction | int | float | str = 1,
+    starts: int = 2,
+    seed: int = 0,
+    certificate: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> OptimumResult:
+    """Minimize the population NCE loss for the prior `rho`, and bracket the global minimum.
+
+    For `d >= C - 1` the minimum over the sphere is that of a convex program [1, and derived: all off-diagonal
+    derivatives are positive, so the optimal Gram matrix is singular]; `proved` if it is enclosed in balls, `numerical`
+    if the float64 bracket closes to `GAP_TOLERANCE`. For smaller `d`, `lower` is the convex relaxation's and the status
+    is `undecided` unless the bracket closes.
+
+    Args:
+        rho: a prior, or the text of one (`theory.priors.parse`).
+        k: number of negatives; `math.inf` for the limit; real `k` is never called proved.
+        C: number of classes, for profiles such as "zipf:1".
+        normalize: divide the masses of a text by their sum.
+        d: dimension, `C` by default.
+        loss: name of the loss, or `package.module:callable`.
+        temperature: read exactly.
+        starts: random starts of the search; where `d >= C` every local minimum is global, so few are needed.
+        seed: seed of the starts.
+        certificate: file to write the certificate `global-optimum` to.
+        progress: called with a line of text as the search goes on.
+
+    Raises:
+        InputError: for input outside of what is accepted.
+    """
+    begun = time.perf_counter()
+    prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
+    if prior.C > MAX_CLASSES:
+        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
+
+    from theory.geometry import rank
+    from theory.losses import get_loss
+    from verify.certify.publish import publish
+    from verify.etf import report_search
+    from verify.optimize.search import search
+
+    chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
+    relaxed = d < prior.C - 1
+    found = search(
+        chosen, weights, k, d, beta, starts=max(starts, 16) if relaxed else starts, seed=seed, progress=progress
+    )
+    # the relaxation of a small d is the same problem in d = C, where local minima are global
+    full = search(chosen, weights, k, prior.C, beta, starts=2, seed=seed) if relaxed else found
+
+    proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d)
+    bracket = _bracket(proof, found, full, chosen, weights, k, beta, relaxed)
+    status, note = _decide(proof, bracket, found, chosen, relaxed)
+    gram, radius = found.gram, None
+    written = None
+    if proof is not None and not relaxed and proof.gram is not None and proof.gram_radius is not None:
+        gram, radius = _enclosed_gram(proof)
+    if certificate is not None and status is Status.PROVED and proof is not None:
+        refused = publish(proof.certificate(), certificate)
+        written, status, note = (None, Status.UNDECIDED, refused) if refused else (str(certificate), status, note)
+    elif certificate is not None:
+        note = f"{note}; no certificate: nothing was proved".lstrip("; ")
+    return OptimumResult(
+        claim="global-optimum",
+        status=status,
+        problem=problem(prior, k, d, loss, exact_temperature),
+        nce=bracket,
+        gram=tuple(tuple(float(g) for g in row) for row in gram),
+        gram_radius=radius,
+        rank=rank(found.gram),
+        search=report_search(found),
+        normalization=chosen.normalization if math.isinf(k) else "none",
+        note=note,
+        certificate=written,
+        seconds=time.perf_counter() - begun,
+        versions=versions("jax", "numpy", "python-flint"),
+    )
+
+
+def _prove(
+    prior: Prior, k: int | float, found: Search, loss: str, temperature: Fraction, d: int
+) -> OptimumProof | None:
+    if not isinstance(k, int):
+        return None
+    from verify.certify import prove_optimum
+
+    return prove_optimum(prior, k, found.best.embeddings, loss=loss, temperature=temperature, d=d)
+
+
+def _bracket(
+    proof: OptimumProof | None,
+    found: Search,
+    full: Search,
+    loss: Loss,
+    weights: object,
+    k: int | float,
+    beta: float,
+    relaxed: bool,
+) -> Bracket:
+    value = found.best.value
+    if proof is not None and proof.lower is not None and proof.upper is not None:
+        lower = round_down(proof.lower)
+        if relaxed:
+            return Bracket(value, None, lower, value, max(0.0, value - lower))
+        return Bracket(value, None, lower, round_up(proof.upper), float(proof.upper - proof.lower))
+    from verify.certify.dual import dual_bound
+    from verify.optimize.objective import gram_value_and_gradient
+
+    at_full = gram_value_and_gradient(loss, full.gram, weights, k, beta)  # type: ignore[arg-type]
+    lower = min(dual_bound(*at_full, full.gram).lower, value)
+    return Bracket(value, None, lower, value, value - lower)
+
+
+def _decide(
+    proof: OptimumProof | None, bracket: Bracket, found: Search, loss: Loss, relaxed: bool
+) -> tuple[Status, str]:
+    """The status, and a note on what it does not say."""
+    assert bracket.relative_gap is not None and bracket.found is not None and bracket.upper is not None
+    proved = proof is not None and proof.status == "proved"
+    notes = [] if proved or proof is None else [f"not proved: {proof.reason}"]
+    closed = bracket.relative_gap <= GAP_TOLERANCE
+    if relaxed:
+        notes = ["d < C-1: 'lower' is the minimum of the convex relaxation (d = C)"]
+    elif proved:
+        off = (bracket.found - bracket.upper) / max(1.0, abs(bracket.upper))
+        if abs(off) > GAP_TOLERANCE:
+            return Status.UNDECIDED, f"the best start is off the proven minimum by {off:.2e} (relative)"
+        return Status.PROVED, ""
+    if not loss.convex:
+        notes.append("'lower' assumes that the loss is convex, which nobody has proved")
+    if found.converged == 0:
+        notes.append("no start converged: see search.runs for why each of them stopped")
+    status = Status.NUMERICAL if closed and found.converged and loss.convex else Status.UNDECIDED
+    return status, "; ".join(notes)
+
+
+def _enclosed_gram(proof: OptimumProof) -> tuple[list[list[float]], float]:
+    """The proof's Gram matrix in doubles, and its radius with what that rounding adds."""
+    assert proof.gram is not None and proof.gram_radius is not None
+    rounded = [[float(g) for g in row] for row in proof.gram]
+    worst = max(
+        abs(Fraction(near) - exact)
+        for near_row, row in zip(rounded, proof.gram, strict=True)
+        for near, exact in zip(near_row, row, strict=True)
+    )
+    return rounded, round_up(proof.gram_radius + worst)
+
+
+def report(result: OptimumResult) -> str:
+    """The readable report."""
+    nce = result.nce
+    lines = [
+        f"Prior {_shorten(result.problem.rho)}: C = {result.problem.C}, k = {result.problem.k}, "
+        f"d = {result.problem.d}, {result.problem.loss} loss, temperature {result.problem.temperature.removesuffix('/1')}",
+        f"  best of {result.search.starts} starts   {nce.found:.15g}   ({result.search.converged} converged)",
+        f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
+    ]
+    if result.problem.C <= 10:
+        within = "to double precision" if result.gram_radius is None else f"to within {result.gram_radius:.1e}, proven"
+        lines.append(f"  optimal cosines ({within}), rank {result.rank}:")
+        lines += ["    " + " ".join(f"{g:8.5f}" for g in row) for row in result.gram]
+    else:
+        lines.append(f"  rank {result.rank}")
+    if result.note:
+        lines.append(f"  note: {result.note}")
+    if result.certificate:
+        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
+    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def _shorten(rho: tuple[str, ...]) -> str:
+    shown = [r if len(r) <= 12 else f"{float(Fraction(r)):.4g}" for r in rho[:6]]
+    return "(" + ", ".join(shown) + (", ...)" if len(rho) > 6 else ")")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify.optimum`."""
+    made = cli.parser(
+        "verify.optimum",
+        "Any class prior: minimize the exact population NCE loss over class embeddings on the sphere, and bracket\n"
+        "the global minimum by convex duality.",
+        "  python -m verify.optimum --rho 0.5,0.3,0.2 --k 16\n"
+        "  python -m verify.optimum --rho zipf:1 --C 50 --k 256 --json",
+    )
+    cli.add_problem(made, rho=True)
+    cli.add_search(made, 2)
+    cli.add_certificate(made)
+
+    def execute(arguments: argparse.Namespace) -> OptimumResult:
+        progress = cli.Progress()
+        try:
+            return run(
+                arguments.rho,
+                arguments.k,
+                C=arguments.C,
+                normalize=arguments.normalize,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                starts=arguments.starts,
+                seed=arguments.seed,
+                certificate=arguments.certificate,
+                progress=progress,
+            )
+        finally:
+            progress.done()
+
+    cli.main(made, execute, report, argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""What every command returns: frozen results, and the one way in which they become JSON.
+
+Imports nothing heavy, so that a command can refuse bad input before it loads anything.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from theory.errors import InputError
+from theory.priors import Prior, number
+
+#: The largest finite `k` for which the quadrature in double precision is tested.
+MAX_K = 10**9
+
+
+class Status(Enum):
+    """How far a claim is settled. Never a stronger word than was earned."""
+
+    PROVED = "proved"  # every number that the claim rests on is enclosed
+    NUMERICAL = "numerical"  # holds to floating-point tolerance, not enclosed
+    REFUTED = "refuted"  # a witness is enclosed
+    UNDECIDED = "undecided"
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of a command whose result has this status."""
+        return {"proved": 0, "numerical": 0, "refuted": 1, "undecided": 3}[self.value]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Which population loss is meant; `rho` and `temperature` are exact.
+
+    Attributes:
+        k: number of negatives: an integer, a real number (nothing is proved of it), `math.inf`, or a list.
+        d: dimension of the embeddings.
+        loss: name of the loss, or `package.module:callable`.
+    """
+
+    C: int
+    k: int | float | tuple[int | float, ...]
+    d: int
+    rho: tuple[str, ...]
+    loss: str
+    temperature: str
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """The loss found and what is known of the minimum: `lower <= min <= upper`.
+
+    Attributes:
+        gap: the true width of the enclosure, which may be far below the spacing of doubles.
+    """
+
+    found: float | None
+    etf: float | None
+    lower: float | None
+    upper: float | None
+    gap: float | None
+
+    @property
+    def relative_gap(self) -> float | None:
+        """`gap / max(1, |upper|)`."""
+        if self.gap is None or self.upper is None:
+            return None
+        return self.gap / max(1.0, abs(self.upper))
+
+
+def problem(prior: Prior, k: int | float, d: int, loss: str, temperature: Fraction) -> Problem:
+    """The `Problem` of a prior, with exact numbers as strings."""
+    return Problem(prior.C, k, d, tuple(prior.as_strings()), loss, f"{temperature.numerator}/{temperature.denominator}")
+
+
+def check_k(k: object) -> int | float:
+    """`k` as an integer where it is one; a real `k >= 1` and `math.inf` pass.
+
+    Raises:
+        InputError: for anything else, and beyond `MAX_K`.
+    """
+    accepted = f"accepted: an integer from 1 to {MAX_K}, or inf"
+    if isinstance(k, bool) or not isinstance(k, int | float) or math.isnan(k) or k < 1:
+        raise InputError("k", k, accepted)
+    if math.isinf(k):
+        return math.inf
+    if k > MAX_K:
+        raise InputError("k", k, accepted)
+    return int(k) if k == int(k) else float(k)
+
+
+def check_d(d: int | None, C: int) -> int:
+    """The dimension, `C` by default.
+
+    Raises:
+        InputError: for `d < 2`: the sphere in one dimension is two points.
+    """
+    if d is None:
+        return C
+    if d < 2:
+        raise InputError("d", d, "accepted: an integer >= 2 (in dimension 1 the sphere is two points)")
+    return d
+
+
+def check_temperature(temperature: Fraction | int | float | str) -> Fraction:
+    """The temperature, read exactly; a float is taken as the decimal that it prints as.
+
+    Raises:
+        InputError: if it is not a positive number.
+    """
+    if isinstance(temperature, float):
+        temperature = repr(temperature)
+    exact = number(temperature, "temperature") if isinstance(temperature, str) else Fraction(temperature)
+    if not Fraction(1, 100) <= exact <= 10**6:
+        raise InputError("temperature", temperature, "accepted: a number from 1/100 to 10^6")
+    return exact
+
+
+def round_down(value: Fraction) -> float:
+    """The largest double that is at most `value`."""
+    nearest = float(value)
+    return nearest if Fraction(nearest) <= value else math.nextafter(nearest, -math.inf)
+
+
+def round_up(value: Fraction) -> float:
+    """The smallest double that is at least `value`."""
+    return -round_down(-value)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of this distribution and of the packages that the numbers depend on."""
+    found = {}
+    for package in ("nce-verifier", *packages):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def as_json(value: Any) -> Any:
+    """A result as JSON types: exact numbers as "p/q", arrays as lists, what is not finite as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value) if field.repr}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def k_as_json(k: Any) -> Any:
+    """`k` in JSON: a number, or "inf"."""
+    if isinstance(k, list | tuple):
+        return [k_as_json(item) for item in k]
+    return "inf" if isinstance(k, float) and math.isinf(k) else k
