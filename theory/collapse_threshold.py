@@ -9,8 +9,8 @@ is then total collapse (`u_c = -u_1` for every minority `c`) if and only if `p a
 
 Proof (derived). At total collapse the symmetrised gradient of the loss in the Gram matrix is, up to the factor
 `k beta`: `A_{1c} = rho_c p a_k` for a minority `c`, and `A_cj = rho_c rho_j b_k` between minorities. With
-`y = (A G)_cc` the dual slack is `S = A - Diag(y)`, whose kernel holds the collapsed direction; eliminating class 1 leaves the Schur
-complement
+`y = (A G)_cc` the dual slack is `S = A - Diag(y)`, whose kernel holds the collapsed direction; eliminating class 1
+leaves the Schur complement
 
     (p a_k - q b_k) (Diag(r) - r r^T / q),       r the minority masses,
 
