@@ -37,12 +37,24 @@ class StepResult:
 
 
 @dataclass(frozen=True)
+class EveryProblem:
+    """What other commands fix and a symbolic statement does not: null means any value."""
+
+    C: None = None
+    k: None = None
+    d: None = None
+    rho: None = None
+    loss: None = None
+    temperature: None = None
+
+
+@dataclass(frozen=True)
 class SymbolicResult:
     """What `run` found; its fields are the keys of `--json`. The status is the weakest of the steps'."""
 
     claim: str
     status: Status
-    problem: None
+    problem: EveryProblem
     steps: tuple[StepResult, ...]
     seconds: float
     versions: dict[str, str]
@@ -75,7 +87,7 @@ def run(names: Sequence[str] | None = None, *, progress: Callable[[str], None] |
     found = {result.status for result in results}
     weakest = next((s for s in (Status.REFUTED, Status.UNDECIDED) if s in found), Status.PROVED)
     return SymbolicResult(
-        "symbolic-derivations", weakest, None, tuple(results), time.perf_counter() - begun, versions("sympy")
+        "symbolic-derivations", weakest, EveryProblem(), tuple(results), time.perf_counter() - begun, versions("sympy")
     )
 
 

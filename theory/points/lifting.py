@@ -28,6 +28,7 @@ from jaxtyping import Array, Float
 
 from theory.float64 import jnp
 from theory.losses import Loss
+from theory.points.loss import points_loss
 from theory.points.representation import Representation
 
 
@@ -39,8 +40,9 @@ class Lifting(NamedTuple):
 
 
 class Balanced(NamedTuple):
-    """The chain `L(f) >= middle >= pairs >= bound`, ending at `L*_k`."""
+    """The chain `value >= middle >= pairs >= bound`, from `L(f)` to `L*_k`."""
 
+    value: Float[Array, ""]
     middle: Float[Array, ""]
     pairs: Float[Array, ""]
     bound: Float[Array, ""]
@@ -74,4 +76,4 @@ def balanced_chain(
     margins = beta * jnp.stack([A - B, jnp.asarray(C / (C - 1))])
     two_points = jnp.stack([jnp.zeros(2), margins], axis=-1)
     pairs, bound = loss.expected(two_points, jnp.array([1 / C, 1 - 1 / C]), k)
-    return Balanced(lifting_chain(loss, f, k, beta).middle, pairs, bound)
+    return Balanced(points_loss(loss, f, k, beta), lifting_chain(loss, f, k, beta).middle, pairs, bound)

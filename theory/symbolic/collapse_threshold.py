@@ -128,8 +128,8 @@ STEPS = (
     ),
     Step(
         "collapse-threshold-limit",
-        "as k -> inf the threshold tends to the root in (0,1) of 2(1-x)p^2 - (2 - 5x - x^2)p - 2x, "
-        "x = e^{-2 beta}: about 0.924 for beta = 1",
+        "for fixed p and k -> inf, p a_k >= q b_k ends up true above, and false below, the one root in (0,1) of "
+        "2(1-x)p^2 - (2 - 5x - x^2)p - 2x, x = e^{-2 beta}",
         "derived",
         many_negatives,
     ),

@@ -1,0 +1,129 @@
+"""`python -m verify`: every claim at a default size, as one table."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from theory.claims import Claim
+from theory.errors import InputError
+from verify import cli
+from verify.claims import CLAIMS
+from verify.results import Status, versions
+from verify.symbolic import EveryProblem
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A claim with the status that was earned, and the evidence."""
+
+    name: str
+    status: Status
+    statement: str
+    source: str
+    hypotheses: tuple[str, ...]
+    depends: tuple[str, ...]
+    method: str
+    evidence: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All claims; `status` is the weakest of theirs, with `refuted` the weakest of all."""
+
+    claim: str
+    status: Status
+    problem: EveryProblem
+    claims: tuple[Settled, ...]
+    seconds: float
+    versions: dict[str, str]
+
+
+def run(claims: Sequence[Claim] = CLAIMS, *, progress: Callable[[str], None] | None = None) -> Summary:
+    """Settle every claim, one after the other."""
+    begun = time.perf_counter()
+    settled = []
+    for claim in claims:
+        if progress is not None:
+            progress(f"{claim.name} ...")
+        start = time.perf_counter()
+        outcome = claim.check()
+        settled.append(
+            Settled(
+                claim.name,
+                Status(outcome.status),
+                claim.statement,
+                claim.source,
+                claim.hypotheses,
+                claim.depends,
+                claim.method,
+                outcome.evidence,
+                time.perf_counter() - start,
+            )
+        )
+    order = (Status.REFUTED, Status.UNDECIDED, Status.NUMERICAL, Status.PROVED)
+    weakest = min((one.status for one in settled), key=order.index)
+    seconds = time.perf_counter() - begun
+    return Summary("all-claims", weakest, EveryProblem(), tuple(settled), seconds, versions("jax", "python-flint"))
+
+
+def load(path: str) -> tuple[Claim, ...]:
+    """The claims `package.module:NAME`: one `Claim`, or several.
+
+    Raises:
+        InputError: if there are none.
+    """
+    module, _, attribute = path.partition(":")
+    accepted = "accepted: package.module:NAME of a Claim, or of a list of them"
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        raise InputError("claims", path, f"{accepted} ({type(error).__name__}: {error})") from error
+    claims = (found,) if isinstance(found, Claim) else tuple(found) if isinstance(found, list | tuple) else ()
+    if not claims or not all(isinstance(claim, Claim) for claim in claims):
+        raise InputError("claims", path, accepted)
+    return claims
+
+
+def report(summary: Summary) -> str:
+    """The table."""
+    width = max(len(one.name) for one in summary.claims)
+    lines = [f"{'status':10} {'claim':{width}} seconds  evidence"]
+    lines += [f"{one.status.value:10} {one.name:{width}} {one.seconds:7.1f}  {one.evidence}" for one in summary.claims]
+    lines.append(f"{summary.status.value} over all {len(summary.claims)} claims, in {summary.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify`."""
+    made = cli.parser(
+        "verify",
+        "Every claim at a default size, as one table. Each claim is settled by itself at any size by the commands\n"
+        "verify.etf, verify.optimum, verify.collapse, verify.symbolic and their neighbours.",
+        "  python -m verify\n  python -m verify --only lemma-1 --only balanced-etf --json",
+    )
+    made.add_argument("--only", action="append", metavar="NAME", help="only this claim; may be given several times")
+    made.add_argument("--claims", metavar="P.M:NAME", help="claims of your own, instead of those that ship")
+    progress = cli.Progress()
+
+    def execute(arguments: argparse.Namespace) -> Summary:
+        claims = CLAIMS if arguments.claims is None else load(arguments.claims)
+        known = {claim.name: claim for claim in claims}
+        for name in arguments.only or ():
+            if name not in known:
+                raise InputError("only", name, f"accepted: {', '.join(known)}")
+        try:
+            return run([known[name] for name in arguments.only or known], progress=progress)
+        finally:
+            progress.done()
+
+    cli.main(made, execute, report, argv)
+
+
+if __name__ == "__main__":
+    main()

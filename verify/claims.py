@@ -1,0 +1,236 @@
+"""The claims of the paper and of this project, each at a size that is settled within seconds.
+
+A claim of one's own is one more `Claim` (`theory.claims`): put several in a tuple and run them with
+`python -m verify --claims package.module:NAME`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from theory.claims import Claim, Outcome, Word
+
+if TYPE_CHECKING:
+    from verify.collapse import CollapseResult
+    from verify.results import Status
+
+_TRIALS = 100
+
+
+def _word(status: Status) -> Word:
+    return status.value
+
+
+@cache
+def _collapse() -> CollapseResult:
+    """The logistic loss on points: one run serves every claim about it."""
+    from verify import collapse
+
+    return collapse.run("logistic", C=3, k=4, points=3, trials=_TRIALS)
+
+
+def symbolic(*names: str) -> Outcome:
+    """Settled by these symbolic steps alone."""
+    from verify.symbolic import run
+
+    result = run(names)
+    obligations = sum(len(step.obligations) for step in result.steps)
+    return Outcome(_word(result.status), f"{obligations} symbolic obligations of {len(names)} steps reduced")
+
+
+def _with_trials(proof: Outcome, violations: int, trials: int, smallest: float) -> Outcome:
+    """A symbolic proof whose statement was also tried: a violated margin would say that a step is misread."""
+    status: Word = proof.status if violations == 0 else "undecided"
+    return Outcome(status, f"{proof.evidence}; {violations} violations in {trials} trials, smallest {smallest:.1e}")
+
+
+def _lemma() -> Outcome:
+    result = _collapse()
+    assert result.lemma is not None
+    lemma = result.lemma
+    return Outcome(
+        _word(result.status),
+        f"{lemma.violations} violations in {lemma.trials} representations, smallest margin {lemma.min_margin:.1e}",
+    )
+
+
+def _lifting() -> Outcome:
+    proof = symbolic("log-sum-exp-convex", "jensen", "class-mean-norm", "mean-margin", "lifting-inequality")
+    lifting = _collapse().lifting
+    assert lifting is not None
+    smallest = min(lifting.min_jensen_margin, lifting.min_monotonicity_margin)
+    return _with_trials(proof, lifting.violations, lifting.trials, smallest)
+
+
+def _averaging() -> Outcome:
+    step = _collapse().averaging_step
+    assert step.min_inside is not None and step.min_elsewhere is not None
+    return Outcome(
+        _word(step.status),
+        f"{step.violations} violations in {step.trials}, smallest margins {step.min_inside:.1e} for anchors inside, "
+        f"{step.min_elsewhere:.1e} elsewhere",
+    )
+
+
+def _gap() -> Outcome:
+    from verify import collapse
+
+    result = collapse.run_search(trials=_TRIALS, starts=0)
+    witness = result.averaging_step.witness
+    if result.averaging_step.status.value != "refuted" or witness is None:
+        return Outcome("undecided", result.note)
+    return Outcome("proved", f"E_x*[L(f_x*)] - L(f) >= {witness['excess_lower']:.6g}, certificate accepted")
+
+
+def _direct() -> Outcome:
+    best = _collapse().optimization
+    assert best is not None
+    closed = abs(best.loss - best.class_level) <= 1e-10 * max(1.0, best.class_level)
+    settled = closed and best.within_class_spread <= 1e-6 and best.converged > 0
+    return Outcome(
+        "numerical" if settled else "undecided",
+        f"within-class spread {best.within_class_spread:.1e}, loss {best.loss - best.class_level:+.1e} off class level",
+    )
+
+
+def _balanced() -> Outcome:
+    from verify import etf
+
+    result = etf.run(5, 16, starts=4)
+    return Outcome(_word(result.status), f"C = 5, k = 16: best start off by {result.geometry.max_cosine_error:.1e}")
+
+
+def _balanced_all() -> Outcome:
+    import numpy as np
+
+    from theory.losses import get_loss
+    from theory.points.families import draws
+    from verify.lemma_trials import evaluate_balanced, stacked
+
+    loss, C, k = get_loss("logistic"), 3, 4
+    tried = [f for _, f in draws(_TRIALS, (C, 3, 3), 0, np.full(C, 1 / C))]
+    chain = evaluate_balanced(loss, stacked(tried), k)
+    links = -np.diff(np.stack(chain), axis=0)
+    proof = symbolic("log-sum-exp-convex", "jensen", "mean-margin", "balanced-all-representations", "cosine-bound")
+    return _with_trials(proof, int(np.sum(links < -1e-12)), links.size, float(np.min(links)))
+
+
+def _optimum() -> Outcome:
+    from theory import priors
+    from verify import optimum
+
+    result = optimum.run(priors.parse("0.5,0.3,0.2"), 8)
+    return Outcome(_word(result.status), f"rho = 0.5,0.3,0.2, k = 8: gap {result.nce.gap:.1e}")
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "lemma-1",
+        "for every representation f some representation that is constant on classes has no larger NCE loss",
+        "[1, Lemma 1]",
+        ("l strictly convex, symmetric, non-increasing", "any prior, k and d"),
+        ("averaging-step",),
+        "exact losses of random and adversarial representations: the loop over classes and the lifting",
+        _lemma,
+    ),
+    Claim(
+        "lemma-1-lifting",
+        "the same for d >= C, with f~_c = (E[f|c], sqrt(1 - |E[f|c]|^2) e_c); no symmetry is needed",
+        "derived: theory.points.lifting",
+        ("l convex and non-increasing (checked for logistic)", "d >= C"),
+        ("jensen", "class-mean-norm", "mean-margin", "lifting-inequality"),
+        "symbolic steps for any C, d, prior and number of points; both inequalities on representations",
+        _lifting,
+    ),
+    Claim(
+        "averaging-step",
+        "E_x*[L(f_x*)] <= L(f), f_x* mapping one class to the embedding of one of its points x*",
+        "[1, proof of Lemma 1]; derived: theory.points.averaging",
+        ("l convex, symmetric, non-increasing and submodular (checked for logistic)",),
+        ("log-sum-exp-submodular",),
+        "exact margins on representations, for anchors inside and outside of the class",
+        _averaging,
+    ),
+    Claim(
+        "averaging-step-gap",
+        "without submodularity the averaging step is false: a strictly convex, symmetric, decreasing loss breaks it",
+        "derived: verify.search_loss",
+        ("l strictly convex, symmetric, strictly decreasing",),
+        (),
+        "search over losses and representations; exact enumeration in ball arithmetic; the checker",
+        _gap,
+    ),
+    Claim(
+        "collapse-by-optimization",
+        "minimizing the NCE loss over all points ends constant on classes, at the class-level optimum",
+        "[1, Lemma 1]",
+        ("logistic loss", "C = 3, k = 4, uniform prior"),
+        ("lemma-1",),
+        "Riemannian trust region over points from random starts",
+        _direct,
+    ),
+    Claim(
+        "balanced-etf",
+        "for equal classes the simplex ETF minimizes the NCE loss, for every k, if d >= C-1",
+        "[1, the theorem on balanced classes]",
+        ("uniform prior", "l convex, symmetric, non-increasing"),
+        ("equiangularity", "cosine-bound"),
+        "verify.etf at C = 5, k = 16: a search, and a proven enclosure of the minimum",
+        _balanced,
+    ),
+    Claim(
+        "balanced-all-representations",
+        "the same over all representations, constant on classes or not, without Lemma 1",
+        "derived: theory.points.lifting",
+        ("uniform prior", "l convex, symmetric, non-increasing (checked for logistic)"),
+        ("jensen", "mean-margin", "balanced-all-representations", "cosine-bound"),
+        "symbolic steps for any C, k, d; the three inequalities on representations",
+        _balanced_all,
+    ),
+    Claim(
+        "downstream-balanced",
+        "at the simplex ETF L_sup = log(1 + (C-1) e^{-beta C/(C-1)}), the same for every k",
+        "[1]; derived: theory.symbolic.closed_forms",
+        ("uniform prior", "logistic loss"),
+        ("downstream-closed-form",),
+        "symbolic, for every C",
+        lambda: symbolic("downstream-closed-form", "jensen", "log-sum-exp-convex"),
+    ),
+    Claim(
+        "optimal-rank",
+        "for every prior, optimal Gram matrices are singular, so d = C-1 is as good as any",
+        "derived: theory.symbolic.dual_program",
+        ("logistic loss",),
+        ("loss-derivative",),
+        "symbolic, for every C, k and prior",
+        lambda: symbolic("loss-derivative", "optimal-rank"),
+    ),
+    Claim(
+        "global-optimum",
+        "the class-level minimum for an unbalanced prior lies in a proven interval",
+        "derived: verify.optimum",
+        ("logistic loss", "rho = 0.5,0.3,0.2, k = 8"),
+        ("log-sum-exp-convex",),
+        "convex duality with enclosed multipliers",
+        _optimum,
+    ),
+    Claim(
+        "minority-collapse",
+        "all minority classes coincide opposite to the majority iff p a_k >= q b_k",
+        "derived: theory.symbolic.collapse_threshold",
+        ("logistic loss", "one majority class of mass p, two or more others"),
+        ("loss-derivative", "binomial-theorem", "collapse-schur-complement"),
+        "symbolic, for any number of classes and any split of the minority mass",
+        lambda: symbolic("loss-derivative", "binomial-theorem", "collapse-schur-complement"),
+    ),
+    Claim(
+        "growth-of-earlier-bounds",
+        "the factor of earlier bounds grows like eta^k: k times faster than the talk's eta^k/k",
+        "derived: theory.symbolic.bound_growth",
+        ("uniform prior", "Saunshi et al. 2019, Ash et al. 2021"),
+        (),
+        "symbolic limits, for every C",
+        lambda: symbolic("growth-saunshi", "growth-ash"),
+    ),
+)
