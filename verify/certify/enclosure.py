@@ -174,8 +174,8 @@ def _mean(row: Law, values: list[Ball]) -> Ball:
     return sum((ball(m) * values[u] for u, m in row), arb(0))
 
 
-def is_positive_definite(matrix: list[list[Ball]]) -> bool:
-    """Whether every symmetric matrix in these balls is positive definite; False if that is not shown.
+def is_positive_definite(matrix: list[list[Ball]]) -> bool | None:
+    """Whether every symmetric matrix in these balls is positive definite (True), none is (False), or unknown (None).
 
     LDL^T elimination encloses the Schur complements of each matrix; it is positive definite if and only if all
     pivots are positive. The pivot of largest lower end comes first, which keeps the balls small.
@@ -184,8 +184,10 @@ def is_positive_definite(matrix: list[list[Ball]]) -> bool:
     while left:
         c = max(left, key=lambda i: float(matrix[i][i].lower()))
         pivot = matrix[c][c]
-        if not pivot > 0:
+        if any(matrix[i][i] <= 0 for i in left):
             return False
+        if not pivot > 0:
+            return None
         left.remove(c)
         for n, i in enumerate(left):
             ratio = matrix[i][c] / pivot

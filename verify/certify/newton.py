@@ -72,14 +72,20 @@ class NewtonStep:
         # tangents[c]: an orthonormal basis of the complement of u_c, as columns.
         self.tangents = np.stack([np.linalg.svd(u[None, :])[2][1:].T for u in U]) / np.sqrt(rho)[:, None, None]
         n = r - 1
-        hessian = 2 * np.einsum("cj,cra,jrb->cajb", slack, self.tangents, self.tangents).reshape(C * n, C * n)
-        moves = np.einsum("jr,cra->cja", U, self.tangents)  # u_j . T_c
-        for c in range(C):
-            change = np.zeros((C, C, n))  # d G_cj by class and coordinate
-            change[:, c, :] = moves[c]
-            change[np.arange(C), np.arange(C), :] += moves[:, c, :]
-            flat = change.reshape(C, C * n)
-            hessian += flat.T @ local.hessian[c] @ flat
+        flat = self.tangents.transpose(0, 2, 1).reshape(C * n, r)
+        blocks = (2 * flat @ flat.T).reshape(C, n, C, n) * slack[:, None, :, None]
+        # dG_cj = x_c . m_cj + x_j . m_jc in coordinates x, with m_cj = T_c^T u_j.
+        m = np.einsum("jr,cra->cja", U, self.tangents)
+        for j in range(C):
+            to_j = m[j]  # the vectors m_jc by anchor c
+            for i in range(C):
+                blocks[j, :, i, :] += (to_j * local.hessian[:, j, i, None]).T @ m[i]
+            one = local.hessian[j].T @ to_j  # by class l: sum_i H^j_il m_ji
+            blocks[j, :, j, :] += to_j.T @ one
+            cross = one.T[:, :, None] * m[:, j, :][None, :, :]
+            blocks[j] += cross
+            blocks[:, :, j, :] += cross.transpose(1, 2, 0)
+        hessian = blocks.reshape(C * n, C * n)
         rotations = []
         for p in range(r):
             for q in range(p):
@@ -88,7 +94,7 @@ class NewtonStep:
                 rotations.append((np.einsum("cra,cr->ca", self.tangents, turned) * rho[:, None]).ravel())
         if rotations:
             basis = np.linalg.qr(np.array(rotations).T)[0]
-            hessian += np.trace(hessian) / len(hessian) * basis @ basis.T
+            hessian += np.trace(hessian) / len(hessian) * (basis @ basis.T)
         self.factor = linalg.cho_factor(hessian)
 
     def step(self, residual: Float[Array, "C r"]) -> Float[Array, "C r"]:

@@ -22,6 +22,7 @@ MAX_CLASSES = 256
 MAX_BITS = 4096
 _RANK_TOLERANCES = (1e-8, 1e-5, 1e-11, 1e-3)
 _FLOAT_STEPS = 40
+_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def _candidates(problem: Problem, U: Float[np.ndarray, "C d"]) -> list[Float[np.
     """Stationary points near U, of the ranks that its singular values suggest; the best dual bound first."""
     U = U / np.linalg.norm(U, axis=1)[:, None]
     left, singular, _ = np.linalg.svd(U, full_matrices=False)
-    ranks = dict.fromkeys(max(1, int(np.sum(singular > tolerance))) for tolerance in _RANK_TOLERANCES)
+    most = len(U) - 1  # an optimal Gram matrix is singular
+    ranks = dict.fromkeys(min(most, max(1, int(np.sum(singular > tolerance)))) for tolerance in _RANK_TOLERANCES)
     rho = np.array([float(r) for r in problem.rho])
     found = []
     for r in ranks:
@@ -156,50 +158,55 @@ def _polish(problem: Problem, U: Float[np.ndarray, "C r"], rho: Float[np.ndarray
         previous = size
         U = U + move * min(1.0, 0.3 / size)
         U /= np.linalg.norm(U, axis=1)[:, None]
+        if size < 1e-12:
+            break
     return U
 
 
 def _prove(failed: OptimumProof, U: Float[np.ndarray, "C r"], width: Fraction) -> OptimumProof:
-    """Refine U until the bracket at its exact rational rounding is no wider than `width`."""
+    """Refine U until the bracket at its exact rational rounding is no wider than `width`.
+
+    Each round encloses loss and gradient at the rounded rows, tries to conclude, and else takes a Newton step. A step
+    of size s leaves an error of about 1e-12 s, so the next round asks for as many bits as can pay.
+    """
     problem = failed.problem
     rho = np.array([float(r) for r in problem.rho])
-    shift = Fraction(1, 1 << (4 / width).__ceil__().bit_length())
-    skew = (1 / min(problem.rho)).__ceil__().bit_length()
-    needed = shift.denominator.bit_length() + skew + 16
-    signs = U.shape[1] == 1
     newton = None
-    if not signs:
+    if U.shape[1] > 1:
         try:
             newton = NewtonStep(U, rho, derivatives(problem.loss, problem.k, float(problem.beta), rho, U @ U.T))
         except LinAlgError:
             return replace(failed, reason="the Hessian at the optimizer's point is not positive definite")
-    bits = needed if signs else min(needed, 100 + skew)
-    places = 0 if signs else bits + 16
+    skew = (1 / min(problem.rho)).__ceil__().bit_length()
+    needed = _shift(width).denominator.bit_length() + skew + 16
+    bits = needed if newton is None else min(needed, 100 + skew)
+    places = 0 if newton is None else bits + 16
     rows = [[round(Fraction(x) * 2**places) for x in row] for row in U]
     size = np.inf
-    for _ in range(60):
+    for _ in range(_ROUNDS):
         if bits > MAX_BITS:
-            break
+            return replace(failed, reason=f"the width needs more than {MAX_BITS} bits")
         local = enclose(problem, rows, bits)
         if bits >= needed:
-            with ctx.workprec(bits + problem.guard_bits):
-                proof = _conclude(failed, local, rows, shift, width, bits)
+            proof, definite = _conclude(failed, local, rows, width, bits)
             if proof is not None:
                 return proof
-        previous, size = size, 0.0
+            if newton is None and definite is False:
+                break
+        wanted = needed if newton is None else bits
         if newton is not None:
             move = newton.step(_residual(local, rows, bits))
-            size = float(np.abs(move).max())
+            previous, size = size, float(np.abs(move).max())
             if not isfinite(size) or size > previous:
                 break
             rows = [
                 [x + round(Fraction(v) * 2**places) for x, v in zip(row, moves, strict=True)]
                 for row, moves in zip(rows, move.tolist(), strict=True)
             ]
-        reached = -int(np.log2(max(size, 1e-300))) + 70 + skew
-        if bits >= needed and reached > bits + 60:
+            wanted = max(bits, 70 + skew - int(np.log2(max(size, 1e-300))))
+        if bits >= needed and (newton is None or wanted > bits + 60):
             needed += 40  # the point is as good as it can be at this precision: elimination lost the digits
-        wanted = min(needed, max(bits, reached))
+        wanted = min(needed, max(bits, wanted))
         if newton is not None:
             rows = [[x << (wanted - bits) for x in row] for row in rows]
             places += wanted - bits
@@ -207,8 +214,13 @@ def _prove(failed: OptimumProof, U: Float[np.ndarray, "C r"], width: Fraction) -
     return replace(failed, reason="the dual slack was not proven positive semidefinite at any precision tried")
 
 
+def _shift(width: Fraction) -> Fraction:
+    """A power of two of at most `width/4`."""
+    return Fraction(1, 1 << (4 / width).__ceil__().bit_length())
+
+
 def _residual(local: Enclosure, rows: list[list[int]], bits: int) -> Float[np.ndarray, "C r"]:
-    """`S U` in float64, each entry good to its own last digits: `sum_j A_cj (u_j - G_cj u_c)`, u the normalized rows."""
+    """`S U` in float64, u the normalized rows, each entry good to its own last digits."""
     with ctx.workprec(bits + 64):
         norms = [arb(sum(x * x for x in row)).sqrt() for row in rows]
         U = arb_mat([[x / norm for x in row] for row, norm in zip(rows, norms, strict=True)])
@@ -221,16 +233,18 @@ def _residual(local: Enclosure, rows: list[list[int]], bits: int) -> Float[np.nd
 
 
 def _conclude(
-    failed: OptimumProof, local: Enclosure, rows: list[list[int]], shift: Fraction, width: Fraction, bits: int
-) -> OptimumProof | None:
-    """The proof at this point, if the slack is positive definite and the loss narrow enough."""
-    problem = failed.problem
-    slack = local.slack()
-    for c, r in enumerate(problem.rho):
-        slack[c][c] += ball(shift * r)
+    failed: OptimumProof, local: Enclosure, rows: list[list[int]], width: Fraction, bits: int
+) -> tuple[OptimumProof | None, bool | None]:
+    """The proof at this point if there is one, and whether the shifted slack is positive definite."""
+    problem, shift = failed.problem, _shift(width)
+    with ctx.workprec(bits + problem.guard_bits):
+        slack = local.slack()
+        for c, r in enumerate(problem.rho):
+            slack[c][c] += ball(shift * r)
+        definite = is_positive_definite(slack)
     low, high = bounds(local.loss)
-    if high - low > width / 16 or not is_positive_definite(slack):
-        return None
+    if high - low > width / 16 or not definite:
+        return None, definite
     # An eighth of the width at both ends leaves a checker room for errors of its own.
     margin, digits = width / 8, len(str((64 / width).__ceil__()))
     proof = replace(
@@ -245,11 +259,11 @@ def _conclude(
     )
     radius = gram_radius(problem, shift)
     if radius is None:
-        return proof
+        return proof, definite
     digits = max(3, len(str((1 / radius).__ceil__())) + 2)
     gram = tuple(tuple(down(bounds(g)[0], digits) for g in row) for row in local.gram)
     gram = tuple(tuple(gram[max(c, j)][min(c, j)] for j in range(len(gram))) for c in range(len(gram)))
-    return replace(proof, gram=gram, gram_radius=up(radius * Fraction(102, 100), digits))
+    return replace(proof, gram=gram, gram_radius=up(radius * Fraction(102, 100), digits)), definite
 
 
 def gram_radius(problem: Problem, shift: Fraction) -> Fraction | None:

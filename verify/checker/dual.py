@@ -61,8 +61,8 @@ class Optimum:
 
 def read_temperature(fields: Fields) -> Fraction:
     temperature = fields.rational("temperature")
-    if not Fraction(1, 1000) <= temperature <= 1000:
-        raise Unreadable("temperature: only 1/1000 to 1000 is handled")
+    if not Fraction(1, 1000) <= temperature <= 10**6:
+        raise Unreadable("temperature: only 1/1000 to 10^6 is handled")
     return temperature
 
 

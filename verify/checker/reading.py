@@ -13,6 +13,7 @@ from verify.checker.verdict import Unreadable
 
 MAX_BYTES = 1 << 24
 MAX_CLASSES = 256
+MAX_DEPTH = 12
 _T = TypeVar("_T")
 MAX_K = 10**12
 _RATIONAL = re.compile(r"(-?[0-9]{1,4000})/([1-9][0-9]{0,3999})", re.ASCII)
@@ -32,6 +33,16 @@ def load(text: str | bytes) -> dict[str, Any]:
         raise Unreadable(f"not a JSON document: {str(error)[:80]}") from None
     if not isinstance(data, dict):
         raise Unreadable("the document is not a JSON object")
+    layer: list[Any] = [data]
+    for _ in range(MAX_DEPTH):
+        layer = [
+            x
+            for node in layer
+            if isinstance(node, dict | list)
+            for x in (node.values() if isinstance(node, dict) else node)
+        ]
+    if layer:
+        raise Unreadable(f"nested more than {MAX_DEPTH} deep")
     return data
 
 

@@ -1,0 +1,267 @@
+"""The producer: enclosures against enumeration, derivatives against differences, proofs against another route."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flint import ctx
+
+from experiments.certificates import reference
+from theory.errors import InputError
+from theory.priors import Prior, from_masses, parse
+from verify.certify import prove_etf, prove_optimum
+from verify.certify.document import down, text, up, write
+from verify.certify.enclosure import LOSSES, Problem, ball, bounds, enclose, is_positive_definite
+from verify.certify.newton import NewtonStep, derivatives
+from verify.checker import check
+
+DATA = Path(__file__).parent / "data" / "certificates"
+ROWS = [[40, 3], [-31, 25], [-19, -36]]
+RHO = tuple(Fraction(n, 10) for n in (5, 3, 2))
+
+
+def exact_gram(rows: list[list[int]]) -> list[list[Any]]:
+    mp = reference.mp
+    unit = [[x / mp.sqrt(sum(y * y for y in row)) for x in row] for row in rows]
+    return [[mp.fdot(v, w) for w in unit] for v in unit]
+
+
+def holds(value: Any, interval: tuple[Fraction, Fraction]) -> bool:
+    slack = reference.mp.mpf(10) ** -60
+    return bool(reference.number(interval[0]) - slack <= value <= reference.number(interval[1]) + slack)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("k", "beta"), [(1, Fraction(1)), (4, Fraction(5)), (9, Fraction(1, 3))])
+def test_enclosures_contain_the_enumerated_loss_and_gradient(loss: str, k: int, beta: Fraction) -> None:
+    value, gradient = reference.population_loss(loss, RHO, k, beta, exact_gram(ROWS))
+    local = enclose(Problem(loss, k, beta, RHO), ROWS, 120)
+    assert holds(value, bounds(local.loss))
+    assert float(local.loss.rad()) < 1e-33
+    for c in range(3):
+        for j in range(3):
+            expected = (gradient[c][j] + gradient[j][c]) / 2 if c != j else reference.mp.mpf(0)
+            assert holds(expected, bounds(local.gradient[c][j]))
+            assert float(local.gradient[c][j].rad()) < 1e-32
+
+
+def test_enclosures_at_large_k_against_another_quadrature() -> None:
+    """k = 10^5: mpmath's double-exponential rule on the integral in t."""
+    k, beta = 10**5, Fraction(2)
+    local = enclose(Problem("logistic", k, beta, RHO), ROWS, 80)
+    mp = reference.mp
+    gram, total = exact_gram(ROWS), mp.mpf(0)
+    for c, row in enumerate(gram):
+        X = [mp.exp(2 * (g - row[c])) for g in row]
+
+        def integrand(t: Any, X: list[Any] = X) -> Any:
+            below = -mp.fsum(reference.number(r) * mp.expm1(-t * x) for r, x in zip(RHO, X, strict=True))
+            return -mp.expm1(k * mp.log1p(-below)) * mp.exp(-t) / t
+
+        with mp.workdps(30):
+            total += reference.number(RHO[c]) * mp.quad(integrand, [0, *(mp.mpf(10) ** n for n in range(-7, 3))])
+    low, high = bounds(local.loss)
+    assert abs(total - reference.number((low + high) / 2)) < 1e-20
+    assert high - low < Fraction(1, 10**20)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_float_derivatives_against_differences_of_balls(loss: str) -> None:
+    """d^2 L / dG_cj dG_cl by central differences of the first derivatives, and those against the balls."""
+    rho = np.array([float(r) for r in RHO])
+    gram = np.array([[float(g) for g in row] for row in exact_gram(ROWS)])
+    local = derivatives(loss, 6, 1.5, rho, gram)
+    balls = enclose(Problem(loss, 6, Fraction(3, 2), RHO), ROWS, 80).gradient
+    np.testing.assert_allclose(local.gradient, [[float(a) for a in row] for row in balls], rtol=1e-13, atol=1e-300)
+    step = 1e-5
+    for c in range(3):
+        for ell in range(3):
+            if c == ell:
+                continue
+            moved = [gram.copy(), gram.copy()]
+            for sign, G in zip((1, -1), moved, strict=True):
+                G[c, ell] += sign * step  # row c alone: the anchor's entries are independent variables here
+            plus, minus = (derivatives(loss, 6, 1.5, rho, G) for G in moved)
+            # Only row c of the unsymmetrized gradient changes, so the symmetrized one changes by half of it.
+            slope = (plus.gradient[c] - minus.gradient[c]) / (2 * step) * 2
+            off = [j for j in range(3) if j != c]
+            np.testing.assert_allclose(local.hessian[c, off, ell], slope[off], rtol=1e-8, atol=1e-12)
+
+
+def test_newton_steps_converge_quadratically() -> None:
+    rho = np.array([0.4, 0.3, 0.2, 0.1])
+    U = np.random.default_rng(3).normal(size=(4, 3)) * 0.05 + np.array(
+        [[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1.0]]
+    )
+    sizes = []
+    for _ in range(7):
+        U /= np.linalg.norm(U, axis=1)[:, None]
+        local = derivatives("logistic", 8, 1.0, rho, U @ U.T)
+        slack = local.gradient - np.diag(np.sum(local.gradient * (U @ U.T), axis=1))
+        move = NewtonStep(U, rho, local).step(slack @ U)
+        assert np.abs(np.sum(move * U, axis=1)).max() < 1e-14
+        sizes.append(float(np.abs(move).max()))
+        U = U + move
+    ratios = [b / a**2 for a, b in pairwise(sizes) if b > 1e-13]
+    assert sizes[-1] < 1e-14
+    assert max(ratios) < 20
+
+
+def test_definiteness() -> None:
+    with ctx.workprec(100):
+        ones = [[ball(Fraction(1)) for _ in range(3)] for _ in range(3)]
+        assert not is_positive_definite(ones)
+        for c in range(3):
+            ones[c][c] = ball(1 + Fraction(1, 10**9))
+        assert is_positive_definite(ones)
+        ones[2][2] = ball(1 - Fraction(1, 10**9))
+        assert not is_positive_definite(ones)
+
+
+PROBLEMS = [
+    ("logistic", "0.5,0.3,0.2", 4, Fraction(1)),
+    ("logistic", "0.5,0.3,0.2", 2, Fraction(1, 5)),
+    ("logistic", "0.93,0.04,0.03", 2, Fraction(1)),
+    ("logistic", "0.9998,0.0001,0.0001", 5, Fraction(3)),
+    ("logistic", "0.7,0.3", 9, Fraction(1, 2)),
+    ("logistic", "uniform", 6, Fraction(1)),
+    ("exponential", "0.6,0.3,0.1", 3, Fraction(1)),
+    ("separable", "0.6,0.3,0.1", 3, Fraction(5)),
+    ("decoupled", "0.4,0.35,0.25", 3, Fraction(1)),
+]
+
+
+def solve(prior: Prior, k: int, loss: str, temperature: Fraction, width: Fraction) -> Any:
+    """A proof from rough embeddings: the 60-digit minimizer's, spoilt in the eighth digit."""
+    G = reference.minimum(loss, prior.rho, k, 1 / temperature).gram
+    eigenvalues, vectors = np.linalg.eigh(np.array([[float(g) for g in row] for row in G]))
+    U = vectors * np.sqrt(np.maximum(eigenvalues, 0))
+    U = U + 1e-9 * np.random.default_rng(1).normal(size=U.shape)
+    return prove_optimum(prior, k, U, loss=loss, temperature=temperature, width=width)
+
+
+@pytest.mark.parametrize(("loss", "rho", "k", "temperature"), PROBLEMS)
+def test_proofs_contain_the_minimum_found_by_another_route(loss: str, rho: str, k: int, temperature: Fraction) -> None:
+    prior, width = parse(rho, 3 if rho == "uniform" else None), Fraction(1, 10**30)
+    proof = solve(prior, k, loss, temperature, width)
+    assert proof.status == "proved", proof.reason
+    minimum = reference.minimum(loss, prior.rho, k, 1 / temperature)
+    assert reference.number(proof.lower) < minimum.loss < reference.number(proof.upper)
+    assert 0 < proof.upper - proof.lower <= width
+    if loss == "decoupled":
+        assert proof.gram_radius is None
+    else:
+        errors = [
+            abs(g - reference.number(h))
+            for r, s in zip(minimum.gram, proof.gram, strict=True)
+            for g, h in zip(r, s, strict=True)
+        ]
+        assert max(errors) <= reference.number(proof.gram_radius)
+        assert proof.gram_radius < Fraction(1, 10**9)
+    verdict = check(proof.certificate())
+    assert verdict.verdict == "accepted", verdict.reason
+
+
+def test_the_width_is_a_choice() -> None:
+    proofs = [solve(parse("0.5,0.3,0.2"), 3, "logistic", Fraction(1), Fraction(1, 10**n)) for n in (8, 20, 60)]
+    for wide, narrow in pairwise(proofs):
+        assert wide.lower < narrow.lower < narrow.upper < wide.upper
+        assert narrow.upper - narrow.lower < (wide.upper - wide.lower) / 10**10
+        assert narrow.gram_radius < wide.gram_radius / 10**5
+
+
+def test_collapsed_optima_are_integers() -> None:
+    proof = solve(parse("0.93,0.04,0.03"), 2, "logistic", Fraction(1), Fraction(1, 10**40))
+    assert proof.embeddings in ((((1,), (-1,), (-1,))), ((-1,), (1,), (1,)))
+
+
+@pytest.mark.parametrize(
+    ("C", "k", "loss", "temperature"),
+    [
+        (10, 64, "logistic", 1),
+        (7, 40, "decoupled", 2),
+        (4, 9, "hinge", 3),
+        (5, 6, "separable", 1),
+        (5, 6, "exponential", 1),
+    ],
+)
+def test_etf_proofs_contain_the_binomial_sum(C: int, k: int, loss: str, temperature: int) -> None:
+    proof = prove_etf(C, k, loss=loss, temperature=Fraction(temperature), width=Fraction(1, 10**40))
+    assert proof.status == "proved"
+    assert proof.upper - proof.lower <= Fraction(1, 10**40)
+    exact = reference.etf_minimum(loss, C, k, Fraction(1, temperature))
+    assert reference.number(proof.lower) < exact < reference.number(proof.upper)
+    assert check(proof.certificate()).verdict == "accepted"
+
+
+def test_certificates_are_the_same_byte_for_byte(tmp_path: Path) -> None:
+    for path in sorted(DATA.glob("optimum-*.json")):
+        document = json.loads(path.read_text())
+        statement, witness = document["statement"], document["witness"]
+        rows = [[Fraction(x) for x in row] for row in witness["embeddings"]]
+        U = np.array([[float(x / max(abs(y) for y in row)) for x in row] for row in rows])
+        written = []
+        for name in ("one", "two"):
+            proof = prove_optimum(
+                from_masses(statement["rho"]),
+                statement["k"],
+                U,
+                loss=statement["loss"],
+                temperature=Fraction(statement["temperature"]),
+                width=Fraction(1, 10**14),
+            )
+            write(proof.certificate(), tmp_path / name)
+            written.append((tmp_path / name).read_bytes())
+        assert written[0] == written[1]
+        assert {"one", "two"} == {entry.name for entry in tmp_path.iterdir()}
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "certificate.json"
+    write({"a": 1}, path)
+    with pytest.raises(TypeError):
+        write({"a": object()}, path)
+    assert path.read_text() == text({"a": 1})
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_what_is_not_proven_is_undecided() -> None:
+    prior = parse("0.5,0.3,0.2")
+    U = np.array([[1.0, 0.0], [-0.5, 0.8], [-0.5, -0.8]])
+    hinge = prove_optimum(prior, 3, U, loss="hinge")
+    assert (hinge.status, hinge.lower, hinge.gram) == ("undecided", None, None)
+    with pytest.raises(ValueError, match="nothing was proven"):
+        hinge.certificate()
+    # A stationary point that is not the minimum: all classes in one place.
+    trapped = prove_optimum(prior, 3, np.ones((3, 1)))
+    assert (trapped.status, trapped.upper) == ("undecided", None)
+    assert prove_etf(3, 2, loss="other").status == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("option", "arguments"),
+    [
+        ("k", {"k": 0}),
+        ("k", {"k": 2.5}),
+        ("d", {"d": 1}),
+        ("width", {"width": Fraction(0)}),
+        ("embeddings", {"embeddings": np.zeros((3, 2))}),
+    ],
+)
+def test_bad_input_is_named(option: str, arguments: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"prior": parse("0.5,0.3,0.2"), "k": 3, "embeddings": np.ones((3, 2)), **arguments}
+    with pytest.raises((InputError, TypeError)) as caught:
+        prove_optimum(given.pop("prior"), given.pop("k"), given.pop("embeddings"), **given)
+    assert isinstance(caught.value, TypeError) or caught.value.option == option
+
+
+def test_directed_rounding() -> None:
+    for q in (Fraction(1, 3), Fraction(-1, 3), Fraction(5, 10**4)):
+        assert down(q, 4) <= q <= up(q, 4)
+        assert up(q, 4) - down(q, 4) <= Fraction(1, 10**4)

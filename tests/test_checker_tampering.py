@@ -1,0 +1,43 @@
+"""Tampered certificates are rejected, or true; nothing crashes the checker (`experiments.certificates.tampering`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.certificates import tampering
+
+DATA = Path(__file__).parent / "data" / "certificates"
+
+
+def judge(result: dict[str, Any]) -> None:
+    assert result["accepted_but_false"] == 0, result["false"]
+    assert result["verdicts"]["rejected"] > result["mutants"] / 10
+    assert result["verdicts"]["unreadable"] > result["mutants"] / 10
+    assert result["peak_memory_mb"] < 4000
+    assert result["slowest_check_cpu_seconds"] < 120
+
+
+def test_a_sample_of_mutants() -> None:
+    judge(tampering.run(300, 20220717, DATA))
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutants() -> None:
+    judge(tampering.run(10_000, 1, DATA))
+
+
+def test_the_judge_knows_false_from_true() -> None:
+    statement: dict[str, Any] = {
+        "kind": "etf-optimality",
+        "loss": "logistic",
+        "C": 3,
+        "k": 2,
+        "d": 2,
+        "temperature": "1/1",
+    }
+    assert tampering.is_true({**statement, "lower": "0/1", "upper": "3/1"})
+    assert not tampering.is_true({**statement, "lower": "0/1", "upper": "1/2"})
+    assert not tampering.is_true({**statement, "lower": "0/1", "upper": "3/1", "d": 1})

@@ -1,0 +1,139 @@
+"""`python -m verify.check FILE`: does this certificate prove its statement?
+
+The decision is `verify.checker`'s alone, which uses the standard library and mpmath's intervals and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from verify import cli
+from verify.checker import Verdict, check
+from verify.checker.reading import MAX_BYTES
+from verify.checker.verdict import ACCEPTED, EXHAUSTED, REJECTED, UNREADABLE
+from verify.results import Status, versions
+
+EXIT = {ACCEPTED: 0, REJECTED: 1, UNREADABLE: 2, EXHAUSTED: 3}
+
+
+class Ruling(str):
+    """`proved` if the certificate is accepted, else `undecided`; as an integer, the exit status of its verdict."""
+
+    exit_status: int
+
+    def __new__(cls, verdict: str) -> Ruling:
+        ruling = super().__new__(cls, (Status.PROVED if verdict == ACCEPTED else Status.UNDECIDED).value)
+        ruling.exit_status = EXIT[verdict]
+        return ruling
+
+    def __int__(self) -> int:
+        return self.exit_status
+
+
+@dataclass(frozen=True)
+class StatedProblem:
+    """The problem as the statement gives it, None where it does not."""
+
+    C: Any
+    k: Any
+    d: Any
+    rho: Any
+    loss: Any
+    temperature: Any
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What `run` found; its fields are the keys of `--json`.
+
+    Attributes:
+        verdict: "accepted", "rejected", "unreadable" or "precision exhausted".
+        reason: why, in one line.
+        statement: what the certificate claims, as it stands in the file.
+    """
+
+    claim: str
+    status: Ruling
+    verdict: str
+    reason: str
+    statement: dict[str, Any]
+    problem: StatedProblem
+    seconds: float
+    versions: dict[str, str]
+
+
+def run(certificate: str | bytes | dict[str, Any]) -> CheckResult:
+    """Check a certificate, given as text or as parsed JSON."""
+    begun = time.perf_counter()
+    verdict = check(certificate)
+    return CheckResult(
+        claim=_kind(verdict),
+        status=Ruling(verdict.verdict),
+        verdict=verdict.verdict,
+        reason=verdict.reason,
+        statement=verdict.statement,
+        problem=_problem(verdict.statement),
+        seconds=time.perf_counter() - begun,
+        versions=versions("mpmath"),
+    )
+
+
+def _kind(verdict: Verdict) -> str:
+    kind = verdict.statement.get("kind")
+    return kind if isinstance(kind, str) and verdict.verdict != UNREADABLE else "unknown"
+
+
+def _problem(statement: dict[str, Any]) -> StatedProblem:
+    rho = statement.get("rho")
+    C = statement.get("C", len(rho) if isinstance(rho, list) else None)
+    return StatedProblem(C, *(statement.get(name) for name in ("k", "d", "rho", "loss", "temperature")))
+
+
+def report(result: CheckResult) -> str:
+    """The readable report."""
+    lines = [f"{result.verdict}: {result.reason}"]
+    for name, value in result.statement.items():
+        shown = str(value)
+        lines.append(f"  {name:12} {shown if len(shown) <= 90 else shown[:87] + '...'}")
+    lines.append(f"  checked in {result.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def _read(name: str) -> bytes:
+    """The bytes of the file, or a few more than the checker accepts."""
+    if name == "-":
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with Path(name).open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(
+            f"got '{name}'; accepted: a file that can be read, or - ({error.strerror})"
+        ) from None
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify.check`."""
+    made = cli.parser(
+        "verify.check",
+        "Decide whether a certificate proves its statement: every bound is derived again from the statement, in\n"
+        "interval arithmetic, by a small program that shares nothing with the one that wrote the certificate.\n"
+        "Exit status: 0 accepted, 1 rejected, 2 unreadable, 3 precision exhausted.",
+        "  python -m verify.etf --C 10 --k 64 --certificate etf.json && python -m verify.check etf.json",
+    )
+    made.add_argument("certificate", type=_read, metavar="FILE", help="the certificate, or - for standard input")
+
+    def execute(arguments: argparse.Namespace) -> CheckResult:
+        return run(arguments.certificate)
+
+    cli.main(made, execute, report, argv)
+
+
+if __name__ == "__main__":
+    main()
