@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,13 +45,14 @@ def series(
     beta: float = 1.0,
     seed: int = 0,
     tolerance: float = 1e-13,
+    progress: Callable[[int], None] | None = None,
 ) -> Series:
     """Minimize `L_k` in `d = C` for each `k` in turn, each from the minimizer before it, and classify.
 
     Every start is shaken: where classes coincide the minimizer before is a critical point for every `k`, at which an
     optimizer would stay when it has turned into a saddle.
 
-    `tolerance` bounds the gradients, those of the minimizer relative to each class's mass.
+    `tolerance` bounds the gradients, those of the minimizer relative to each class's mass. `progress` is called with the number of `k` that are done.
 
     Raises:
         InputError: if `classifier` is not one of `CLASSIFIERS`.
@@ -76,6 +77,8 @@ def series(
         embeddings.append(points)
         classifiers.append(heads)
         converged.append([run.converged for run in runs])
+        if progress is not None:
+            progress(len(nce))
     return Series(
         np.array(nce).T,
         np.array(sup).T,

@@ -1,0 +1,341 @@
+"""`python -m verify.conjecture`: is the downstream loss of the minimizer non-increasing in the number of negatives?
+
+[1] conjectures that it is for unbalanced classes. Prior by prior and for a finite list of `k` the question is
+decided here, with proofs: the minimizer of `L_k` is enclosed by convex duality, and the downstream loss bracketed over
+the whole enclosure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from theory import priors
+from theory.errors import InputError
+from theory.priors import Prior
+from verify import cli
+from verify.results import (
+    Problem,
+    Status,
+    check_d,
+    check_k,
+    check_temperature,
+    problem,
+    round_down,
+    round_up,
+    versions,
+)
+
+if TYPE_CHECKING:
+    from verify.supervised.sequence import Point, Task
+
+#: Floats that rise by less than this are not told from floats that fall.
+FLOAT_TOLERANCE = 1e-10
+#: A free prior has as many unknowns as pairs of classes, and every `k` of the list is optimized and proved.
+MAX_CLASSES = 256
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One `k`: proven bounds on the minimum of `L_k` and on the downstream loss (None where nothing is proved).
+
+    Attributes:
+        sup: the downstream loss in double precision.
+        sup_gap: the true width of the bracket.
+        structure: why the minimizer is known exactly, where it is: "uniform", "two-classes" or "total-collapse".
+    """
+
+    k: int | float | str
+    nce_lower: float | None
+    nce_upper: float | None
+    sup_lower: float | None
+    sup_upper: float | None
+    sup: float
+    sup_gap: float | None
+    structure: str | None
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A proven rise: the downstream loss at `k2 > k1` exceeds that at `k1` by at least `increase_lower`."""
+
+    k1: int
+    k2: int
+    increase_lower: float
+
+
+@dataclass(frozen=True)
+class ConjectureResult:
+    """What `run` found; its fields are the keys of `--json`.
+
+    Attributes:
+        status: `proved` for these `k`; `refuted` with a `witness`; `numerical` if it holds in floats; else `undecided`.
+        weighting: the test distribution over classes, "weighted" (the prior) or "balanced".
+        classifier: "optimal" (unit-norm) or "mean".
+    """
+
+    claim: str
+    status: Status
+    problem: Problem
+    weighting: str
+    classifier: str
+    series: tuple[Entry, ...]
+    witness: Witness | None
+    note: str
+    certificate: str | None
+    seconds: float
+    versions: dict[str, str]
+
+
+def run(
+    rho: Prior | str,
+    k: Sequence[int | float],
+    *,
+    weighting: str = "weighted",
+    classifier: str = "optimal",
+    C: int | None = None,
+    normalize: bool = False,
+    d: int | None = None,
+    loss: str = "logistic",
+    temperature: Fraction | int | float | str = 1,
+    seed: int = 0,
+    certificate: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> ConjectureResult:
+    """Decide whether `L_sup` at the minimizer of `L_k` is non-increasing over these `k`.
+
+    Args:
+        rho: a prior, or the text of one (`theory.priors.parse`).
+        k: the numbers of negatives; nothing is proved at `math.inf` or a real number.
+        weighting: "weighted" or "balanced".
+        classifier: "optimal" or "mean".
+        C: number of classes, for profiles such as "zipf:1".
+        normalize: divide the masses of a text by their sum.
+        d: dimension, at least `C - 1`, `C` by default.
+        loss: name of the loss, or `package.module:callable`.
+        temperature: read exactly.
+        seed: seed of the optimizer's start.
+        certificate: file to write `conjecture-holds` or `conjecture-refuted` to.
+        progress: called with a line of text as the work goes on.
+
+    Raises:
+        InputError: for input outside of what is accepted.
+    """
+    begun = time.perf_counter()
+    prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
+    ks = tuple(sorted({check_k(value) for value in k}))
+    if not ks:
+        raise InputError("k", "nothing", "at least one number of negatives is needed")
+    if prior.C > MAX_CLASSES:
+        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    d, exact_temperature = check_d(d, prior.C), check_temperature(temperature)
+    if d < prior.C - 1:
+        raise InputError(
+            "d", d, f"accepted: at least C-1 = {prior.C - 1}; below, the minimizer is not known to be found"
+        )
+
+    from theory.losses import get_loss
+    from verify.supervised.sequence import Task, sequence
+
+    task = Task(prior, get_loss(loss), exact_temperature, d, weighting, classifier)
+    points = sequence(task, ks, seed=seed, progress=progress)
+    witness, status, note = _decide(points)
+    written = None
+    if certificate is not None and status in (Status.PROVED, Status.REFUTED):
+        from verify.certify.publish import publish
+
+        if progress is not None:
+            progress("the checker reads the certificate")
+        refused = publish(_certificate(task, points, witness), certificate)
+        written, status, note = (None, Status.UNDECIDED, refused) if refused else (str(certificate), status, note)
+    elif certificate is not None:
+        note = f"{note}; no certificate: nothing was decided".lstrip("; ")
+    return ConjectureResult(
+        claim="conjecture",
+        status=status,
+        problem=problem(prior, ks, d, loss, exact_temperature),  # type: ignore[arg-type]
+        weighting=weighting,
+        classifier=classifier,
+        series=tuple(_entry(task, point) for point in points),
+        witness=None if witness is None else Witness(witness[0].k, witness[1].k, round_down(_rise(*witness))),  # type: ignore[arg-type]
+        note=note,
+        certificate=written,
+        seconds=time.perf_counter() - begun,
+        versions=versions("jax", "numpy", "python-flint"),
+    )
+
+
+def _rise(first: Point, second: Point) -> Fraction:
+    assert first.bracket is not None
+    assert second.bracket is not None
+    return second.bracket.lower - first.bracket.upper
+
+
+def _decide(points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, str]:
+    """The largest proven rise, the status, and what is missing."""
+    from verify.supervised.sequence import same
+
+    best: tuple[Point, Point] | None = None
+    lowest: Point | None = None
+    for point in points:
+        if point.bracket is None:
+            continue
+        if lowest is not None and _rise(lowest, point) > (_rise(*best) if best else 0):
+            best = (lowest, point)
+        if lowest is None or (lowest.bracket is not None and point.bracket.upper < lowest.bracket.upper):
+            lowest = point
+    if best is not None:
+        return best, Status.REFUTED, ""
+    missing = [point for point in points if point.bracket is None]
+    holds = all(
+        same(a, b) or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
+        for a, b in pairwise(points)
+    )
+    if not missing and holds:
+        return None, Status.PROVED, ""
+    falls = all(
+        same(a, b)
+        or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
+        or (b.sup <= a.sup + FLOAT_TOLERANCE and (a.bracket is None or b.bracket is None))
+        for a, b in pairwise(points)
+    )
+    if falls:
+        return None, Status.NUMERICAL, f"k = {missing[0].k}: {missing[0].note}"
+    if missing:
+        return None, Status.UNDECIDED, f"k = {missing[0].k}: {missing[0].note}"
+    a, b = next(
+        (a, b)
+        for a, b in pairwise(points)
+        if not same(a, b) and a.bracket is not None and b.bracket is not None and b.bracket.upper > a.bracket.lower
+    )
+    return None, Status.UNDECIDED, f"the brackets at k = {a.k} and {b.k} overlap at every precision tried"
+
+
+def _entry(task: Task, point: Point) -> Entry:
+    nce: tuple[Fraction, Fraction] | None = None
+    if point.minimizer is not None and isinstance(point.k, int):
+        from verify.supervised.minimizer import nce_bounds
+
+        nce = nce_bounds(point.minimizer, task.prior, point.k, task.loss.name, task.temperature)
+    sup = point.bracket
+    return Entry(
+        k="inf" if point.k == math.inf else point.k,
+        nce_lower=None if nce is None else round_down(nce[0]),
+        nce_upper=None if nce is None else round_up(nce[1]),
+        sup_lower=None if sup is None else round_down(sup.lower),
+        sup_upper=None if sup is None else round_up(sup.upper),
+        sup=point.sup,
+        sup_gap=None if sup is None else float(sup.upper - sup.lower),
+        structure=None if point.minimizer is None else point.minimizer.structure,
+    )
+
+
+def _certificate(task: Task, points: list[Point], witness: tuple[Point, Point] | None) -> dict[str, Any]:
+    """`conjecture-refuted` for the witness, else `conjecture-holds` for all points."""
+    from verify.certify.document import document, ratio
+    from verify.supervised.certificate import downstream_problem, point_claim, point_witness
+
+    chosen = points if witness is None else list(witness)
+    kind = "conjecture-holds" if witness is None else "conjecture-refuted"
+    statement = downstream_problem(kind, task) | {"points": [point_claim(point) for point in chosen]}
+    if witness is not None:
+        statement["increase"] = ratio(_rise(*witness))
+    return document(statement, {"points": [point_witness(point) for point in chosen]})
+
+
+def report(result: ConjectureResult) -> str:
+    """The readable report."""
+    lines = [
+        f"Prior {_shorten(result.problem.rho)}, {result.problem.loss} loss, {result.weighting} downstream loss, "
+        f"{result.classifier} classifier",
+        f"  {'k':>10}  {'min L_k':>20}  {'L_sup':>20}  {'width':>8}",
+    ]
+    shown = result.series if len(result.series) <= 24 else (*result.series[:12], None, *result.series[-12:])
+    for entry in shown:
+        if entry is None:
+            lines.append(f"  {'...':>10}")
+            continue
+        nce = "" if entry.nce_upper is None else f"{entry.nce_upper:.15g}"
+        width = "" if entry.sup_gap is None else f"{entry.sup_gap:.0e}"
+        lines.append(f"  {entry.k!s:>10}  {nce:>20}  {entry.sup:>20.15g}  {width:>8}  {entry.structure or ''}".rstrip())
+    if result.witness is not None:
+        w = result.witness
+        lines.append(f"  from k = {w.k1} to k = {w.k2} the loss rises by at least {w.increase_lower:.6g}")
+    elif result.status in (Status.PROVED, Status.NUMERICAL):
+        lines.append("  non-increasing over these k")
+    if result.note:
+        lines.append(f"  note: {result.note}")
+    if result.certificate:
+        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
+    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def _shorten(rho: tuple[str, ...]) -> str:
+    shown = [r if len(r) <= 12 else f"{float(Fraction(r)):.4g}" for r in rho[:6]]
+    return "(" + ", ".join(shown) + (", ...)" if len(rho) > 6 else ")")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify.conjecture`."""
+    made = cli.parser(
+        "verify.conjecture",
+        "Is the downstream loss of the NCE minimizer non-increasing over these numbers of negatives?\n"
+        "Proved for a finite list, refuted with a witness, or undecided.",
+        "  python -m verify.conjecture --rho 0.7,0.2,0.1 --k 1:64\n"
+        "  python -m verify.conjecture --rho 0.863,0.135,0.002 --k 1,16,4096 --certificate rise.json",
+    )
+    cli.add_problem(made, rho=True, many_k=True)
+    add_downstream(made, classifier=True)
+    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the start (default: 0)")
+    cli.add_certificate(made)
+
+    def execute(arguments: argparse.Namespace) -> ConjectureResult:
+        progress = cli.Progress()
+        try:
+            return run(
+                arguments.rho,
+                arguments.k,
+                weighting=arguments.weighting,
+                classifier=arguments.classifier,
+                C=arguments.C,
+                normalize=arguments.normalize,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                seed=arguments.seed,
+                certificate=arguments.certificate,
+                progress=progress,
+            )
+        finally:
+            progress.done()
+
+    cli.main(made, execute, report, argv)
+
+
+def add_downstream(made: argparse.ArgumentParser, *, classifier: bool) -> None:
+    """`--weighting`, and `--classifier` where one is chosen."""
+    made.add_argument(
+        "--weighting",
+        choices=("weighted", "balanced"),
+        default="weighted",
+        help="test distribution over classes: the prior (default), or uniform",
+    )
+    if classifier:
+        made.add_argument(
+            "--classifier",
+            choices=("optimal", "mean"),
+            default="optimal",
+            help="the best unit-norm classifier (default), or the class means",
+        )
+
+
+if __name__ == "__main__":
+    main()
