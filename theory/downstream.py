@@ -21,6 +21,7 @@ embedding sees it. The bound depends on `U` through `G` only.
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from functools import partial
 
@@ -94,7 +95,7 @@ def accuracy(
     own = scores[np.arange(len(labels)), labels]
     rivals = scores.copy()
     rivals[np.arange(len(labels)), labels] = -np.inf
-    return float(weights @ (own > rivals.max(axis=1) + 1e-9))
+    return math.fsum(weights[own > rivals.max(axis=1) + 1e-9])
 
 
 def lower_bound(

@@ -15,6 +15,7 @@ from theory.bounds.saunshi2019 import saunshi2019, saunshi2019_exact
 from theory.priors import Prior
 
 __all__ = [
+    "BOUNDS",
     "Bound",
     "all_bounds",
     "ash2021",
@@ -36,6 +37,9 @@ _ONE_SIDED = {
     "nozawa_sato2021": nozawa_sato2021,
     "nozawa_sato2021_tight": nozawa_sato2021_tight,
 }
+
+#: The names of all bounds, in the order in which they are reported.
+BOUNDS = (*_ONE_SIDED, "bao2021_lower", "bao2021_upper")
 
 
 def all_bounds(prior: Prior, k: float, risk: float, beta: float = 1.0) -> dict[str, Bound]:

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from verify.checker.dual import Problem, enclose_optimum, read_embeddings, read_prior, read_temperature
@@ -71,7 +72,7 @@ def check_refuted(statement: Fields, witness: Fields) -> str:
 
 def check_holds(statement: Fields, witness: Fields) -> str:
     points = _check_points(_read_task(statement), statement, witness, MAX_POINTS)
-    for (k1, lower, _, before), (k2, _, upper, after) in zip(points, points[1:], strict=False):
+    for (k1, lower, _, before), (k2, _, upper, after) in pairwise(points):
         if k2 <= k1:
             raise Rejected("the k are not in increasing order")
         if upper > lower and (before is None or before != after):

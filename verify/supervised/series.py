@@ -52,7 +52,8 @@ def series(
     Every start is shaken: where classes coincide the minimizer before is a critical point for every `k`, at which an
     optimizer would stay when it has turned into a saddle.
 
-    `tolerance` bounds the gradients, those of the minimizer relative to each class's mass. `progress` is called with the number of `k` that are done.
+    `tolerance` bounds the gradients, those of the minimizer relative to each class's mass. `progress` is called with
+    the number of `k` that are done.
 
     Raises:
         InputError: if `classifier` is not one of `CLASSIFIERS`.

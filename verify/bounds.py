@@ -1,0 +1,225 @@
+"""`python -m verify.bounds`: four prior bounds on the downstream loss, beside the exact values.
+
+The bounds are functions of the NCE loss `R`, the prior and `k` (`theory.bounds`), stated for the loss of the mean
+classifier. They are evaluated at the minimizer of `L_k`, or at embeddings of one's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, NoReturn
+
+from theory import priors
+from theory.errors import InputError
+from theory.priors import Prior
+from verify import cli
+from verify.downstream import checked_embeddings, minimizer, read_embeddings
+from verify.results import Problem, Status, check_d, check_k, check_temperature, problem, versions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_CLASSES = 1000
+#: A bound is called violated if the exact value is beyond it by more than rounding.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The values that the bounds are about, in double precision, at the same representation.
+
+    Attributes:
+        nce: `R = L_k` (for `k = inf` the limit of `L_k - log k`).
+        sup: loss of the best unit-norm classifier.
+        mean_classifier: loss of `w_c = u_c`, which the bounds are stated for.
+    """
+
+    nce: float
+    sup: float
+    mean_classifier: float
+
+
+@dataclass(frozen=True)
+class Value:
+    """A bound, or why it has no value; `log` is its natural logarithm, which the range of doubles does not limit."""
+
+    value: float | None
+    reason: str | None
+    log: float | None
+
+
+@dataclass(frozen=True)
+class BoundsResult:
+    """What `run` found; its fields are the keys of `--json`.
+
+    Attributes:
+        status: `numerical` if the exact values were found to floating-point tolerance, else `undecided`.
+        at: "minimizer" of the NCE loss, or "embeddings" that were given.
+        bounds: by name; see `theory.bounds` for the source of each, and for what is derived or from memory.
+        violated: names of bounds that the exact loss of the mean classifier is beyond: a finding.
+    """
+
+    claim: str
+    status: Status
+    problem: Problem
+    at: str
+    exact: Exact
+    bounds: dict[str, Value]
+    violated: tuple[str, ...]
+    normalization: str
+    note: str
+    seconds: float
+    versions: dict[str, str]
+
+
+def run(
+    rho: Prior | str,
+    k: int | float,
+    *,
+    embeddings: np.ndarray | None = None,
+    C: int | None = None,
+    normalize: bool = False,
+    d: int | None = None,
+    loss: str = "logistic",
+    temperature: Fraction | int | float | str = 1,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> BoundsResult:
+    """The four bounds and their tighter variants, at the minimizer of `L_k` or at class embeddings (C x d).
+
+    The bounds are for the logistic loss and for the prior as test distribution; for another loss they have no value.
+
+    Args:
+        rho: a prior, or the text of one (`theory.priors.parse`).
+        k: number of negatives; `math.inf` for the limit.
+        embeddings: class embeddings to take instead of the minimizer; rows are normalized.
+        C: number of classes, for profiles such as "zipf:1".
+        normalize: divide the masses of a text by their sum.
+        d: dimension, `C` by default (that of `embeddings` where they are given).
+        loss: name of the loss, or `package.module:callable`.
+        temperature: read exactly.
+        seed: seed of the optimizer's starts.
+        progress: called with a line of text as the work goes on.
+
+    Raises:
+        InputError: for input outside of what is accepted.
+    """
+    begun = time.perf_counter()
+    prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
+    if prior.C > MAX_CLASSES:
+        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    if embeddings is not None and d is None:
+        d = max(2, embeddings.shape[-1])
+    k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
+
+    import numpy as np
+
+    from theory.bounds import BOUNDS, all_bounds
+    from theory.bounds import Bound as TheoryBound
+    from theory.downstream import mean_classifier_loss
+    from theory.float64 import jnp
+    from theory.geometry import gram
+    from theory.losses import get_loss
+    from verify.optimize.objective import gram_value_and_gradient
+    from verify.supervised.classifier import optimal_classifier
+
+    chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
+    if embeddings is None:
+        U, converged = minimizer(chosen, prior, k, d, beta, seed=seed, progress=progress)
+    else:
+        U, converged = checked_embeddings(embeddings, prior.C, d), True
+    G = gram(U)
+    nce = gram_value_and_gradient(chosen, G, weights, k, beta)[0]
+    head = optimal_classifier(chosen, U, np.arange(prior.C), weights, beta=beta, d=d)
+    mean = float(mean_classifier_loss(chosen, jnp.asarray(G), jnp.asarray(weights), beta))
+    if chosen.name == "logistic":
+        bounds = all_bounds(prior, k, nce, beta)
+    else:
+        bounds = dict.fromkeys(BOUNDS, TheoryBound(None, "stated for the logistic loss only"))
+    violated = tuple(name for name, bound in bounds.items() if _beyond(name, bound.value, mean))
+    notes = [] if converged else ["the optimizer did not converge"]
+    if not prior.is_uniform:
+        notes.append("ash2021 is from memory for a prior that is not uniform, and not proved; ash2021_safe is")
+    sure = converged and head.upper - head.lower <= TOLERANCE * max(1.0, head.upper)
+    return BoundsResult(
+        claim="prior-bounds",
+        status=Status.NUMERICAL if sure else Status.UNDECIDED,
+        problem=problem(prior, k, d, loss, exact_temperature),
+        at="minimizer" if embeddings is None else "embeddings",
+        exact=Exact(nce, head.upper, mean),
+        bounds={name: Value(bound.value, bound.reason, bound.log) for name, bound in bounds.items()},
+        violated=violated,
+        normalization=chosen.normalization if math.isinf(k) else "none",
+        note="; ".join(notes),
+        seconds=time.perf_counter() - begun,
+        versions=versions("jax", "numpy", "scipy"),
+    )
+
+
+def _beyond(name: str, bound: float | None, mean: float) -> bool:
+    if bound is None:
+        return False
+    room = TOLERANCE * max(1.0, abs(bound))
+    return mean < bound - room if name.endswith("_lower") else mean > bound + room
+
+
+def report(result: BoundsResult) -> str:
+    """The readable report."""
+    p = result.problem
+    lines = [
+        f"C = {p.C}, k = {p.k}, d = {p.d}, {p.loss} loss, temperature {p.temperature.removesuffix('/1')}, "
+        f"at the {result.at}",
+        f"  NCE loss                   {result.exact.nce:.10g}",
+        f"  best unit-norm classifier  {result.exact.sup:.10g}",
+        f"  mean classifier            {result.exact.mean_classifier:.10g}",
+    ]
+    for name, bound in result.bounds.items():
+        shown = f"{bound.value:.10g}" if bound.value is not None else f"none: {bound.reason}"
+        lines.append(f"    {name:<23}  {shown}" + ("   VIOLATED" if name in result.violated else ""))
+    if result.note:
+        lines.append(f"  note: {result.note}")
+    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify.bounds`."""
+    made = cli.parser(
+        "verify.bounds",
+        "Four prior bounds on the downstream loss as functions of k, beside the exact values. They are stated for\n"
+        "the mean classifier; upper bounds hold for the best classifier too.",
+        "  python -m verify.bounds --rho uniform --C 10 --k 64\n"
+        "  python -m verify.bounds --rho 0.5,0.3,0.2 --k 16 --json",
+    )
+    cli.add_problem(made, rho=True)
+    made.add_argument("--embeddings", metavar="FILE", help="class embeddings (.npy, C x d) instead of the minimizer")
+    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
+
+    def execute(arguments: argparse.Namespace) -> BoundsResult:
+        progress = cli.Progress()
+        try:
+            return run(
+                arguments.rho,
+                arguments.k,
+                embeddings=None if arguments.embeddings is None else read_embeddings(arguments.embeddings),
+                C=arguments.C,
+                normalize=arguments.normalize,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                seed=arguments.seed,
+                progress=progress,
+            )
+        finally:
+            progress.done()
+
+    cli.main(made, execute, report, argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,343 @@
+"""`python -m verify.downstream`: the downstream loss of the NCE minimizer, bracketed.
+
+The minimizer of `L_k` is enclosed by convex duality, and the loss of the best unit-norm classifier, and of the mean
+classifier, over the whole enclosure. With `--embeddings` the same in double precision for given embeddings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from theory import priors
+from theory.errors import InputError
+from theory.priors import Prior
+from verify import cli
+from verify.conjecture import add_downstream
+from verify.results import (
+    Problem,
+    Status,
+    check_d,
+    check_k,
+    check_temperature,
+    problem,
+    round_down,
+    round_up,
+    versions,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from theory.losses import Loss
+    from verify.supervised.bracket import Bracket
+    from verify.supervised.classifier import Classifier
+
+#: The width of a float64 bracket up to which it is called `numerical`.
+GAP_TOLERANCE = 1e-9
+MAX_CLASSES = 1000
+#: Entries of the optimal Gram matrix are enclosed to this; a bracket is a few times as wide.
+_RADIUS = Fraction(1, 10**20)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """`lower <= value <= upper`; `gap` is the true width."""
+
+    lower: float
+    upper: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class DownstreamResult:
+    """What `run` found; its fields are the keys of `--json`.
+
+    Attributes:
+        weighting: the test distribution over classes, "weighted" (the prior) or "balanced".
+        at: "minimizer" of the NCE loss, or "embeddings" that were given.
+        sup: the loss of the best unit-norm classifier.
+        mean_classifier: the loss of `w_c = u_c`.
+        accuracy: test weight of the classes that the best classifier found gets right; a tie counts as an error.
+        structure: why the minimizer is known exactly, where it is: "uniform", "two-classes" or "total-collapse".
+    """
+
+    claim: str
+    status: Status
+    problem: Problem
+    weighting: str
+    at: str
+    sup: Interval
+    mean_classifier: Interval
+    accuracy: float
+    structure: str | None
+    note: str
+    certificate: str | None
+    seconds: float
+    versions: dict[str, str]
+
+
+def run(
+    rho: Prior | str,
+    k: int | float,
+    *,
+    weighting: str = "weighted",
+    embeddings: np.ndarray | None = None,
+    C: int | None = None,
+    normalize: bool = False,
+    d: int | None = None,
+    loss: str = "logistic",
+    temperature: Fraction | int | float | str = 1,
+    seed: int = 0,
+    certificate: Path | str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> DownstreamResult:
+    """Bracket the downstream loss at the minimizer of `L_k`, or at class embeddings (C x d).
+
+    Args:
+        rho: a prior, or the text of one (`theory.priors.parse`).
+        k: number of negatives; `math.inf` for the limit.
+        weighting: "weighted" or "balanced".
+        embeddings: class embeddings to take instead of the minimizer; rows are normalized.
+        C: number of classes, for profiles such as "zipf:1".
+        normalize: divide the masses of a text by their sum.
+        d: dimension, `C` by default (that of `embeddings` where they are given).
+        loss: name of the loss, or `package.module:callable`.
+        temperature: read exactly.
+        seed: seed of the optimizer's starts.
+        certificate: file to write the certificate `downstream-loss` to.
+        progress: called with a line of text as the work goes on.
+
+    Raises:
+        InputError: for input outside of what is accepted.
+    """
+    begun = time.perf_counter()
+    prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
+    if prior.C > MAX_CLASSES:
+        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    if embeddings is not None and d is None:
+        d = max(2, embeddings.shape[-1])
+    k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
+
+    import numpy as np
+
+    from theory.downstream import accuracy, class_weights, mean_classifier_loss
+    from theory.float64 import jnp
+    from theory.geometry import gram
+    from theory.losses import get_loss
+    from verify.supervised.classifier import optimal_classifier
+
+    chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), class_weights(prior, weighting)
+    notes: list[str] = []
+    if embeddings is None:
+        U, found = minimizer(chosen, prior, k, d, beta, seed=seed, progress=progress)
+        notes += [] if found else ["the optimizer did not converge"]
+    else:
+        U, found = checked_embeddings(embeddings, prior.C, d), True
+    head = optimal_classifier(chosen, U, np.arange(prior.C), weights, beta=beta, d=d)
+    mean = float(mean_classifier_loss(chosen, jnp.asarray(gram(U)), jnp.asarray(weights), beta))
+    sup, mean_interval = Interval(head.lower, head.upper, head.upper - head.lower), Interval(mean, mean, 0.0)
+    status = _float_status(chosen, head, found, notes)
+
+    proof = None
+    if embeddings is None:
+        proof, reason = _prove(prior, k, U, loss, exact_temperature, d, weighting)
+        notes += [f"not proved: {reason}"] if reason else []
+        if d < prior.C - 1:
+            status = Status.UNDECIDED
+    written, structure = None, None
+    if proof is not None:
+        sup, mean_interval = (_interval(b) for b in (proof["optimal"].bracket, proof["mean"].bracket))
+        structure, status = proof["optimal"].minimizer.structure, Status.PROVED
+        if abs(head.upper - sup.upper) > GAP_TOLERANCE * max(1.0, abs(sup.upper)):
+            notes.append(f"the optimizer ended {head.upper - sup.upper:.1e} off the proven value")
+    if certificate is not None and proof is not None:
+        from verify.certify.publish import publish
+        from verify.supervised.certificate import loss_certificate
+        from verify.supervised.sequence import Task
+
+        task = Task(prior, chosen, exact_temperature, d, weighting, "optimal")
+        refused = publish(loss_certificate(task, proof["optimal"]), certificate)
+        written = None if refused else str(certificate)
+        if refused:
+            status = Status.UNDECIDED
+            notes.append(refused)
+    elif certificate is not None:
+        notes.append("no certificate: nothing was proved")
+    return DownstreamResult(
+        claim="downstream-loss",
+        status=status,
+        problem=problem(prior, k, d, loss, exact_temperature),
+        weighting=weighting,
+        at="minimizer" if embeddings is None else "embeddings",
+        sup=sup,
+        mean_classifier=mean_interval,
+        accuracy=accuracy(head.scores, np.arange(prior.C), weights),
+        structure=structure,
+        note="; ".join(notes),
+        certificate=written,
+        seconds=time.perf_counter() - begun,
+        versions=versions("jax", "numpy", "python-flint"),
+    )
+
+
+def minimizer(
+    loss: Loss,
+    prior: Prior,
+    k: int | float,
+    d: int,
+    beta: float,
+    *,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[np.ndarray, bool]:
+    """The best embeddings found, and whether their search converged; the simplex ETF where it is known to be best."""
+    from theory.geometry import simplex_etf
+    from verify.optimize.search import search
+
+    if prior.is_uniform and d >= prior.C - 1 and loss.convex:
+        return simplex_etf(prior.C, d), True
+    found = search(loss, prior.as_array(), k, d, beta, starts=2 if d >= prior.C else 16, seed=seed, progress=progress)
+    return found.best.embeddings, found.converged > 0
+
+
+def checked_embeddings(embeddings: np.ndarray, C: int, d: int) -> np.ndarray:
+    """Class embeddings with unit rows.
+
+    Raises:
+        InputError: if they are not C rows of numbers in dimension `d` at most, or a row is zero.
+    """
+    import numpy as np
+
+    from theory.geometry import normalized
+
+    if embeddings.ndim != 2 or len(embeddings) != C or not 1 <= embeddings.shape[1] <= d:
+        raise InputError("embeddings", embeddings.shape, f"accepted: {C} rows, one a class, in dimension {d} at most")
+    if embeddings.dtype.kind not in "fiu":
+        raise InputError("embeddings", embeddings.dtype, "accepted: real numbers")
+    return normalized(np.asarray(embeddings, dtype=float))
+
+
+def read_embeddings(path: str) -> np.ndarray:
+    """A matrix from an .npy file; nothing in it is executed.
+
+    Raises:
+        InputError: if it cannot be read as one.
+    """
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            "embeddings", path, f"accepted: a .npy file with one row a class ({str(error)[:60]})"
+        ) from None
+    if not isinstance(array, np.ndarray):
+        raise InputError("embeddings", path, "accepted: a .npy file with one array")
+    return array
+
+
+def _float_status(loss: Loss, head: Classifier, found: bool, notes: list[str]) -> Status:
+    if not head.convex:
+        notes.append("d < rank + 1: 'lower' is that of the unit ball")
+    if not loss.convex:
+        notes.append("'lower' assumes that the loss is convex, which nobody has proved")
+        return Status.UNDECIDED
+    closed = head.upper - head.lower <= GAP_TOLERANCE * max(1.0, abs(head.upper))
+    return Status.NUMERICAL if closed and found else Status.UNDECIDED
+
+
+def _prove(
+    prior: Prior, k: int | float, U: np.ndarray, loss: str, temperature: Fraction, d: int, weighting: str
+) -> tuple[dict[str, Any] | None, str]:
+    """Proven points for both classifiers, or the reason why there are none."""
+    if not isinstance(k, int):
+        return None, "k is not an integer"
+    if d < prior.C - 1:
+        return None, "d < C-1: the minimizer found is not known to be global"
+    from theory.downstream import exact_class_weights
+    from verify.supervised.bracket import bracket
+    from verify.supervised.minimizer import enclose_minimizer
+    from verify.supervised.sequence import Point
+
+    enclosed = enclose_minimizer(prior, k, U, loss=loss, temperature=temperature, d=d, radius=_RADIUS)
+    if isinstance(enclosed, str):
+        return None, enclosed
+    weights, proof = exact_class_weights(prior, weighting), {}
+    for classifier in ("optimal", "mean"):
+        found = bracket(enclosed, weights, loss=loss, temperature=temperature, classifier=classifier, d=d)
+        if found is None:
+            return None, "the enclosure of the minimizer is too wide for the downstream loss"
+        proof[classifier] = Point(k, float(found.upper), enclosed, found)
+    return proof, ""
+
+
+def _interval(bracket: Bracket) -> Interval:
+    return Interval(round_down(bracket.lower), round_up(bracket.upper), float(bracket.upper - bracket.lower))
+
+
+def report(result: DownstreamResult) -> str:
+    """The readable report."""
+    p = result.problem
+    lines = [
+        f"C = {p.C}, k = {p.k}, d = {p.d}, {p.loss} loss, temperature {p.temperature.removesuffix('/1')}, "
+        f"{result.weighting} test distribution, at the {result.at}",
+        f"  best unit-norm classifier  [{result.sup.lower:.15g}, {result.sup.upper:.15g}], width {result.sup.gap:.1e}",
+        f"  mean classifier            [{result.mean_classifier.lower:.15g}, {result.mean_classifier.upper:.15g}], "
+        f"width {result.mean_classifier.gap:.1e}",
+        f"  accuracy                   {result.accuracy:.6g}",
+    ]
+    if result.structure:
+        lines.append(f"  the minimizer is known exactly: {result.structure}")
+    if result.note:
+        lines.append(f"  note: {result.note}")
+    if result.certificate:
+        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
+    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify.downstream`."""
+    made = cli.parser(
+        "verify.downstream",
+        "The downstream loss of the NCE minimizer: best unit-norm classifier and mean classifier, bracketed.",
+        "  python -m verify.downstream --rho 0.5,0.3,0.2 --k 16\n"
+        "  python -m verify.downstream --rho uniform --C 10 --k 64 --weighting balanced --json",
+    )
+    cli.add_problem(made, rho=True)
+    add_downstream(made, classifier=False)
+    made.add_argument("--embeddings", metavar="FILE", help="class embeddings (.npy, C x d) instead of the minimizer")
+    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
+    cli.add_certificate(made)
+
+    def execute(arguments: argparse.Namespace) -> DownstreamResult:
+        progress = cli.Progress()
+        try:
+            return run(
+                arguments.rho,
+                arguments.k,
+                weighting=arguments.weighting,
+                embeddings=None if arguments.embeddings is None else read_embeddings(arguments.embeddings),
+                C=arguments.C,
+                normalize=arguments.normalize,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                seed=arguments.seed,
+                certificate=arguments.certificate,
+                progress=progress,
+            )
+        finally:
+            progress.done()
+
+    cli.main(made, execute, report, argv)
+
+
+if __name__ == "__main__":
+    main()
