@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from theory.losses import Loss
-from verify.supervised.series import series
+from verify.supervised.series import mean_losses, series
 
 #: The numbers of negatives between which a rise is looked for.
 KS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 256, 4096)
@@ -47,19 +48,40 @@ class Problem:
         return np.repeat(shares / np.array(self.sizes), self.sizes, axis=1)
 
 
-def rises(problem: Problem, shares: Float[np.ndarray, "s g"]) -> tuple[Float[np.ndarray, " s"], Int[np.ndarray, "s 2"]]:
-    """For each prior the largest `L_sup(k2) - L_sup(k1)` over `k1 < k2` in `problem.ks`, and that pair.
+class Evaluation(NamedTuple):
+    """What a generation is worth.
 
-    Negative where the loss falls all the way; a start that did not converge counts as the smallest there is.
+    Attributes:
+        rises: the largest `L_sup(k2) - L_sup(k1)` over `k1 < k2` in `problem.ks`; negative where the loss falls all the
+            way, -inf where the optimizer did not converge.
+        pairs: the `k1, k2` where it is attained.
+        guides: the same rise for the mean classifier, which the search climbs as long as nothing rises: that loss
+            rises more often, and where it rises most the other is not far from it.
     """
+
+    rises: Float[np.ndarray, " s"]
+    pairs: Int[np.ndarray, "s 2"]
+    guides: Float[np.ndarray, " s"]
+
+
+def evaluate(problem: Problem, shares: Float[np.ndarray, "s g"]) -> Evaluation:
+    """Minimize and classify at every prior of a generation and every `k`."""
     rho = problem.class_masses(shares)
     weights = rho if problem.weighting == "weighted" else np.full_like(rho, 1.0 / problem.C)
     result = series(
-        problem.loss, rho, problem.ks, weights, classifier=problem.classifier, beta=problem.beta, tolerance=_TOLERANCE
+        problem.loss,
+        rho,
+        problem.ks,
+        weights,
+        classifier=problem.classifier,
+        beta=problem.beta,
+        tolerance=_TOLERANCE,
     )
-    best, pair = largest_rise(result.sup, problem.ks)
-    best = np.where(result.converged.all(axis=1) & np.isfinite(best), best, -np.inf)
-    return best, pair
+    mean = [mean_losses(problem.loss, U, weights, problem.beta) for U in np.swapaxes(result.embeddings, 0, 1)]
+    best, pairs = largest_rise(result.sup, problem.ks)
+    guides, _ = largest_rise(np.array(mean).T, problem.ks)
+    sure = result.converged.all(axis=1) & np.isfinite(best)
+    return Evaluation(np.where(sure, best, -np.inf), pairs, np.where(sure, guides, -np.inf))
 
 
 def largest_rise(
@@ -78,19 +100,20 @@ def propose(
     problem: Problem,
     key: tuple[int, int, int],
     shares: Float[np.ndarray, "m g"],
-    found: Float[np.ndarray, " m"],
+    rises: Float[np.ndarray, " m"],
+    guides: Float[np.ndarray, " m"],
 ) -> Float[np.ndarray, "s g"]:
     """The generation with the key (seed, restart, generation), from what its restart has seen so far."""
     generation = key[2]
     rng = np.random.default_rng(key)
     uniform = rng.dirichlet(np.ones(len(problem.sizes)), size=BATCH)
-    elite = np.argsort(-found, kind="stable")[:_ELITE]
-    elite = elite[found[elite] > NOISE]
-    # as long as nothing rises there is nothing to improve on
-    if generation < _UNIFORM_GENERATIONS or len(elite) == 0:
+    if generation < _UNIFORM_GENERATIONS:
         return uniform
+    # what rises comes first, by its rise; of the others, by the guide
+    order = np.lexsort((guides, np.where(rises > NOISE, rises, 0.0)))
+    elite = order[::-1][:_ELITE]
     parents = np.log(shares[rng.choice(elite, size=BATCH)])
-    scale = np.exp(rng.uniform(np.log(0.003), np.log(0.5), size=(BATCH, 1)))
+    scale = np.exp(rng.uniform(np.log(0.003), 0.0, size=(BATCH, 1)))
     children: Float[np.ndarray, "s g"] = np.exp(parents + scale * rng.normal(size=parents.shape))
     children = children / children.sum(axis=1, keepdims=True)
     # a few fresh draws keep the search from settling for its first hit

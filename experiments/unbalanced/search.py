@@ -11,7 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.unbalanced.evolution import GENERATIONS, NOISE, Problem, propose, rises
+from experiments.unbalanced.evolution import GENERATIONS, NOISE, Problem, evaluate, propose
+
+#: Stands for -inf, which JSON does not have.
+_FAILED = -1e300
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,16 @@ def search(problem: Problem, state: Path, *, minutes: float, seed: int, quiet: b
             begin = time.monotonic()
             seen = records[restart * GENERATIONS :]
             shares = np.array([s for record in seen for s in record["shares"]]).reshape(-1, len(problem.sizes))
-            found = np.array([r for record in seen for r in record["rises"]], dtype=float)
-            offspring = propose(problem, (seed, restart, generation), shares, found)
-            best, pairs = rises(problem, offspring)
+            rises, guides = (
+                np.array([v for record in seen for v in record[key]], dtype=float) for key in ("rises", "guides")
+            )
+            offspring = propose(problem, (seed, restart, generation), shares, rises, guides)
+            value = evaluate(problem, offspring)
             record = {
                 "shares": offspring.tolist(),
-                "rises": [float(b) if np.isfinite(b) else -1e300 for b in best],
-                "pairs": pairs.tolist(),
+                "rises": np.maximum(value.rises, _FAILED).tolist(),
+                "guides": np.maximum(value.guides, _FAILED).tolist(),
+                "pairs": value.pairs.tolist(),
                 "seconds": time.monotonic() - begin,
             }
             records.append(record)
@@ -68,7 +74,8 @@ def search(problem: Problem, state: Path, *, minutes: float, seed: int, quiet: b
             if not quiet:
                 top = max(r for record in records for r in record["rises"])
                 print(
-                    f"restart {restart} generation {generation}: best rise {max(best):.3e} here, {top:.3e} in all",
+                    f"restart {restart} generation {generation}: best rise {max(value.rises):.3e} here, "
+                    f"{top:.3e} in all",
                     file=sys.stderr,
                 )
     return _progress(records)

@@ -70,7 +70,7 @@ def series(
         runs = minimize(Objective(loss, rho, k, beta), start, rho, tolerance=tolerance)
         points = np.stack([run.embeddings for run in runs])
         if classifier == "mean":
-            values, heads = _mean_losses(loss, points, weights, beta), points
+            values, heads = mean_losses(loss, points, weights, beta), points
         else:
             values, heads = optimal_classifiers(loss, points, weights, beta, starts=heads, tolerance=tolerance)
         nce.append([run.value for run in runs])
@@ -89,8 +89,9 @@ def series(
     )
 
 
-def _mean_losses(
+def mean_losses(
     loss: Loss, U: Float[np.ndarray, "s C d"], weights: Float[np.ndarray, "s C"], beta: float
 ) -> Float[np.ndarray, " s"]:
+    """The losses of the mean classifier for a batch of class embeddings."""
     gram = jnp.asarray(np.einsum("scd,sed->sce", U, U))
     return np.asarray(jax.vmap(lambda g, w: mean_classifier_loss(loss, g, w, beta))(gram, jnp.asarray(weights)))
