@@ -21,7 +21,7 @@ from verify import check as command
 from verify.checker import check, intervals, rows
 from verify.checker.dual import Problem, enclose_optimum
 from verify.checker.etf_optimality import etf_loss
-from verify.checker.reading import Fields, load, rational
+from verify.checker.reading import Fields, cleared, load, rational
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
 
 DATA = Path(__file__).parent / "data" / "certificates"
@@ -229,13 +229,28 @@ def test_out_of_reach_is_said_and_not_tried() -> None:
     assert check(document).verdict == "precision exhausted"
 
 
+def test_denominators_that_would_take_hours_are_refused() -> None:
+    """Sums of 256 fractions with unrelated 4000-digit denominators are exact, and endless."""
+    row = [f"1/{10**3900 + 2 * i + 1}" for i in range(200)]
+    document = json.loads(PLANAR.read_text())
+    document["witness"]["embeddings"] = [row] * 3
+    assert check(document).verdict == "unreadable"
+    assert check(changed(PLANAR, rho=row)).verdict == "unreadable"
+
+
+@given(st.lists(st.fractions(max_denominator=10**9), min_size=1, max_size=8))
+def test_cleared_denominators(values: list[Fraction]) -> None:
+    numerators, denominator = cleared("values", values)
+    assert [Fraction(n, denominator) for n in numerators] == values
+
+
 @given(st.fractions())
 def test_rationals_are_read_exactly(q: Fraction) -> None:
     assert rational("q", f"{q.numerator}/{q.denominator}") == q
 
 
 @pytest.mark.parametrize(
-    "text", ["1", "2/4", "1/-2", "+1/2", "1/0", "01x/2", " 1/2", "1/2 ", "1e3/1", "", None, 0.5, "٣/٤"]
+    "text", ["1", "2/4", "1/-2", "+1/2", "1/0", "01x/2", "01/2", "-0/1", " 1/2", "1/2 ", "1e3/1", "", None, 0.5, "٣/٤"]
 )
 def test_other_spellings_are_refused(text: Any) -> None:
     with pytest.raises(Unreadable):

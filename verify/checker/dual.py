@@ -29,14 +29,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
 
 from verify.checker.intervals import Context, Interval, context, enclose, exp, require_positive_definite
-from verify.checker.reading import MAX_CLASSES, MAX_K, Fields
+from verify.checker.reading import MAX_K, Fields, cleared
 from verify.checker.rows import LOSSES, row_losses
 from verify.checker.verdict import Rejected, Unreadable
-
-MAX_ROW_BITS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ def read_temperature(fields: Fields) -> Fraction:
 
 def read_prior(fields: Fields) -> list[Fraction]:
     rho = fields.rationals("rho")
-    if len(rho) < 2 or min(rho) <= 0 or sum(rho) != 1:
+    numerators, denominator = cleared("rho", rho)
+    if len(rho) < 2 or min(rho) <= 0 or sum(numerators) != denominator:
         raise Unreadable("rho: at least two positive masses that sum to 1 are needed")
     return rho
 
@@ -83,14 +81,9 @@ def read_problem(fields: Fields) -> Problem:
 
 def read_embeddings(fields: Fields, C: int) -> list[list[int]]:
     """One row for each class, times a positive integer that clears its denominators (rows are normalized later)."""
-    rows = []
-    for row in fields.matrix("embeddings"):
-        scale = lcm(*(x.denominator for x in row[:MAX_CLASSES]))
-        rows.append([int(x * scale) for x in row])
-        if not any(rows[-1]) or max(abs(x) for x in rows[-1]).bit_length() > MAX_ROW_BITS:
-            raise Unreadable("witness.embeddings: a row is zero or too large")
-    if len(rows) != C:
-        raise Unreadable("witness.embeddings: one row for each class is needed")
+    rows = [cleared("witness.embeddings", row)[0] for row in fields.matrix("embeddings")]
+    if len(rows) != C or not all(any(row) for row in rows):
+        raise Unreadable("witness.embeddings: one row for each class is needed, none of them zero")
     return rows
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 from typing import Any, TypeVar
 
 from verify.checker.verdict import Unreadable
@@ -16,7 +16,8 @@ MAX_CLASSES = 256
 MAX_DEPTH = 12
 _T = TypeVar("_T")
 MAX_K = 10**12
-_RATIONAL = re.compile(r"(-?[0-9]{1,4000})/([1-9][0-9]{0,3999})", re.ASCII)
+MAX_DENOMINATOR_BITS = 1 << 14
+_RATIONAL = re.compile(r"(0|-?[1-9][0-9]{0,3999})/([1-9][0-9]{0,3999})", re.ASCII)
 
 
 def load(text: str | bytes) -> dict[str, Any]:
@@ -105,7 +106,7 @@ class Fields:
         return rows
 
     def done(self) -> None:
-        unknown = sorted(set(self.data) - self.used)
+        unknown = [str(key) for key in self.data if key not in self.used]
         if unknown:
             raise Unreadable(f"{self.name}: unknown field {unknown[0][:40]!r}")
 
@@ -119,6 +120,16 @@ def rational(name: str, value: object) -> Fraction:
     if gcd(p, q) != 1:
         raise Unreadable(f"{name}: {str(value)[:40]} is not in lowest terms")
     return Fraction(p, q)
+
+
+def cleared(name: str, values: list[Fraction]) -> tuple[list[int], int]:
+    """The numerators over a common denominator, and that denominator, which must not be too large to work with."""
+    common = 1
+    for value in values:
+        common = lcm(common, value.denominator)
+        if common.bit_length() > MAX_DENOMINATOR_BITS:
+            raise Unreadable(f"{name}: the common denominator exceeds {MAX_DENOMINATOR_BITS} bits")
+    return [value.numerator * (common // value.denominator) for value in values], common
 
 
 def _listed(name: str, value: object, read: Callable[[object], _T]) -> list[_T]:
