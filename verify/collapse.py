@@ -63,7 +63,7 @@ def run(
     loss: str = "logistic",
     *,
     C: int = 3,
-    k: int = 4,
+    k: int | float = 4,
     points: int = 3,
     d: int | None = None,
     rho: priors.Prior | None = None,
@@ -103,7 +103,7 @@ def run(
 def run_search(
     *,
     C: int = 2,
-    k: int = 2,
+    k: int | float = 2,
     points: int = 2,
     d: int | None = None,
     trials: int = 200,
@@ -131,13 +131,14 @@ def run_search(
     begun = time.perf_counter()
     asked = _problem(C, k, points, d, trials, "searched", Fraction(1), None)
     if k < 2 or points < 2:
-        option, given = ("k", k) if k < 2 else ("points", points)
+        option, given = ("points", points) if k >= 2 else ("k", k)
         raise InputError(option, given, "the averaging step holds for every loss below 2, so there is nothing to find")
     if not 0 < minutes < float("inf"):
         raise InputError("minutes", minutes, "accepted: a number > 0")
-    if (C * points) ** (k + 1) * points**2 > _MAX_PROOF_TERMS:
+    assert isinstance(asked.k, int)
+    if (C * points) ** (asked.k + 1) * points**2 > _MAX_PROOF_TERMS:
         raise InputError("points", points, f"(C N)^(k+1) N^2 terms are enumerated, at most {_MAX_PROOF_TERMS}")
-    found = search(C=C, k=k, points=points, d=asked.d, seed=seed, minutes=minutes, progress=progress)
+    found = search(C=C, k=asked.k, points=points, d=asked.d, seed=seed, minutes=minutes, progress=progress)
     if found is None:
         return CollapseResult(
             claim="lemma-1", status=Status.UNDECIDED, problem=asked, points=points, hypotheses={}, lemma=None,
@@ -159,7 +160,7 @@ def run_search(
 
 def _problem(
     C: int,
-    k: int,
+    k: int | float,
     points: int,
     d: int | None,
     trials: int,

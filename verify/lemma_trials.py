@@ -7,8 +7,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float, Int
 
+from theory.arrays import Array, Scalar
 from theory.expectation.enumeration import fits
 from theory.float64 import jax
 from theory.losses import Custom, Loss
@@ -20,6 +21,8 @@ from theory.points.representation import Representation
 
 TOLERANCE = 1e-12
 """A margin below `-TOLERANCE max(1, L(f))` counts as a violation; rounding stays a thousand times below that."""
+
+_BLOCK = 16
 
 
 class Margins(NamedTuple):
@@ -54,7 +57,7 @@ class Trials:
     representations: list[Representation]
     margins: Margins
 
-    def violated(self, margins: Float[np.ndarray, "t *c"]) -> Float[np.ndarray, "n i"]:
+    def violated(self, margins: Float[np.ndarray, "t *c"]) -> Int[np.ndarray, "n i"]:
         """The indices of margins that count as violations."""
         size = np.maximum(1.0, np.abs(self.margins.averaging.value)).reshape(-1, *[1] * (margins.ndim - 1))
         return np.argwhere(~(margins >= -TOLERANCE * size))
@@ -86,13 +89,17 @@ def stacked(representations: list[Representation]) -> Representation:
 
 def evaluate(loss: Loss, batch: Representation, k: int, beta: float = 1.0) -> Margins:
     """All margins of a stacked batch."""
-    result = _evaluate(batch, float(k), beta, loss=loss, static_k=k if isinstance(loss, Custom) else None)
-    return Margins(*jax.tree.map(np.asarray, result))
+    trials = len(batch.rho)
+    # a last block that is not full would be compiled once more
+    order = np.minimum(np.arange(-(-trials // _BLOCK) * _BLOCK), trials - 1)
+    full = Representation(*(np.asarray(part)[order] for part in batch))
+    result = _evaluate(full, float(k), beta, loss=loss, static_k=float(k) if isinstance(loss, Custom) else None)
+    return Margins(*jax.tree.map(lambda part: np.asarray(part)[:trials], result))
 
 
 def evaluate_balanced(loss: Loss, batch: Representation, k: int, beta: float = 1.0) -> Balanced:
     """The chain of the balanced theorem for a stacked batch with uniform priors."""
-    static_k = k if isinstance(loss, Custom) else None
+    static_k = float(k) if isinstance(loss, Custom) else None
     result: Balanced = jax.tree.map(np.asarray, _balanced(batch, float(k), beta, loss=loss, static_k=static_k))
     return result
 
@@ -115,28 +122,28 @@ def enumerated_margin(trials: Trials, trial: int, class_: int) -> float | None:
 @partial(jax.jit, static_argnames=("loss", "static_k"))
 def _evaluate(
     batch: Representation,
-    k: Float[Array, ""] | float,
-    beta: Float[Array, ""] | float,
+    k: Scalar,
+    beta: Scalar,
     *,
     loss: Loss,
-    static_k: int | None,
+    static_k: float | None,
 ) -> tuple[Averaging, Float[Array, "t C"], Lifting, Float[Array, " t"]]:
     def one(f: Representation) -> tuple[Averaging, Float[Array, " C"], Lifting, Float[Array, ""]]:
         known = k if static_k is None else static_k
         losses, _ = loop_over_classes(loss, f, known, beta)
         return averaging_margins(loss, f, known, beta), losses, lifting_chain(loss, f, known, beta), f.spread
 
-    result: tuple[Averaging, Array, Lifting, Array] = jax.lax.map(one, batch, batch_size=16)
+    result: tuple[Averaging, Array, Lifting, Array] = jax.lax.map(one, batch, batch_size=_BLOCK)
     return result
 
 
 @partial(jax.jit, static_argnames=("loss", "static_k"))
 def _balanced(
     batch: Representation,
-    k: Float[Array, ""] | float,
-    beta: Float[Array, ""] | float,
+    k: Scalar,
+    beta: Scalar,
     *,
     loss: Loss,
-    static_k: int | None,
+    static_k: float | None,
 ) -> Balanced:
     return jax.vmap(lambda f: balanced_chain(loss, f, k if static_k is None else static_k, beta))(batch)

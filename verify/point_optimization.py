@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.float64 import jax
 from theory.losses import Custom, Loss
 from theory.points.loss import points_loss
@@ -50,7 +51,7 @@ def optimize_points(
 
     def best(N: int) -> tuple[Float[np.ndarray, "C N d"], float, int]:
         weights = np.full((C, N), 1.0 / N)
-        static_k = k if isinstance(loss, Custom) else None
+        static_k = float(k) if isinstance(loss, Custom) else None
 
         def evaluate(
             U: Float[np.ndarray, "s CN d"], V: Float[np.ndarray, "s CN d"] | None
@@ -75,10 +76,10 @@ def optimize_points(
 def _evaluate(
     U: Float[Array, "s CN d"],
     V: Float[Array, "s CN d"],
-    problem: tuple[Float[Array, "C N"], Float[Array, " C"], Float[Array, ""] | float, Float[Array, ""] | float],
+    problem: tuple[Float[Array, "C N"], Float[Array, " C"], Scalar, Scalar],
     *,
     loss: Loss,
-    static_k: int | None,
+    static_k: float | None,
 ) -> tuple[Float[Array, " s"], Float[Array, "s CN d"], Float[Array, "s CN d"]]:
     weights, rho, k, beta = problem
 

@@ -17,8 +17,9 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array
 from theory.float64 import jax, jnp
 from theory.losses import Custom
 from theory.points.averaging import averaging_margins
@@ -159,8 +160,8 @@ def candidates(*, C: int, k: int, points: int, d: int, seed: int) -> Iterator[tu
 def margins(candidate: Candidate) -> tuple[float, float, float]:
     """`L(f)`, the step's margin `L(f) - E_x*[L(f_x*)]` and `L(f) - min_x* L(f_x*)`, in floats."""
     f, loss, c = candidate.as_floats(), Custom(candidate.loss), candidate.collapsed
-    step = averaging_margins(loss, f, candidate.k)
-    return float(points_loss(loss, f, candidate.k)), float(step.margin[c]), float(step.best[c])
+    step = averaging_margins(loss, f, float(candidate.k))
+    return float(points_loss(loss, f, float(candidate.k))), float(step.margin[c]), float(step.best[c])
 
 
 def enclose_excess(candidate: Candidate) -> tuple[Fraction, Fraction]:
@@ -235,8 +236,8 @@ def _value_and_gradient(z: Float[Array, " n"], shape: tuple[int, int, int, int])
     F = jnp.concatenate([2 * y, 1 - square], axis=-1) / (1 + square)
     f = Representation(F, jax.nn.softmax(weights, axis=-1), jax.nn.softmax(rho))
     loss = Custom(partial(mixture, coefficients=jax.nn.softmax(coefficients), rates=jnp.exp(rates)))
-    value = points_loss(loss, f, shape[-1])
-    return -jnp.log1p(-averaging_margins(loss, f, shape[-1]).margin[0] / value)
+    value = points_loss(loss, f, float(shape[-1]))
+    return -jnp.log1p(-averaging_margins(loss, f, float(shape[-1])).margin[0] / value)
 
 
 def _rounded(z: Float[np.ndarray, " n"], shape: tuple[int, int, int, int]) -> Candidate:

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.float64 import jax, jnp
 from theory.losses import Loss
 from theory.points.loss import anchor_losses, points_loss
@@ -43,14 +44,12 @@ class Averaging(NamedTuple):
     best: Float[Array, " C"]
 
     @property
-    def margin(self) -> Float[Array, " C"]:
+    def margin(self) -> Float[Array, "*t C"]:
         """`L(f) - E_x*[L(f_x*)]`."""
         return self.inside + self.elsewhere
 
 
-def averaging_margins(
-    loss: Loss, f: Representation, k: Float[Array, ""] | float, beta: Float[Array, ""] | float = 1.0
-) -> Averaging:
+def averaging_margins(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Averaging:
     """The step's margins for each class, exact wherever the loss' expectation is."""
     C, N, _ = f.embeddings.shape
     F = jnp.asarray(f.embeddings)
@@ -67,7 +66,7 @@ def averaging_margins(
 
 
 def loop_over_classes(
-    loss: Loss, f: Representation, k: Float[Array, ""] | float, beta: Float[Array, ""] | float = 1.0
+    loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0
 ) -> tuple[Float[Array, " C"], Representation]:
     """Collapse class after class to its best point, as in the talk: the loss after each class.
 
@@ -75,11 +74,11 @@ def loop_over_classes(
     """
     C, N, _ = f.embeddings.shape
 
-    def collapse(F: Float[Array, "C N d"], c: Array) -> tuple[Float[Array, "C N d"], Float[Array, ""]]:
+    def collapse(F: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array]:
         moved = jax.vmap(lambda i: F.at[c].set(F[c, i]))(jnp.arange(N))
         choices = jax.vmap(lambda F: points_loss(loss, f._replace(embeddings=F), k, beta))(moved)
         best = jnp.argmin(choices)
-        return moved[best], choices[best]
+        return jnp.asarray(moved)[best], jnp.asarray(choices)[best]
 
     F, losses = jax.lax.scan(collapse, jnp.asarray(f.embeddings), jnp.arange(C))
     return losses, f._replace(embeddings=F)

@@ -24,8 +24,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.float64 import jnp
 from theory.losses import Loss
 from theory.points.loss import points_loss
@@ -54,9 +55,7 @@ def lifted_gram(f: Representation) -> Float[Array, "C C"]:
     return jnp.where(jnp.eye(len(mu), dtype=bool), 1.0, mu @ mu.T)
 
 
-def lifting_chain(
-    loss: Loss, f: Representation, k: Float[Array, ""] | float, beta: Float[Array, ""] | float = 1.0
-) -> Lifting:
+def lifting_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Lifting:
     """What bounds `L(f)` from below in the lifting lemma, step by step."""
     products, rho = f.means @ f.means.T, jnp.asarray(f.rho)
     mean_margins = jnp.diagonal(products)[:, None] - products
@@ -65,9 +64,7 @@ def lifting_chain(
     return Lifting(both[0], both[1])
 
 
-def balanced_chain(
-    loss: Loss, f: Representation, k: Float[Array, ""] | float, beta: Float[Array, ""] | float = 1.0
-) -> Balanced:
+def balanced_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Balanced:
     """What bounds `L(f)` from below in the balanced theorem over all `f`, step by step (`f.rho` must be uniform)."""
     C = f.embeddings.shape[0]
     mu = f.means

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array
 from theory.errors import InputError
 from theory.float64 import jnp
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array
 from theory.errors import InputError
 from theory.float64 import jnp
 

@@ -1,0 +1,111 @@
+"""The registry of claims, and the command that settles all of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from theory.claims import Claim, Outcome
+from theory.symbolic import steps
+from verify import __main__ as every
+from verify import claims
+
+OWN = """
+from theory.claims import Claim, Outcome
+
+
+def check():
+    return Outcome("{status}", "evidence")
+
+
+CLAIMS = [Claim("own", "a statement", "mine", (), (), "by hand", check)]
+"""
+
+
+def _command(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        every.main(list(argv))
+    printed = capsys.readouterr()
+    return int(stop.value.code or 0), printed.out, printed.err
+
+
+def test_claims_are_complete() -> None:
+    known = [claim.name for claim in claims.CLAIMS]
+    assert len(set(known)) == len(known)
+    allowed = {*known, *(step.name for step in steps())}
+    for claim in claims.CLAIMS:
+        assert claim.statement
+        assert claim.source
+        assert claim.method
+        assert set(claim.depends) <= allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        pytest.param("lemma-1", "numerical", marks=pytest.mark.slow),
+        pytest.param("lemma-1-lifting", "proved", marks=pytest.mark.slow),
+        pytest.param("averaging-step", "numerical", marks=pytest.mark.slow),
+        pytest.param("collapse-by-optimization", "numerical", marks=pytest.mark.slow),
+        pytest.param("balanced-all-representations", "proved", marks=pytest.mark.slow),
+        ("downstream-balanced", "proved"),
+        ("optimal-rank", "proved"),
+        ("minority-collapse", "proved"),
+        ("growth-of-earlier-bounds", "proved"),
+    ],
+)
+def test_claims_are_settled(name: str, status: str) -> None:
+    claim = next(claim for claim in claims.CLAIMS if claim.name == name)
+    assert claim.check().status == status
+
+
+@pytest.mark.slow
+def test_all_claims(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _command(capsys, "--json")
+    printed = json.loads(out)
+    assert code == 0
+    assert {one["name"] for one in printed["claims"]} == {claim.name for claim in claims.CLAIMS}
+    assert {one["status"] for one in printed["claims"]} == {"proved", "numerical"}
+
+
+def test_the_weakest_status_is_that_of_the_table() -> None:
+    def claim(status: str) -> Claim:
+        return Claim(status, "s", "s", (), (), "m", lambda: Outcome(status, "e"))
+
+    assert every.run([claim("proved")]).status.value == "proved"
+    assert every.run([claim("proved"), claim("numerical")]).status.value == "numerical"
+    assert every.run([claim("undecided"), claim("numerical")]).status.value == "undecided"
+    assert every.run([claim("undecided"), claim("refuted"), claim("proved")]).status.value == "refuted"
+
+
+def test_a_violated_margin_undoes_a_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    proof = Outcome("proved", "steps")
+    assert claims._with_trials(proof, 0, 10, 0.0).status == "proved"
+    assert claims._with_trials(proof, 1, 10, -1.0).status == "undecided"
+
+
+@pytest.mark.parametrize(("status", "code"), [("proved", 0), ("refuted", 1), ("undecided", 3)])
+def test_claims_of_ones_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: str, code: int
+) -> None:
+    (tmp_path / f"own_{status}.py").write_text(OWN.format(status=status))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    stopped, out, _ = _command(capsys, "--claims", f"own_{status}:CLAIMS", "--json")
+    printed = json.loads(out)
+    assert stopped == code
+    assert [one["name"] for one in printed["claims"]] == ["own"]
+    assert {"claim", "status", "problem", "seconds", "versions"} <= set(printed)
+    stopped, out, _ = _command(capsys, "--claims", f"own_{status}:CLAIMS")
+    assert status in out
+
+
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [(("--only", "nonsense"), "only"), (("--claims", "json:loads"), "claims"), (("--claims", "no_module:X"), "claims")],
+)
+def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], argv: tuple[str, ...], option: str) -> None:
+    code, out, err = _command(capsys, *argv)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"--{option}" in err
