@@ -17,7 +17,7 @@ def target_cosine(C: int) -> float:
     return -1.0 / (C - 1)
 
 
-def nce_minimum(loss: Loss, C: int, k: float, beta: float = 1.0) -> float:
+def nce_minimum(loss: Loss, C: int, k: int | float, beta: int | float = 1.0) -> float:
     """`L*_k = E_m l(0 (m times), beta C/(C-1) (k-m times))`, `m ~ Bin(k, 1/C)` the number of collisions [1].
 
     At the ETF every negative has one of two margins, whatever `C` is. For `k = inf` the limit of the normalized loss.
@@ -29,7 +29,7 @@ def nce_minimum(loss: Loss, C: int, k: float, beta: float = 1.0) -> float:
     return float(loss.expected(margins, weights, k))
 
 
-def downstream_minimum(loss: Loss, C: int, beta: float = 1.0) -> float:
+def downstream_minimum(loss: Loss, C: int, beta: int | float = 1.0) -> float:
     """`L_sup* = l(beta C/(C-1), ..., beta C/(C-1))` with `C-1` margins, attained at `w_c = u_c` for every `k` [1].
 
     Optimal for every convex non-increasing loss, since the mean margin is at most `C/(C-1)`: over unit `w` and `u`,
@@ -45,7 +45,7 @@ class Uniqueness(NamedTuple):
     reason: str
 
 
-def uniqueness(loss: Loss, k: float, beta: float = 1.0) -> Uniqueness:
+def uniqueness(loss: Loss, k: int | float, beta: int | float = 1.0) -> Uniqueness:
     """Whether the balanced optimum determines the Gram matrix.
 
     Strict convexity along pairs makes it unique. It is not for the hinge loss where all margins of a non-collision

@@ -29,34 +29,43 @@ from scipy.optimize import brentq
 _STEP = 0.12
 
 
-def collapse_margin(p: float, k: float, beta: float = 1.0) -> float:
+def collapse_margin(p: float, k: int | float, beta: int | float = 1.0) -> float:
     """`p a_k - q b_k`, scaled by `k` for large `k`: total collapse is optimal iff it is >= 0 (`0 < p < 1`).
 
     The binomial means are integrals, `E 1/(x + m (1 - eps)) = int_0^inf e^{-t x} (1 - s + s e^{-t (1 - eps)})^{k-1} dt`
     for `m ~ Bin(k-1, s)`, by the trapezoid rule in `log t`, at a cost that does not grow with `k`.
     `k = inf` gives the limit of `k (p a_k - q b_k)`.
     """
-    eps, q = math.exp(-2 * beta), 1 - p
+    return _margin(p, 1 - p, k, beta)
+
+
+def _margin(p: float, q: float, k: int | float, beta: int | float) -> float:
+    eps = math.exp(-2 * beta)
     if math.isinf(k):
         a = eps / 2 * (1 / (p + q * eps) + 1 / (q + p * eps))
         return p * a - q / (q + p * eps)
     scale = k / (1 + (k - 1) * eps)  # t is about 1 / (1 + (k - 1) eps) at most
     t = np.exp(np.arange(-42.0, 5.0, _STEP)) * scale / k
+    u = t * (1 - eps)
 
-    def mean(constant: float, s: float) -> float:
-        log_phi = np.log1p(s * np.expm1(-t * (1 - eps)))
+    def mean(constant: float, s: float, rest: float) -> float:
+        """`E 1/(constant + m + (k-1-m) eps)`, `m ~ Bin(k-1, s)`, `rest = 1 - s`."""
+        # log(rest + s e^-u), without cancellation where u or rest is small
+        log_phi = np.where(
+            u < 0.5, np.log1p(s * np.expm1(-np.minimum(u, 0.5))), np.logaddexp(math.log(rest), math.log(s) - u)
+        )
         return float(np.sum(np.exp(-t * (constant + (k - 1) * eps) + (k - 1) * log_phi) * t) * _STEP)
 
-    a = eps / 2 * (mean(1 + eps, p) + mean(1 + eps, q))
-    return k * (p * a - q * mean(2.0, q))
+    a = eps / 2 * (mean(1 + eps, p, q) + mean(1 + eps, q, p))
+    return k * (p * a - q * mean(2.0, q, p))
 
 
-def collapse_threshold(k: float, beta: float = 1.0) -> float:
+def collapse_threshold(k: int | float, beta: int | float = 1.0) -> float:
     """The majority mass `p` from which on total collapse is optimal, for `k` negatives (`k >= 1` or `inf`).
 
     `p a_k - q b_k` is negative at `p = 1/2` (where `2 a_k < 2 b_k` term by term) and positive near 1; that it changes
     sign once is observed, not proved.
     """
     # in log q, since q falls like e^{-2 beta}: p = 1 - e^{log q} is exact enough at any temperature
-    log_q = brentq(lambda x: collapse_margin(-math.expm1(x), k, beta), -2 * beta - 3, math.log(0.5), xtol=1e-14)
+    log_q = brentq(lambda x: _margin(-math.expm1(x), math.exp(x), k, beta), -2 * beta - 3, math.log(0.5), xtol=1e-14)
     return -math.expm1(log_q)

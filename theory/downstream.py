@@ -105,7 +105,7 @@ def lower_bound(
     labels: Int[np.ndarray, " n"],
     weights: Float[np.ndarray, " n"],
     *,
-    beta: float = 1.0,
+    beta: int | float = 1.0,
 ) -> float:
     """The module's lower bound on `L_sup` at these scores, in double precision."""
     value, _ = _value_and_slope(scores, labels, weights, beta, loss=loss)
@@ -119,7 +119,7 @@ def loss_slope(
     labels: Int[np.ndarray, " n"],
     weights: Float[np.ndarray, " n"],
     *,
-    beta: float = 1.0,
+    beta: int | float = 1.0,
 ) -> Float[np.ndarray, "n C"]:
     """`dL/dS` of `loss_of_scores`, in double precision."""
     return np.asarray(_value_and_slope(scores, labels, weights, beta, loss=loss)[1])

@@ -12,15 +12,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.expectation.enumeration import enumerated
 from theory.expectation.sampling import Estimate, sampled
 from theory.float64 import jnp
 from theory.losses import Loss
 
 
-def margins(gram: Float[Array, "C C"], beta: Float[Array, ""] | float) -> Float[Array, "C C"]:
+def margins(gram: Float[Array, "C C"], beta: Scalar) -> Float[Array, "C C"]:
     """`beta (1 - G_cj)`, exactly 0 on the diagonal whatever `G_cc` holds."""
     return jnp.where(jnp.eye(gram.shape[-1], dtype=bool), 0.0, beta * (1.0 - gram))
 
@@ -29,8 +30,8 @@ def population_loss(
     loss: Loss,
     gram: Float[Array, "C C"],
     rho: Float[Array, " C"],
-    k: Float[Array, ""] | float,
-    beta: Float[Array, ""] | float = 1.0,
+    k: Scalar,
+    beta: Scalar = 1.0,
 ) -> Float[Array, ""]:
     """The exact `L_k(G)`; for `k = math.inf` the limit of the normalized loss (`loss.normalization`).
 
@@ -48,7 +49,7 @@ def enumerated_loss(
     gram: Float[Array, "C C"],
     rho: Float[Array, " C"],
     k: int,
-    beta: float = 1.0,
+    beta: Scalar = 1.0,
 ) -> Float[Array, ""]:
     """`L_k(G)` by summing `l` over all multisets of negatives: the reference for small `C` and `k`."""
     rho = jnp.asarray(rho)
@@ -60,7 +61,7 @@ def sampled_loss(
     gram: Float[Array, "C C"],
     rho: Float[Array, " C"],
     k: int,
-    beta: float = 1.0,
+    beta: Scalar = 1.0,
     *,
     samples: int = 10_000,
     seed: int = 0,

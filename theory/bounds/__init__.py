@@ -42,7 +42,7 @@ _ONE_SIDED = {
 BOUNDS = (*_ONE_SIDED, "bao2021_lower", "bao2021_upper")
 
 
-def all_bounds(prior: Prior, k: float, risk: float, beta: float = 1.0) -> dict[str, Bound]:
+def all_bounds(prior: Prior, k: int | float, risk: float, beta: int | float = 1.0) -> dict[str, Bound]:
     """Every bound by name, at the NCE loss `risk = L_k` (at `k = inf`: the limit of `L_k - log k`).
 
     At `k = inf` the one-sided bounds have no value: `R` and `Coll` grow like `log k`, or the probability that

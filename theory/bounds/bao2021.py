@@ -17,14 +17,14 @@ from theory.bounds.collisions import distinct
 from theory.priors import Prior
 
 
-def bao2021_upper(prior: Prior, k: float, risk: float, beta: float = 1.0) -> Bound:
+def bao2021_upper(prior: Prior, k: int | float, risk: float, beta: int | float = 1.0) -> Bound:
     """`R + D_U`. At `k = inf`, `risk` is the limit of `L_k - log k`."""
     masses, _ = distinct(prior)
     log_k = 0.0 if math.isinf(k) else math.log(k)
     return at(risk + math.log(masses[0]) + 2 * math.log(prior.C) + 2 * _log_cosh(beta) - log_k)
 
 
-def bao2021_lower(prior: Prior, k: float, risk: float, beta: float = 1.0) -> Bound:
+def bao2021_lower(prior: Prior, k: int | float, risk: float, beta: int | float = 1.0) -> Bound:
     """`R + D_L`, a lower bound on `R_mu` and not on `L_sup`. At `k = inf`, `risk` is the limit of `L_k - log k`."""
     masses, counts = distinct(prior)
     entropy = -math.fsum(counts * masses * [math.log(m) for m in masses])

@@ -12,8 +12,9 @@ from functools import lru_cache
 from itertools import combinations_with_replacement
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from theory.arrays import Array
 from theory.float64 import jnp
 
 MAX_ENTRIES = 4_000_000
@@ -24,7 +25,7 @@ def multisets(n: int, k: int) -> int:
     return math.comb(n + k - 1, k)
 
 
-def fits(n: int, k: float) -> bool:
+def fits(n: int, k: int | float) -> bool:
     """Whether all multisets of `k` out of `n` can be held in memory (`MAX_ENTRIES` numbers)."""
     if k != int(k) or k > MAX_ENTRIES:
         return False

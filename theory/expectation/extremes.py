@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.float64 import jax, jnp
 
 
-def expected_maximum(
-    values: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
-) -> Float[Array, "*b"]:
+def expected_maximum(values: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
     """`E max_{i<=k} z_{J_i}`, `J_i` iid with these weights.
 
     The law of a maximum is a k-th power: with `F(z) = sum_j w_j [z_j <= z]`, the maximum equals `z` with
@@ -21,7 +20,7 @@ def expected_maximum(
     return jax.vmap(lambda row: _row(row, weights, k))(flat).reshape(values.shape[:-1])
 
 
-def _row(row: Float[Array, " n"], weights: Float[Array, " n"], k: Float[Array, ""] | float) -> Float[Array, ""]:
+def _row(row: Float[Array, " n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, ""]:
     order = jnp.argsort(row)
     ascending = row[order]
     cumulative = jnp.concatenate([jnp.zeros(1), jnp.cumsum(weights[order])])
@@ -32,6 +31,6 @@ def _row(row: Float[Array, " n"], weights: Float[Array, " n"], k: Float[Array, "
     return jnp.sum(weights * share * row) / jnp.sum(weights)
 
 
-def _power(base: Float[Array, " n"], k: Float[Array, ""] | float) -> Float[Array, " n"]:
+def _power(base: Float[Array, " n"], k: Scalar) -> Float[Array, " n"]:
     positive = base > 0
     return jnp.where(positive, jnp.exp(k * jnp.log(jnp.where(positive, base, 1.0))), 0.0)

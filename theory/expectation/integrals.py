@@ -19,8 +19,9 @@ the strip, so that the error bound does not hold, and accuracy rests on tests ag
 
 from __future__ import annotations
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.float64 import jax, jnp
 
 LOG1P_NODES = 192
@@ -36,7 +37,7 @@ _LOG_RIGHT = 3.643
 def log1p_sum(
     margins: Float[Array, "*b n"],
     weights: Float[Array, " n"],
-    k: Float[Array, ""] | float,
+    k: Scalar,
     nodes: int = LOG1P_NODES,
 ) -> Float[Array, "*b"]:
     """`E log(1 + sum_{i<=k} exp(-v_{J_i}))`, `J_i` iid with these weights (module docstring)."""
@@ -53,7 +54,7 @@ def log1p_sum(
 def log_sum(
     margins: Float[Array, "*b n"],
     weights: Float[Array, " n"],
-    k: Float[Array, ""] | float,
+    k: Scalar,
     nodes: int = LOG_NODES,
 ) -> Float[Array, "*b"]:
     """`E log sum_{i<=k} exp(-v_{J_i})`, `J_i` iid with these weights (module docstring)."""

@@ -17,21 +17,23 @@ relatively accurate, so that nothing cancels, however large `k` or skewed the we
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.expectation.integrals import LOG1P_NODES, log1p_grid
 from theory.float64 import jax, jnp
 
 DEGREE = 44
 
-# rows are taken in blocks of about this many numbers, so that the polynomials of a block stay in cache
-_BLOCK = 1 << 19
+#: Rows are taken in blocks of about this many numbers, so that the polynomials of a block stay in cache
+BLOCK = 1 << 19
 
 
 def log1p_sum_nonnegative(
-    margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
+    margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar
 ) -> Float[Array, " rows"]:
     """`E log(1 + sum_{i<=k} exp(-v_{J_i}))` for each row of margins `v >= 0` (module docstring).
 
@@ -39,21 +41,21 @@ def log1p_sum_nonnegative(
     """
     k = jnp.asarray(k, dtype=float)
     rows, n = margins.shape
-    block = max(1, _BLOCK // (n * (DEGREE + 1)))
+    block = max(1, BLOCK // (n * (DEGREE + 1)))
     if rows <= block:
         return _rows(margins, weights, k)
     return jax.lax.map(lambda row: _rows(row[None], weights, k)[0], margins, batch_size=block)
 
 
 @jax.custom_jvp
-def _rows(margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Float[Array, ""]) -> Float[Array, " rows"]:
+def _rows(margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, " rows"]:
     return _value(_Row(margins, weights, k), k)
 
 
 class _Row:
     """What value and derivatives share: nodes, polynomials of every entry, and `log phi` at every node."""
 
-    def __init__(self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Float[Array, ""]) -> None:
+    def __init__(self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar) -> None:
         self.t, self.h, self.tail = log1p_grid(jnp.log(k), LOG1P_NODES)
         self.x = jnp.exp(-margins)
         self.polynomials = _chebyshev(2 * self.x - 1)
@@ -67,14 +69,13 @@ class _Row:
         self.mean = jnp.sum(self.weighted, axis=-1)
 
 
-def _value(row: _Row, k: Float[Array, ""]) -> Float[Array, " rows"]:
+def _value(row: _Row, k: Scalar) -> Float[Array, " rows"]:
     integrand = -jnp.expm1(k * row.log_phi) @ jnp.exp(-row.t)
     return row.h * (integrand + k * row.mean * row.tail)
 
 
 def _jvp(
-    primals: tuple[Float[Array, "rows n"], Float[Array, " n"], Float[Array, ""]],
-    tangents: tuple[Array, Array, Array],
+    primals: tuple[Array, Array, Array], tangents: tuple[Any, Any, Any]
 ) -> tuple[Float[Array, " rows"], Float[Array, " rows"]]:
     margins, weights, k = primals
     d_margins, d_weights, d_k = tangents

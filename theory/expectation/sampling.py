@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array
 from theory.float64 import jnp
 
 

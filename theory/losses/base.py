@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
+
+from theory.arrays import Array, Scalar
 
 #: What is done to `L_k` so that it has a limit as `k -> inf`.
 NORMALIZATIONS = {"none": "L_k", "subtract_log_k": "L_k - log k", "divide_by_k": "L_k / k"}
@@ -30,13 +32,11 @@ class Loss(ABC):
         """`l(v)` over the last axis."""
 
     @abstractmethod
-    def expected(
-        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
-    ) -> Float[Array, "*b"]:
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         """`E l(v_{J_1}, ..., v_{J_k})`, `J_i` iid with these weights, over the last axis of `margins`."""
 
     def expected_nonnegative(
-        self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
+        self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar
     ) -> Float[Array, " rows"]:
         """The same as `expected` where no margin is negative, as for embeddings that are constant on classes."""
         return self.expected(margins, weights, k)
@@ -45,7 +45,7 @@ class Loss(ABC):
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
         """The limit of the normalized `expected` as `k -> inf` (`normalization`)."""
 
-    def is_exact(self, n: int, k: float) -> bool:
+    def is_exact(self, n: int, k: int | float) -> bool:
         """Whether `expected` is exact for `n` values and this `k`, and not a sample mean."""
         del n, k
         return True

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.errors import InputError
 from theory.expectation.enumeration import enumerated, fits
 from theory.expectation.sampling import sampled
@@ -38,12 +39,10 @@ class Custom(Loss):
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         return self.function(v)
 
-    def is_exact(self, n: int, k: float) -> bool:
+    def is_exact(self, n: int, k: int | float) -> bool:
         return fits(n, k)
 
-    def expected(
-        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
-    ) -> Float[Array, "*b"]:
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         if not isinstance(k, int | float) or k != int(k):
             raise InputError("k", k, "a user's own loss needs an integer k, known before compilation")
         if fits(margins.shape[-1], k):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.expectation.integrals import LOG_NODES, log_sum
 from theory.float64 import jax
 from theory.losses.base import Loss
@@ -24,9 +25,7 @@ class Decoupled(Loss):
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         return jax.nn.logsumexp(-v, axis=-1)
 
-    def expected(
-        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
-    ) -> Float[Array, "*b"]:
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         return log_sum(margins, weights, k, self.nodes)
 
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:

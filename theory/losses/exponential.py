@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.float64 import jnp
 from theory.losses.base import Loss
 
@@ -21,9 +22,7 @@ class Exponential(Loss):
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         return jnp.sum(jnp.exp(-v), axis=-1)
 
-    def expected(
-        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
-    ) -> Float[Array, "*b"]:
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         return k * self.limit(margins, weights)
 
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:

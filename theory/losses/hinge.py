@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.expectation.extremes import expected_maximum
 from theory.expectation.integrals import log1p_sum
 from theory.float64 import jax, jnp
@@ -24,9 +25,7 @@ class Hinge(Loss):
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         return jax.nn.relu(1.0 + jnp.max(-v, axis=-1))
 
-    def expected(
-        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
-    ) -> Float[Array, "*b"]:
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         return expected_maximum(jax.nn.relu(1.0 - margins), weights, k)
 
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
@@ -46,9 +45,7 @@ class SmoothedHinge(Loss):
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         return self.width * jnp.logaddexp(0.0, jax.nn.logsumexp((1.0 - v) / self.width, axis=-1))
 
-    def expected(
-        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
-    ) -> Float[Array, "*b"]:
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         nodes = 192 + int(4 / self.width)
         return self.width * log1p_sum((margins - 1.0) / self.width, weights, k, nodes)
 

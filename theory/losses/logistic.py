@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.expectation.integrals import LOG1P_NODES, log1p_sum
 from theory.expectation.moments import log1p_sum_nonnegative
 from theory.float64 import jax, jnp
@@ -25,13 +26,11 @@ class Logistic(Loss):
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         return jnp.logaddexp(0.0, jax.nn.logsumexp(-v, axis=-1))
 
-    def expected(
-        self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
-    ) -> Float[Array, "*b"]:
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         return log1p_sum(margins, weights, k, self.nodes)
 
     def expected_nonnegative(
-        self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Float[Array, ""] | float
+        self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar
     ) -> Float[Array, " rows"]:
         return log1p_sum_nonnegative(margins, weights, k)
 

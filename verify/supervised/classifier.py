@@ -54,7 +54,7 @@ def optimal_classifier(
     weights: Float[np.ndarray, " n"],
     *,
     C: int | None = None,
-    beta: float = 1.0,
+    beta: int | float = 1.0,
     d: int | None = None,
     start: Float[np.ndarray, "C d"] | None = None,
     seed: int = 0,
@@ -101,7 +101,7 @@ def optimal_classifiers(
     loss: Loss,
     U: Float[np.ndarray, "s C d"],
     weights: Float[np.ndarray, "s C"],
-    beta: float = 1.0,
+    beta: int | float = 1.0,
     *,
     starts: Float[np.ndarray, "s C d"] | None = None,
     tolerance: float = 1e-14,
@@ -120,7 +120,7 @@ def _minimize(
     weights: Float[np.ndarray, "#s n"],
     starts: Float[np.ndarray, "s C r"],
     *,
-    beta: float,
+    beta: int | float,
     tolerance: float = 1e-14,
 ) -> tuple[list[Run], Loss]:
     """One run a start, and the smooth loss that was minimized: a loss with kinks is approached through smooth ones."""

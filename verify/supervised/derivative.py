@@ -40,11 +40,11 @@ class Slope(NamedTuple):
 def slope_in_k(
     loss: Loss,
     rho: Float[np.ndarray, " C"],
-    k: float,
+    k: int | float,
     weights: Float[np.ndarray, " C"],
     *,
     classifier: str = "optimal",
-    beta: float = 1.0,
+    beta: int | float = 1.0,
 ) -> Slope:
     """`L_sup` and `dL_sup/dk` at a real `k > 1`, for a smooth loss; `weights` is the test distribution."""
     found = series(loss, rho[None], [k], weights[None], classifier=classifier, beta=beta)

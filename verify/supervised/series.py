@@ -38,11 +38,11 @@ class Series(NamedTuple):
 def series(
     loss: Loss,
     rho: Float[np.ndarray, "s C"],
-    ks: Sequence[float],
+    ks: Sequence[int | float],
     weights: Float[np.ndarray, "s C"],
     *,
     classifier: str = "optimal",
-    beta: float = 1.0,
+    beta: int | float = 1.0,
     seed: int = 0,
     tolerance: float = 1e-13,
     progress: Callable[[int], None] | None = None,
@@ -90,7 +90,7 @@ def series(
 
 
 def mean_losses(
-    loss: Loss, U: Float[np.ndarray, "s C d"], weights: Float[np.ndarray, "s C"], beta: float
+    loss: Loss, U: Float[np.ndarray, "s C d"], weights: Float[np.ndarray, "s C"], beta: int | float
 ) -> Float[np.ndarray, " s"]:
     """The losses of the mean classifier for a batch of class embeddings."""
     gram = jnp.asarray(np.einsum("scd,sed->sce", U, U))
