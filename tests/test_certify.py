@@ -15,7 +15,7 @@ from flint import ctx
 from experiments.certificates import reference
 from theory.errors import InputError
 from theory.priors import Prior, from_masses, parse
-from verify.certify import prove_etf, prove_optimum
+from verify.certify import newton, prove_etf, prove_optimum
 from verify.certify.document import down, text, up, write
 from verify.certify.enclosure import LOSSES, Problem, ball, bounds, enclose, is_positive_definite
 from verify.certify.newton import NewtonStep, derivatives
@@ -111,6 +111,46 @@ def test_newton_steps_converge_quadratically() -> None:
     ratios = [b / a**2 for a, b in pairwise(sizes) if b > 1e-13]
     assert sizes[-1] < 1e-14
     assert max(ratios) < 20
+
+
+@pytest.mark.parametrize(
+    ("C", "r", "loss"), [(4, 3, "logistic"), (5, 2, "separable"), (4, 4, "decoupled"), (3, 2, "exponential")]
+)
+def test_hessian_products_are_differences_of_the_gradient(
+    C: int, r: int, loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Along the retraction, `2 S U` changes by the product, but for the term on rotations, which sees only those."""
+    monkeypatch.setattr(newton, "DENSE", 0)  # the Hessian need not be definite at a random point
+    rng = np.random.default_rng(C)
+    rho = rng.dirichlet(np.ones(C))
+    U = rng.normal(size=(C, r))
+    U /= np.linalg.norm(U, axis=1)[:, None]
+    step = NewtonStep(U, rho, derivatives(loss, 5, 1.3, rho, U @ U.T))
+
+    def gradient(V: np.ndarray, t: float) -> np.ndarray:
+        W = (U + t * V) / np.linalg.norm(U + t * V, axis=1)[:, None]
+        A = derivatives(loss, 5, 1.3, rho, W @ W.T).gradient
+        return 2 * (A - np.diag(np.sum(A * (W @ W.T), axis=1))) @ W
+
+    x = rng.normal(size=C * (r - 1))
+    V = step.move(x)
+    turn = U.T @ (rho[:, None] * V)
+    term = np.einsum("cra,cr->ca", step.tangents, 2 * rho[:, None] * (U @ (turn - turn.T))).ravel()
+    slope = (gradient(V, 1e-5) - gradient(V, -1e-5)) / 2e-5
+    expected = np.einsum("cra,cr->ca", step.tangents, slope).ravel() + term
+    np.testing.assert_allclose(step.product(x), expected, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(step.product(np.stack([x, -2 * x]))[1], -2 * step.product(x), rtol=1e-12, atol=1e-12)
+
+
+def test_conjugate_gradients_agree_with_the_factorization(monkeypatch: pytest.MonkeyPatch) -> None:
+    rho = np.array([0.4, 0.3, 0.2, 0.1])
+    U = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1.0]]) / np.sqrt(3)
+    local = derivatives("logistic", 8, 1.0, rho, U @ U.T)
+    slack = local.gradient - np.diag(np.sum(local.gradient * (U @ U.T), axis=1))
+    dense = NewtonStep(U, rho, local).step(slack @ U)
+    monkeypatch.setattr(newton, "DENSE", 0)
+    iterated = NewtonStep(U, rho, local).step(1e-250 * slack @ U)
+    np.testing.assert_allclose(1e250 * iterated, dense, rtol=1e-6, atol=1e-9)
 
 
 def test_definiteness() -> None:

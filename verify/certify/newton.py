@@ -14,8 +14,11 @@ from math import ceil, log
 import numpy as np
 from jaxtyping import Float
 from scipy import linalg
+from scipy.sparse.linalg import LinearOperator, cg
 
 Array = np.ndarray
+#: Unknowns up to which the Hessian is factorized.
+DENSE = 600
 
 
 @dataclass(frozen=True)
@@ -58,48 +61,47 @@ def derivatives(loss: str, k: int, beta: float, rho: Float[Array, " C"], gram: F
 
 
 class NewtonStep:
-    """The factorized Hessian at unit rows U: `step(S U)` is the tangent correction V, rotation-free.
+    """The Hessian at unit rows U, to be solved with: `step(S U)` is the tangent correction V, rotation-free.
 
-    Coordinates of class c are scaled by `1/sqrt(rho_c)`, which makes a skewed prior harmless.
+    Coordinates of class c are scaled by `1/sqrt(rho_c)`, which makes a skewed prior harmless. Up to `DENSE` unknowns
+    the Hessian is factorized, which ill-conditioned problems need; beyond, conjugate gradients on its products.
 
     Raises:
         scipy.linalg.LinAlgError: if the Hessian is not positive definite across the rotations.
     """
 
     def __init__(self, U: Float[Array, "C r"], rho: Float[Array, " C"], local: Derivatives) -> None:
-        C, r = U.shape
-        slack = local.gradient - np.diag(np.sum(local.gradient * (U @ U.T), axis=1))
-        # tangents[c]: an orthonormal basis of the complement of u_c, as columns.
+        self.U, self.curvature, self.weighted = U, local.hessian, rho[:, None] * U
+        self.slack = local.gradient - np.diag(np.sum(local.gradient * (U @ U.T), axis=1))
+        # tangents[c]: an orthonormal basis of the complement of u_c, as columns, scaled.
         self.tangents = np.stack([np.linalg.svd(u[None, :])[2][1:].T for u in U]) / np.sqrt(rho)[:, None, None]
-        n = r - 1
-        flat = self.tangents.transpose(0, 2, 1).reshape(C * n, r)
-        blocks = (2 * flat @ flat.T).reshape(C, n, C, n) * slack[:, None, :, None]
-        # dG_cj = x_c . m_cj + x_j . m_jc in coordinates x, with m_cj = T_c^T u_j.
-        m = np.einsum("jr,cra->cja", U, self.tangents)
-        for j in range(C):
-            to_j = m[j]  # the vectors m_jc by anchor c
-            for i in range(C):
-                blocks[j, :, i, :] += (to_j * local.hessian[:, j, i, None]).T @ m[i]
-            one = local.hessian[j].T @ to_j  # by class l: sum_i H^j_il m_ji
-            blocks[j, :, j, :] += to_j.T @ one
-            cross = one.T[:, :, None] * m[:, j, :][None, :, :]
-            blocks[j] += cross
-            blocks[:, :, j, :] += cross.transpose(1, 2, 0)
-        hessian = blocks.reshape(C * n, C * n)
-        rotations = []
-        for p in range(r):
-            for q in range(p):
-                turned = np.zeros_like(U)
-                turned[:, p], turned[:, q] = U[:, q], -U[:, p]
-                rotations.append((np.einsum("cra,cr->ca", self.tangents, turned) * rho[:, None]).ravel())
-        if rotations:
-            basis = np.linalg.qr(np.array(rotations).T)[0]
-            hessian += np.trace(hessian) / len(hessian) * (basis @ basis.T)
-        self.factor = linalg.cho_factor(hessian)
+        unknowns = self.tangents[:, 0, :].size
+        self.factor = linalg.cho_factor(self.product(np.eye(unknowns))) if unknowns <= DENSE else None
 
     def step(self, residual: Float[Array, "C r"]) -> Float[Array, "C r"]:
         """The Newton step for the gradient `2 residual`."""
-        right = 2 * np.einsum("cra,cr->ca", self.tangents, residual)
-        solved = linalg.cho_solve(self.factor, right.ravel()).reshape(right.shape)
-        move: Array = -np.einsum("cra,ca->cr", self.tangents, solved)
-        return move
+        right = -2 * np.einsum("cra,cr->ca", self.tangents, residual).ravel()
+        if self.factor is not None:
+            return self.move(linalg.cho_solve(self.factor, right))
+        size = float(np.abs(right).max()) or 1.0  # residuals near 1e-300 would underflow when squared
+        operator = LinearOperator((right.size, right.size), matvec=self.product, dtype=np.float64)
+        return self.move(size * cg(operator, right / size, rtol=1e-10, maxiter=5000)[0])
+
+    def move(self, x: Float[Array, "*b n"]) -> Float[Array, "*b C r"]:
+        """The tangent vector V with these coordinates."""
+        V: Array = np.einsum("cra,...ca->...cr", self.tangents, x.reshape(*x.shape[:-1], len(self.U), -1))
+        return V
+
+    def product(self, x: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
+        """The Hessian at V(x), `2 S V + (W + W^T) U` with `W_c = L''_c (V U^T + U V^T)_c`, made definite.
+
+        Its kernel are the rotations. `2 D U (K - K^T)`, `K = U^T D V`, D = Diag(rho), is added: of the same rank,
+        definite on them, so that it vanishes at the solution of any system that they leave solvable.
+        """
+        V = self.move(x)
+        change = V @ self.U.T
+        W = np.einsum("cjl,...cl->...cj", self.curvature, change + np.swapaxes(change, -1, -2))
+        turn = self.weighted.T @ V
+        image = 2 * self.slack @ V + (W + np.swapaxes(W, -1, -2)) @ self.U
+        image += 2 * self.weighted @ (turn - np.swapaxes(turn, -1, -2))
+        return np.einsum("cra,...cr->...ca", self.tangents, image).reshape(x.shape)
