@@ -22,13 +22,14 @@ from theory.float64 import jnp
 from theory.losses import LOSSES, Custom
 from theory.points.families import draws
 from theory.points.mixture import Mixture
-from verify import collapse
+from verify import collapse, collapse_result
+from verify.averaging_excess import Candidate, Counterexample, enclose_excess, margins
 from verify.checker import check
 from verify.lemma_summary import summarize
-from verify.lemma_trials import Trials, enumerated_margin, evaluate_balanced, run_trials, stacked
+from verify.lemma_trials import Trials, enumerated_margin, evaluate, evaluate_balanced, run_trials, stacked
 from verify.loss_hypotheses import HYPOTHESES, PASSED, violation
 from verify.point_optimization import optimize_points
-from verify.search_loss import Candidate, Counterexample, candidates, enclose_excess, margins, search
+from verify.search_loss import candidates, search
 
 SIZES = {"C": 3, "points": 3, "d": 3}
 # supermodular, symmetric, strictly convex and decreasing
@@ -119,6 +120,7 @@ def test_violations_are_confirmed_by_enumeration() -> None:
     assert step.violations > 0
     assert step.status.value == "undecided"
     assert step.min_inside >= -1e-12 > step.min_elsewhere
+    assert step.confirmed == step.violations
     assert step.witness is not None
     assert step.witness["margin"] == pytest.approx(step.witness["margin_by_enumeration"], rel=1e-10)
     assert step.witness["margin"] == step.min_margin
@@ -215,36 +217,40 @@ def test_a_loss_that_breaks_the_step_is_found_and_proved(found: Counterexample) 
     assert check(found.certificate()).verdict == "accepted"
 
 
-def _excess_by_definition(c: Candidate) -> mpmath.mpf:
+def _loss_by_definition(c: Candidate, F: Any) -> mpmath.mpf:
     """The definition once more, in 40 digits and without any sharing."""
-    p, mp = c.loss, mpmath.mp.clone()
+    mp = mpmath.mp.clone()
     mp.dps = 40
 
     def real(q: Fraction) -> Any:
         return mp.mpf(q.numerator) / q.denominator
 
-    def expected(F: Any) -> Any:
-        points = [(e, n) for e in range(len(c.rho)) for n in range(len(c.weights[e]))]
-        total = mp.mpf(0)
-        for a, i in points:
-            for j in range(len(c.weights[a])):
-                for drawn in product(points, repeat=c.k):
-                    mass = c.rho[a] * c.weights[a][i] * c.weights[a][j]
-                    v = []
-                    for e, n in drawn:
-                        mass *= c.rho[e] * c.weights[e][n]
-                        v.append(real(sum(x * (y - z) for x, y, z in zip(F[a][i], F[a][j], F[e][n], strict=True))))
-                    s, b, q, r, g = map(real, vars(p).values())
-                    loss = s * sum(mp.exp(-b * x) for x in v) + q * mp.exp(-r * sum(v))
-                    total += real(mass) * (loss + g * mp.log(1 + sum(mp.exp(-x) for x in v)))
-        return total
+    s, b, q, r, g = map(real, vars(c.loss).values())
+    points = [(e, n) for e in range(len(c.rho)) for n in range(len(c.weights[e]))]
+    total = mp.mpf(0)
+    for a, i in points:
+        for j in range(len(c.weights[a])):
+            for drawn in product(points, repeat=c.k):
+                mass = c.rho[a] * c.weights[a][i] * c.weights[a][j]
+                v = []
+                for e, n in drawn:
+                    mass *= c.rho[e] * c.weights[e][n]
+                    v.append(real(sum(x * (y - z) for x, y, z in zip(F[a][i], F[a][j], F[e][n], strict=True))))
+                loss = s * sum(mp.exp(-b * x) for x in v) + q * mp.exp(-r * sum(v))
+                total += real(mass) * (loss + g * mp.log(1 + sum(mp.exp(-x) for x in v)))
+    return total
 
+
+def _excess_by_definition(c: Candidate) -> mpmath.mpf:
     F, star = c.embeddings, c.collapsed
-    moved = [
-        real(w) * expected((*F[:star], (x,) * len(F[star]), *F[star + 1 :]))
-        for w, x in zip(c.weights[star], F[star], strict=True)
-    ]
-    return sum(moved) - expected(F)
+    excess = -_loss_by_definition(c, F)
+    for w, x in zip(c.weights[star], F[star], strict=True):
+        excess += (
+            mpmath.mpf(w.numerator)
+            / w.denominator
+            * _loss_by_definition(c, (*F[:star], (x,) * len(F[star]), *F[star + 1 :]))
+        )
+    return excess
 
 
 def test_the_excess_is_its_definition(found: Counterexample) -> None:
@@ -252,6 +258,27 @@ def test_the_excess_is_its_definition(found: Counterexample) -> None:
     lower, upper = (mpmath.mpf(x.numerator) / x.denominator for x in (found.excess_lower, found.excess_upper))
     assert abs(value - lower) < mpmath.mpf(10) ** -12
     assert abs(value - upper) < mpmath.mpf(10) ** -12
+
+
+@pytest.mark.slow
+def test_a_loss_for_which_every_point_loses_is_found_and_proved() -> None:
+    """The step's conclusion fails too: min_x* L(f_x*) > L(f), and the lifting still does no worse than f."""
+    found = search(seed=0, every_point=True)
+    assert found is not None
+    assert found.excess_lower > 0
+    assert found.best_margin == pytest.approx(-float(found.excess_lower), rel=1e-6)
+    assert violation(Custom(found.candidate.loss), found.candidate.k) is None
+    certificate = found.certificate()
+    assert check(certificate).verdict == "accepted"
+    c = found.candidate
+    each = [
+        _loss_by_definition(c, ((x,) * 2, *c.embeddings[1:])) - _loss_by_definition(c, c.embeddings)
+        for x in c.embeddings[0]
+    ]
+    assert min(each) == pytest.approx(float(found.excess_lower), rel=1e-12)
+    f = c.as_floats()
+    one = evaluate(Custom(c.loss), stacked([f]), c.k)
+    assert one.lifting.lifted[0] < one.averaging.value[0]
 
 
 def test_the_step_is_not_broken_without_the_supermodular_part(found: Counterexample) -> None:
@@ -285,6 +312,8 @@ def _tampered(certificate: dict[str, Any]) -> list[dict[str, Any]]:
         (["d"], 3),
         (["temperature"], "0/1"),
         (["kind"], "averaging-step"),
+        (["excess_of"], "every point"),
+        (["excess_of"], "nothing"),
         (["extra"], 1),
     ]
     made = []
@@ -374,7 +403,7 @@ def test_a_search_that_finds_nothing_is_undecided(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("verify.search_loss.search", lambda **_: None)
     result = collapse.run_search()
     assert result.status.value == result.averaging_step.status.value == "undecided"
-    assert "no loss was found" in collapse.report(result)
+    assert "no loss was found" in collapse_result.report(result)
 
 
 def test_given_priors_are_used() -> None:

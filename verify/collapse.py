@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,44 +19,16 @@ from typing import TYPE_CHECKING, NoReturn
 from theory import priors
 from theory.errors import InputError
 from verify import cli
+from verify.collapse_result import CollapseResult, report
 from verify.results import Problem, Status, check_d, check_k, check_temperature, problem, round_down, round_up, versions
 
 if TYPE_CHECKING:
     from theory.losses import Loss
-    from verify.lemma_summary import AveragingStep, Lemma, LiftingLemma
-    from verify.point_optimization import PointOptimum
-    from verify.search_loss import Counterexample
+    from verify.averaging_excess import Counterexample
+    from verify.lemma_summary import AveragingStep
 
 _MAX_MARGINS = 10**9
 _MAX_PROOF_TERMS = 200_000
-
-
-@dataclass(frozen=True)
-class CollapseResult:
-    """What was found; its fields are the keys of `--json`. `status` speaks of the lemma.
-
-    Attributes:
-        problem: its `rho` is the prior of the optimization; `lemma.priors` says what the trials had.
-        points: points a class.
-        hypotheses: of the loss, on samples; passing is 'no violation found' and never a proof.
-        lemma: None where a search found no loss; so is `lifting`.
-        optimization: None where it was left out.
-        certificate: the file that proves the averaging step refuted, or None.
-    """
-
-    claim: str
-    status: Status
-    problem: Problem
-    points: int
-    hypotheses: dict[str, str]
-    lemma: Lemma | None
-    averaging_step: AveragingStep
-    lifting: LiftingLemma | None
-    optimization: PointOptimum | None
-    note: str
-    certificate: str | None
-    seconds: float
-    versions: dict[str, str]
 
 
 def run(
@@ -110,6 +82,7 @@ def run_search(
     starts: int = 4,
     seed: int = 0,
     minutes: float = 5.0,
+    every_point: bool = False,
     certificate: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> CollapseResult:
@@ -118,6 +91,7 @@ def run_search(
     Args:
         C, k, points, d, trials, starts, seed: as in `run`, but small, since everything is enumerated exactly.
         minutes: how long to search.
+        every_point: search for one on which no single `x*` does as well as `f`, so that not only the average fails.
         certificate: file to write the certificate `averaging-step-refuted` to.
         progress: called with a line of text as the search goes on.
 
@@ -138,11 +112,13 @@ def run_search(
     assert isinstance(asked.k, int)
     if (C * points) ** (asked.k + 1) * points**2 > _MAX_PROOF_TERMS:
         raise InputError("points", points, f"(C N)^(k+1) N^2 terms are enumerated, at most {_MAX_PROOF_TERMS}")
-    found = search(C=C, k=asked.k, points=points, d=asked.d, seed=seed, minutes=minutes, progress=progress)
+    found = search(
+        C=C, k=asked.k, points=points, d=asked.d, seed=seed, minutes=minutes, every_point=every_point, progress=progress
+    )
     if found is None:
         return CollapseResult(
             claim="lemma-1", status=Status.UNDECIDED, problem=asked, points=points, hypotheses={}, lemma=None,
-            averaging_step=AveragingStep(Status.UNDECIDED, 0, 0, None, None, None, None), lifting=None,
+            averaging_step=AveragingStep(Status.UNDECIDED, 0, 0, 0, None, None, None, None), lifting=None,
             optimization=None, note=f"no loss was found in {minutes:g} minutes that breaks the averaging step",
             certificate=None, seconds=time.perf_counter() - begun, versions=_versions(),
         )  # fmt: skip
@@ -152,7 +128,8 @@ def run_search(
     return replace(
         settled,
         averaging_step=step,
-        note="the averaging step fails for a strictly convex, symmetric, decreasing loss; the lemma is kept apart",
+        note=("the conclusion of the averaging step" if every_point else "the averaging step")
+        + " fails for a strictly convex, symmetric, decreasing loss; the lemma is kept apart",
         certificate=written,
         seconds=time.perf_counter() - begun,
     )
@@ -232,6 +209,7 @@ def _refuted(step: AveragingStep, found: Counterexample, path: Path | str | None
     witness = {
         "loss": str(found.candidate.loss),
         "class": found.candidate.collapsed,
+        "excess_of": "every point" if found.every_point else "average",
         "excess_lower": round_down(found.excess_lower),
         "excess_upper": round_up(found.excess_upper),
         "nce": found.value,
@@ -250,45 +228,6 @@ def _versions() -> dict[str, str]:
     return versions("jax", "numpy", "python-flint")
 
 
-def report(result: CollapseResult) -> str:
-    """The readable report."""
-    asked, step = result.problem, result.averaging_step
-    lines = [
-        f"Lemma 1: C = {asked.C}, k = {asked.k}, {result.points} points a class, d = {asked.d}, loss {asked.loss}, "
-        f"temperature {asked.temperature.removesuffix('/1')}"
-    ]
-    if result.lemma is not None and result.lifting is not None:
-        lemma, lifting = result.lemma, result.lifting
-        strict = lemma.min_margin_over_spread
-        lines += [
-            f"  lemma           {lemma.violations} violations in {lemma.trials} representations, smallest margin "
-            f"{lemma.min_margin:.2e}",
-            f"  strictness      {lemma.strict_trials} not constant on classes"
-            + (f", margin >= {strict:.2e} x spread" if strict is not None else ""),
-            "  loop            " + " -> ".join(f"{x:.6f}" for x in lemma.example_loop) + " (loss after each class)",
-            f"  lifting         {lifting.violations} violations, smallest margins {lifting.min_jensen_margin:.2e} "
-            f"(Jensen), {lifting.min_monotonicity_margin:.2e} (monotonicity)",
-            f"  averaging step  {step.violations} violations in {step.trials}, smallest margin {step.min_margin:.2e} "
-            f"({step.min_inside:.2e} inside, {step.min_elsewhere:.2e} elsewhere)",
-        ]
-    if step.witness is not None:
-        lines.append(f"  averaging step {step.status.value}:")
-        shown = {key: value for key, value in step.witness.items() if not isinstance(value, list)}
-        lines += [f"    {key} = {value}" for key, value in shown.items()]
-    if result.optimization is not None:
-        best = result.optimization
-        lines.append(
-            f"  optimization    loss {best.loss:.12g} over points, {best.class_level:.12g} at class level, "
-            f"within-class spread {best.within_class_spread:.1e} ({best.converged} of {best.starts} starts converged)"
-        )
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    if result.certificate:
-        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
-
-
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.collapse`."""
     made = cli.parser(
@@ -300,6 +239,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.collapse --search-loss --certificate step.json && python -m verify.check step.json",
     )
     made.add_argument("--search-loss", action="store_true", help="search for a loss that breaks the averaging step")
+    made.add_argument(
+        "--every-point", action="store_true", help="with --search-loss: not only the average, but every x* is to lose"
+    )
     made.add_argument("--minutes", type=_minutes, metavar="M", help="how long to search (default: 5)")
     made.add_argument("--C", type=cli.integer(2), metavar="C", help="number of classes (default: 3; search: 2)")
     made.add_argument("--k", type=cli.one_k, metavar="K", help="number of negatives (default: 4; search: 2)")
@@ -325,12 +267,23 @@ def _execute(arguments: argparse.Namespace) -> CollapseResult:
         progress = cli.Progress()
         try:
             minutes = 5.0 if arguments.minutes is None else arguments.minutes
-            return run_search(**sizes, **effort, minutes=minutes, certificate=arguments.certificate, progress=progress)
+            return run_search(
+                **sizes,
+                **effort,
+                minutes=minutes,
+                every_point=arguments.every_point,
+                certificate=arguments.certificate,
+                progress=progress,
+            )
         finally:
             progress.done()
-    for option in ("certificate", "minutes"):
-        if getattr(arguments, option) is not None:
-            raise InputError(option, getattr(arguments, option), "only with --search-loss")
+    for option, given in (
+        ("certificate", arguments.certificate),
+        ("minutes", arguments.minutes),
+        ("every-point", arguments.every_point or None),
+    ):
+        if given is not None:
+            raise InputError(option, given, "only with --search-loss")
     rho = None
     if arguments.rho is not None:
         rho = priors.parse(arguments.rho, arguments.C, normalize=arguments.normalize)

@@ -11,6 +11,7 @@ from verify.lemma_trials import Trials, enumerated_margin
 from verify.results import Status
 
 STRICT_SPREAD = 1e-8
+MAX_ENUMERATED = 100
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class AveragingStep:
         status: `numerical` without violations; `refuted` with a witness that the checker accepted; else `undecided`.
         trials: pairs of a representation and a class.
         violations: margins below `-1e-12 max(1, L)`.
+        confirmed: how many of the violations were found again by enumerating all draws; the worst `MAX_ENUMERATED` are
+            tried, and none where there are too many draws.
         min_margin: the smallest margin.
         min_inside: the smallest part of anchors in the collapsed class.
         min_elsewhere: the smallest part of all other anchors.
@@ -66,6 +69,7 @@ class AveragingStep:
     status: Status
     trials: int
     violations: int
+    confirmed: int
     min_margin: float | None
     min_inside: float | None
     min_elsewhere: float | None
@@ -104,25 +108,27 @@ def summarize(trials: Trials) -> tuple[Lemma, AveragingStep, LiftingLemma]:
 def _averaging(trials: Trials) -> AveragingStep:
     step = trials.margins.averaging
     margin = np.asarray(step.margin)
-    violations = trials.violated(margin)
+    violations = sorted((tuple(int(i) for i in at) for at in trials.violated(margin)), key=lambda at: margin[at])
+    enumerated = [enumerated_margin(trials, *at) for at in violations[:MAX_ENUMERATED]]
     witness = None
-    if len(violations):
-        trial, class_ = (int(i) for i in min(violations, key=lambda at: margin[tuple(at)]))
+    if violations:
+        trial, class_ = violations[0]
         f = trials.representations[trial]
         witness = {
             "family": trials.families[trial],
             "trial": trial,
             "class": class_,
             "margin": float(margin[trial, class_]),
-            "margin_by_enumeration": enumerated_margin(trials, trial, class_),
+            "margin_by_enumeration": enumerated[0],
             "rho": np.asarray(f.rho).tolist(),
             "weights": np.asarray(f.weights).tolist(),
             "embeddings": np.asarray(f.embeddings).tolist(),
         }
     return AveragingStep(
-        status=Status.UNDECIDED if len(violations) else Status.NUMERICAL,
+        status=Status.UNDECIDED if violations else Status.NUMERICAL,
         trials=margin.size,
         violations=len(violations),
+        confirmed=sum(value is not None and value < 0 for value in enumerated),
         min_margin=float(np.min(margin)),
         min_inside=float(np.min(step.inside)),
         min_elsewhere=float(np.min(step.elsewhere)),
