@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from theory.float64 import jnp
+from theory.float64 import jax, jnp
 from theory.losses import Logistic, Loss
 
 
@@ -26,7 +26,9 @@ def nce_minimum(loss: Loss, C: int, k: int | float, beta: int | float = 1.0) -> 
     weights = jnp.array([1.0 / C, (C - 1.0) / C])
     if k == float("inf"):
         return float(loss.limit(margins, weights))
-    return float(loss.expected(margins, weights, k))
+    # one compilation is faster than the many of an eager evaluation; a user's own loss needs to know k
+    static = () if loss.convex else (2,)
+    return float(jax.jit(loss.expected, static_argnums=static)(margins, weights, k))
 
 
 def downstream_minimum(loss: Loss, C: int, beta: int | float = 1.0) -> float:

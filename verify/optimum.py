@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory import priors
 from theory.errors import InputError
@@ -131,7 +131,8 @@ def run(
     proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d)
     bracket = _bracket(proof, found, full, chosen, weights, k, beta, relaxed)
     status, note = _decide(proof, bracket, found, chosen, relaxed)
-    gram, radius = found.gram, None
+    gram: Any = found.gram
+    radius = None
     written = None
     if proof is not None and not relaxed and proof.gram is not None and proof.gram_radius is not None:
         gram, radius = _enclosed_gram(proof)
@@ -231,7 +232,8 @@ def report(result: OptimumResult) -> str:
     nce = result.nce
     lines = [
         f"Prior {_shorten(result.problem.rho)}: C = {result.problem.C}, k = {result.problem.k}, "
-        f"d = {result.problem.d}, {result.problem.loss} loss, temperature {result.problem.temperature.removesuffix('/1')}",
+        f"d = {result.problem.d}, {result.problem.loss} loss, "
+        f"temperature {result.problem.temperature.removesuffix('/1')}",
         f"  best of {result.search.starts} starts   {nce.found:.15g}   ({result.search.converged} converged)",
         f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
     ]

@@ -6,8 +6,9 @@ import math
 from functools import partial
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
+from theory.arrays import Array, Scalar
 from theory.float64 import jax
 from theory.losses import Loss
 from theory.population import population_loss
@@ -28,8 +29,8 @@ class Objective:
         self,
         loss: Loss,
         rho: Float[np.ndarray, "*b C"],
-        k: float,
-        beta: float = 1.0,
+        k: int | float,
+        beta: int | float = 1.0,
     ) -> None:
         self._rho = np.asarray(rho, dtype=float)
         # a loss that enumerates needs k before compilation, and so does the limit
@@ -55,11 +56,11 @@ def _evaluate(
     U: Float[Array, "s C d"],
     V: Float[Array, "s C d"],
     rho: Float[Array, "s C"],
-    k: Float[Array, ""] | float,
-    beta: Float[Array, ""] | float,
+    k: Scalar,
+    beta: Scalar,
     *,
     loss: Loss,
-    static_k: float | None,
+    static_k: int | float | None,
 ) -> tuple[Float[Array, " s"], Float[Array, "s C d"], Float[Array, "s C d"]]:
     def one(
         U: Float[Array, "C d"], V: Float[Array, "C d"], rho: Float[Array, " C"]
@@ -77,11 +78,11 @@ def _evaluate(
 def _gram_gradient(
     G: Float[Array, "C C"],
     rho: Float[Array, " C"],
-    k: Float[Array, ""] | float,
-    beta: Float[Array, ""] | float,
+    k: Scalar,
+    beta: Scalar,
     *,
     loss: Loss,
-    static_k: float | None,
+    static_k: int | float | None,
 ) -> tuple[Float[Array, ""], Float[Array, "C C"]]:
     def value(G: Float[Array, "C C"]) -> Float[Array, ""]:
         return population_loss(loss, G, rho, k if static_k is None else static_k, beta)
@@ -90,7 +91,7 @@ def _gram_gradient(
 
 
 def gram_value_and_gradient(
-    loss: Loss, G: Float[np.ndarray, "C C"], rho: Float[np.ndarray, " C"], k: float, beta: float = 1.0
+    loss: Loss, G: Float[np.ndarray, "C C"], rho: Float[np.ndarray, " C"], k: int | float, beta: int | float = 1.0
 ) -> tuple[float, Float[np.ndarray, "C C"]]:
     """`L_k(G)` and `dL_k/dG_cj` (row `c` is the anchor; 0 on the diagonal, which is fixed)."""
     static_k = k if math.isinf(k) or not loss.convex else None

@@ -44,9 +44,9 @@ class Search:
 def search(
     loss: Loss,
     rho: Float[np.ndarray, " C"],
-    k: float,
+    k: int | float,
     d: int,
-    beta: float = 1.0,
+    beta: int | float = 1.0,
     *,
     starts: int = 8,
     seed: int = 0,

@@ -150,7 +150,7 @@ def _norm(V: Float[np.ndarray, "s C d"], scale: Float[np.ndarray, "s C 1"]) -> F
     return np.sqrt(_inner(V, V / scale))
 
 
-def _truncated_cg(  # noqa: PLR0917
+def _truncated_cg(
     evaluate: Evaluate,
     U: Float[np.ndarray, "s C d"],
     gradient: Float[np.ndarray, "s C d"],

@@ -1,0 +1,91 @@
+"""The package as a whole: what the wheel holds, which layer imports which, and that README's examples run."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ["theory", "verify", "experiments", "paper_figs"]
+README = (ROOT / "README.md").read_text()
+
+
+def _imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_only_point_left(layer):
+    right = set(LAYERS[LAYERS.index(layer) + 1 :])
+    for path in (ROOT / layer).rglob("*.py"):
+        assert not {name.split(".")[0] for name in _imports(path)} & right, path
+
+
+def test_the_checker_stands_alone():
+    allowed = set(sys.stdlib_module_names) | {"mpmath"}
+    for path in (ROOT / "verify" / "checker").glob("*.py"):
+        for name in _imports(path):
+            assert name.split(".")[0] in allowed or name.startswith("verify.checker"), f"{path}: {name}"
+
+
+def test_only_one_place_imports_jax():
+    """So that no array is made in single precision before double is switched on."""
+    for layer in ("theory", "verify"):
+        for path in (ROOT / layer).rglob("*.py"):
+            if path.name != "float64.py":
+                assert "jax" not in {name.split(".")[0] for name in _imports(path)}, path
+
+
+def test_the_wheel_holds_all_packages_and_their_data(tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = set(zipfile.ZipFile(wheel).namelist())
+    tracked = subprocess.run(["git", "ls-files", *LAYERS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert {f"{layer}/__init__.py" for layer in LAYERS} <= held
+    assert {f"{layer}/py.typed" for layer in LAYERS} <= held
+    assert set(tracked.stdout.split()) <= held
+
+
+def test_commands_work_from_any_directory(tmp_path):
+    command = [sys.executable, "-m", "verify.etf", "--C", "2", "--k", "1", "--starts", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "proved" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, re.S))
+def test_python_examples_of_the_readme(block, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+
+
+COMMANDS = [
+    line.removeprefix("$ ")
+    for block in re.findall(r"```console\n(.*?)```", README, re.S)
+    for line in block.splitlines()
+    if line.startswith("$ python -m")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_readme(command, tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp() / "readme"
+    folder.mkdir(exist_ok=True)
+    # a line of the README may chain commands, and a later line may read what an earlier one wrote
+    for part in command.split(" && "):
+        words = shlex.split(part, comments=True)
+        assert words[:2] == ["python", "-m"]
+        done = subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode in {0, 1}, done.stderr
