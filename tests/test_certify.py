@@ -15,7 +15,7 @@ from flint import ctx
 from experiments.certificates import reference
 from theory.errors import InputError
 from theory.priors import Prior, from_masses, parse
-from verify.certify import newton, prove_etf, prove_optimum
+from verify.certify import enclosure, newton, prove_etf, prove_optimum
 from verify.certify.document import down, text, up, write
 from verify.certify.enclosure import LOSSES, Problem, ball, bounds, enclose, is_positive_definite
 from verify.certify.newton import NewtonStep, derivatives
@@ -282,6 +282,14 @@ def test_what_is_not_proven_is_undecided() -> None:
     trapped = prove_optimum(prior, 3, np.ones((3, 1)))
     assert (trapped.status, trapped.upper) == ("undecided", None)
     assert prove_etf(3, 2, loss="other").status == "undecided"
+
+
+def test_what_does_not_fit_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enclosure, "MAX_TERMS", 500)
+    U = np.array([[1.0, 0.0], [-0.5, 0.8], [-0.5, -0.8]])
+    proof = prove_optimum(parse("0.5,0.3,0.2"), 3, U)
+    assert proof.status == "undecided"
+    assert "distinct cosines" in proof.reason
 
 
 @pytest.mark.parametrize(

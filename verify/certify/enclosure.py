@@ -26,8 +26,15 @@ from flint import arb, arb_mat, ctx, fmpq, fmpz_mat
 Ball = Any  # flint.arb, which has no type stubs
 Law = tuple[tuple[int, Fraction], ...]  # (index of a value, its mass)
 
+#: Exponentials that are kept at once, some 80 bytes each: about 128 classes in general position.
+MAX_TERMS = 4_000_000
+
 #: The losses whose rows can be enclosed.
 LOSSES = ("logistic", "decoupled", "exponential", "separable")
+
+
+class OutOfReach(Exception):
+    """An enclosure that is not attempted; the reason is the message."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +129,11 @@ def law(pairs: list[tuple[int, Fraction]]) -> Law:
 def row_losses(
     loss: str, k: int, values: list[Ball], laws: list[Law], bits: int
 ) -> dict[Law, tuple[Ball, dict[int, Ball]]]:
-    """The loss and the slopes of each row, at the working precision of the caller; `values[0]` is 1."""
+    """The loss and the slopes of each row, at the working precision of the caller; `values[0]` is 1.
+
+    Raises:
+        OutOfReach: if it would take more memory than `MAX_TERMS` stands for.
+    """
     if loss == "exponential":
         return {row: (k * _mean(row, values), {u: arb(k) for u, _ in row}) for row in laws}
     if loss == "separable":
@@ -135,6 +146,8 @@ def row_losses(
     h = Fraction(pi * pi / (bits * log(2) + 2)).limit_denominator(1 << 20)
     digits = (bits + k.bit_length()) * log(2)
     first, last = -ceil(digits / h), ceil((log(digits) - float(c.log())) / h)
+    if (last - first) * len(values) > MAX_TERMS:
+        raise OutOfReach(f"{len(values)} distinct cosines at {bits} bits are more than fits")
     nodes = [ball(n * h).exp() for n in range(first, last + 1)]
     powers = [[(-t * x).exp() for t in nodes] for x in values]
 
@@ -147,7 +160,7 @@ def row_losses(
     tail = arb(0).union(left + k * (-right_node).exp() / c)
     relative = 1 + arb(0, (2 / (a.cos() * growth)).upper())
     if not right_node > 1:
-        raise ArithmeticError("the right tail is not reached")
+        raise OutOfReach("the right tail of the integral is not reached")
 
     found = {}
     for row in laws:

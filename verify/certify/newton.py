@@ -28,6 +28,10 @@ class Derivatives:
     gradient: Float[Array, "C C"]
     hessian: Float[Array, "C C C"]
 
+    def slack(self, U: Float[Array, "C r"]) -> Float[Array, "C C"]:
+        """`S = A - Diag(y)`, `y = diag(A U U^T)`."""
+        return self.gradient - np.diag(np.sum(self.gradient * (U @ U.T), axis=1))
+
 
 def derivatives(loss: str, k: int, beta: float, rho: Float[Array, " C"], gram: Float[Array, "C C"]) -> Derivatives:
     """First and second derivatives of the population loss in the entries of G, by the trapezoid rule of `enclosure`."""
@@ -72,7 +76,7 @@ class NewtonStep:
 
     def __init__(self, U: Float[Array, "C r"], rho: Float[Array, " C"], local: Derivatives) -> None:
         self.U, self.curvature, self.weighted = U, local.hessian, rho[:, None] * U
-        self.slack = local.gradient - np.diag(np.sum(local.gradient * (U @ U.T), axis=1))
+        self.slack = local.slack(U)
         # tangents[c]: an orthonormal basis of the complement of u_c, as columns, scaled.
         self.tangents = np.stack([np.linalg.svd(u[None, :])[2][1:].T for u in U]) / np.sqrt(rho)[:, None, None]
         unknowns = self.tangents[:, 0, :].size

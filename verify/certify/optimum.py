@@ -15,7 +15,7 @@ from scipy.linalg import LinAlgError
 from theory.errors import InputError
 from theory.priors import Prior
 from verify.certify.document import document, down, ratio, up
-from verify.certify.enclosure import LOSSES, Enclosure, Problem, ball, bounds, enclose, is_positive_definite
+from verify.certify.enclosure import LOSSES, Enclosure, OutOfReach, Problem, ball, bounds, enclose, is_positive_definite
 from verify.certify.newton import NewtonStep, derivatives
 
 MAX_CLASSES = 256
@@ -107,7 +107,11 @@ def prove_optimum(
         return replace(failed, reason=f"proofs are made for at most {MAX_CLASSES} classes")
     reason = "no stationary point of full rank was found near the embeddings"
     for start in _candidates(problem, U):
-        proof = _prove(replace(failed, reason=reason), start, width)
+        try:
+            proof = _prove(replace(failed, reason=reason), start, width)
+        except OutOfReach as out:
+            reason = str(out)
+            continue
         if proof.status == "proved":
             return proof
         reason = proof.reason
@@ -124,23 +128,23 @@ def _candidates(problem: Problem, U: Float[np.ndarray, "C d"]) -> list[Float[np.
     found = []
     for r in ranks:
         V = left[:, :r] * singular[:r]
-        V = np.sign(V + (V == 0)) if r == 1 else V / np.linalg.norm(V, axis=1)[:, None]
+        norms = np.linalg.norm(V, axis=1)
+        if norms.min() < 0.5:
+            continue
+        V = np.sign(V) if r == 1 else V / norms[:, None]
         try:
             V = _polish(problem, V, rho)
         except LinAlgError:
             continue
-        slack = _float_slack(problem, V, rho) / np.sqrt(np.outer(rho, rho))
+        local = derivatives(problem.loss, problem.k, float(problem.beta), rho, V @ V.T)
+        slack = local.slack(V) / np.sqrt(np.outer(rho, rho))
         # Below rounding the dual bounds are equal, and the smaller rank is the better conditioned.
         found.append((max(-float(np.linalg.eigvalsh(slack)[0]), 1e-10), r, V))
     return [V for _, _, V in sorted(found, key=lambda item: item[:2])]
 
 
-def _float_slack(
-    problem: Problem, U: Float[np.ndarray, "C r"], rho: Float[np.ndarray, " C"]
-) -> Float[np.ndarray, "C C"]:
-    gram = U @ U.T
-    gradient = derivatives(problem.loss, problem.k, float(problem.beta), rho, gram).gradient
-    return gradient - np.diag(np.sum(gradient * gram, axis=1))
+def _newton(problem: Problem, U: Float[np.ndarray, "C r"], rho: Float[np.ndarray, " C"]) -> NewtonStep:
+    return NewtonStep(U, rho, derivatives(problem.loss, problem.k, float(problem.beta), rho, U @ U.T))
 
 
 def _polish(problem: Problem, U: Float[np.ndarray, "C r"], rho: Float[np.ndarray, " C"]) -> Float[np.ndarray, "C r"]:
@@ -149,9 +153,8 @@ def _polish(problem: Problem, U: Float[np.ndarray, "C r"], rho: Float[np.ndarray
         return U
     previous = np.inf
     for _ in range(_FLOAT_STEPS):
-        local = derivatives(problem.loss, problem.k, float(problem.beta), rho, U @ U.T)
-        slack = local.gradient - np.diag(np.sum(local.gradient * (U @ U.T), axis=1))
-        move = NewtonStep(U, rho, local).step(slack @ U)
+        newton = _newton(problem, U, rho)
+        move = newton.step(newton.slack @ U)
         size = float(np.abs(move).max())
         if not isfinite(size) or size >= previous / 2:
             break
@@ -174,7 +177,7 @@ def _prove(failed: OptimumProof, U: Float[np.ndarray, "C r"], width: Fraction) -
     newton = None
     if U.shape[1] > 1:
         try:
-            newton = NewtonStep(U, rho, derivatives(problem.loss, problem.k, float(problem.beta), rho, U @ U.T))
+            newton = _newton(problem, U, rho)
         except LinAlgError:
             return replace(failed, reason="the Hessian at the optimizer's point is not positive definite")
     skew = (1 / min(problem.rho)).__ceil__().bit_length()
@@ -197,7 +200,7 @@ def _prove(failed: OptimumProof, U: Float[np.ndarray, "C r"], width: Fraction) -
         if newton is not None:
             move = newton.step(_residual(local, rows, bits))
             previous, size = size, float(np.abs(move).max())
-            if not isfinite(size) or size > previous:
+            if not isfinite(size) or size > max(previous, 2.0 ** -(bits / 2)):  # below that it may be rounding
                 break
             rows = [
                 [x + round(Fraction(v) * 2**places) for x, v in zip(row, moves, strict=True)]
