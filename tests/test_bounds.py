@@ -159,13 +159,13 @@ def test_bao_is_finite_in_the_limit_and_the_limit_of_finite_k():
 def test_command_agrees_with_the_functions_and_flags_what_is_violated(monkeypatch):
     prior = priors.parse("0.5,0.3,0.2")
     U = normalized(np.random.default_rng(5).normal(size=(3, 3)))
-    result = command.run(prior, 4, embeddings=U)
+    result = command.run(prior, 4, embeddings=U, d=4)
     weights = prior.as_array()
     assert result.at == "embeddings"
     assert result.exact.nce == pytest.approx(
         float(population_loss(LOGISTIC, jnp.asarray(gram(U)), jnp.asarray(weights), 4))
     )
-    assert result.exact.sup == pytest.approx(optimal_classifier(LOGISTIC, U, np.arange(3), weights).upper, rel=1e-12)
+    assert result.exact.sup == pytest.approx(optimal_classifier(LOGISTIC, U, np.arange(3), weights, d=4).upper, rel=1e-12)
     assert result.exact.sup <= result.exact.mean_classifier
     assert result.violated == ()
     assert result.bounds["nozawa_sato2021"].value == bounds.nozawa_sato2021(prior, 4, result.exact.nce).value

@@ -1,5 +1,6 @@
 """Class priors are exact: what a user writes is what every result states."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -46,7 +47,7 @@ def test_longtail_has_the_ratio_asked_for(C, factor):
     rho = priors.parse(f"longtail:{factor}", C).rho
     assert sum(rho) == 1
     assert float(rho[0] / rho[-1]) == pytest.approx(float(factor), rel=1e-14)
-    ratios = [float(a / b) for a, b in zip(rho, rho[1:], strict=False)]
+    ratios = [float(a / b) for a, b in itertools.pairwise(rho)]
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-14)
 
 
