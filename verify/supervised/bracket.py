@@ -125,7 +125,9 @@ def _loss(
     return total, slopes
 
 
-def _coefficients(minimizer: Minimizer, weights: tuple[Fraction, ...], loss: str, beta: int | float) -> list[list[Fraction]]:
+def _coefficients(
+    minimizer: Minimizer, weights: tuple[Fraction, ...], loss: str, beta: int | float
+) -> list[list[Fraction]]:
     """A good classifier as rational coefficients on the embeddings.
 
     At the optimum `w_c` is parallel to `-U^T g_c` wherever that is not 0 (then `|w_c| = 1`): so `-g_c`, a little too

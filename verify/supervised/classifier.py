@@ -23,6 +23,7 @@ from theory.losses import Loss, SmoothedHinge
 from verify.optimize.spheres import Run, minimize, random_starts
 
 _RANK_TOLERANCE = 1e-7
+_HINGE_WIDTHS = (0.25, 0.01, 4e-4, 2e-5)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _minimize(
     s = len(starts)
     coordinates = np.broadcast_to(coordinates, (s, *coordinates.shape[1:]))
     weights = np.broadcast_to(weights, (s, weights.shape[1]))
-    ladder: list[Loss] = [loss] if loss.smooth else [SmoothedHinge(width=0.5 * 0.25**i) for i in range(8)]
+    ladder: list[Loss] = [loss] if loss.smooth else [SmoothedHinge(width=w) for w in _HINGE_WIDTHS]
     runs: list[Run] = []
     for rung in ladder:
 
