@@ -1,8 +1,8 @@
 """Kind `global-optimum`: the minimum of the contrastive loss lies in [lower, upper], for d >= C-1 dimensions.
 
 Statement: loss, k, temperature, d, rho, lower, upper; optionally minimizer {gram, radius}: every entry of the
-optimal Gram matrix is within radius of gram's. Witness: embeddings (a row for each class, of any length), shift
-(eps of `dual`).
+optimal Gram matrix is within radius of gram's. Witness: embeddings (a row for each class, of any length) and
+shift (eps of `dual`); the rest, such as the maker's precision, is not used.
 """
 
 from __future__ import annotations
