@@ -19,7 +19,8 @@ from verify.certify import enclosure, newton, prove_etf, prove_optimum
 from verify.certify.document import down, text, up, write
 from verify.certify.enclosure import LOSSES, Problem, ball, bounds, enclose, is_positive_definite
 from verify.certify.newton import NewtonStep, derivatives
-from verify.checker import check
+from verify.certify.optimum import gram_radius
+from verify.checker import check, dual, intervals
 
 DATA = Path(__file__).parent / "data" / "certificates"
 ROWS = [[40, 3], [-31, 25], [-19, -36]]
@@ -313,3 +314,52 @@ def test_directed_rounding() -> None:
     for q in (Fraction(1, 3), Fraction(-1, 3), Fraction(5, 10**4)):
         assert down(q, 4) <= q <= up(q, 4)
         assert up(q, 4) - down(q, 4) <= Fraction(1, 10**4)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "exponential", "separable"])
+@pytest.mark.parametrize(("k", "beta"), [(1, Fraction(1)), (4, Fraction(2)), (2, Fraction(1, 3))])
+def test_strong_convexity_with_the_constants_of_the_radius(loss: str, k: int, beta: Fraction) -> None:
+    """`L(G) >= L(H) + <A, G - H> + sum m_cj delta_cj^2 / 2` for random Gram matrices G, H; m as in `gram_radius`."""
+    mp, rng = reference.mp, np.random.default_rng(k)
+    b, q = reference.number(beta), mp.exp(-2 * reference.number(beta))
+    w = {"logistic": q / (k + q) ** 2, "exponential": q, "separable": q / (1 + q) ** 2}[loss]
+    for _ in range(6):
+        G, H = (exact_gram(rng.integers(-50, 51, size=(3, 3)).tolist()) for _ in range(2))
+        at_G, _ = reference.population_loss(loss, RHO, k, beta, G)
+        at_H, gradient = reference.population_loss(loss, RHO, k, beta, H)
+        excess = at_G - at_H
+        for c in range(3):
+            for j in range(3):
+                delta = G[c][j] - H[c][j]
+                m = b**2 * k * reference.number(RHO[c] * RHO[j]) * w if c != j else 0
+                excess -= (gradient[c][j] if c != j else 0) * delta + m * delta**2 / 2
+        assert excess >= -(mp.mpf(10) ** -60)
+    # The constant enters as eps = m delta^2, at the two rarest classes.
+    radius = gram_radius(Problem(loss, k, beta, RHO), Fraction(1, 10**20))
+    smallest = b**2 * k * reference.number(RHO[1] * RHO[2]) * w
+    assert abs(reference.number(radius) ** 2 * smallest * 10**20 - 1) < 1e-8
+
+
+@pytest.mark.parametrize(("C", "k", "loss"), [(6, 10**5, "logistic"), (5, 300, "decoupled"), (4, 7, "separable")])
+def test_producer_and_checker_enclose_the_same_loss(C: int, k: int, loss: str) -> None:
+    """Two implementations of the quadrature and of interval arithmetic, in general position."""
+    prior = parse("zipf:1", C)
+    rows = np.random.default_rng(C).integers(-99, 100, size=(C, C)).tolist()
+    ours = enclose(Problem(loss, k, Fraction(3, 2), prior.rho), rows, 80)
+    shift = Fraction(100)  # so large that the slack is definite anywhere
+    theirs = dual.enclose_optimum(dual.Problem(loss, k, Fraction(3, 2), list(prior.rho)), rows, shift, 80)
+    low, high = bounds(ours.loss)
+    their_low, their_high = intervals.low(theirs.loss), intervals.high(theirs.loss)
+    assert max(low, their_low) <= min(high, their_high)
+    assert max(high, their_high) - min(low, their_low) < Fraction(1, 10**18)
+
+
+def test_no_embedding_is_below_a_proven_lower_bound() -> None:
+    prior = parse("0.5,0.3,0.2")
+    proof = solve(prior, 4, "logistic", Fraction(1), Fraction(1, 10**20))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        gram = exact_gram(rng.integers(-50, 51, size=(3, 3)).tolist())
+        assert reference.population_loss("logistic", prior.rho, 4, Fraction(1), gram)[0] >= reference.number(
+            proof.lower
+        )
