@@ -76,7 +76,9 @@ def test_ten_thousand_representations(seed: int) -> None:
     assert min(lemma.min_margin, step.min_margin, lifting.min_jensen_margin, lifting.min_monotonicity_margin) >= -1e-12
 
 
-@pytest.mark.parametrize("name", ["hinge", "exponential"])
+@pytest.mark.parametrize(
+    "name", ["exponential", *(pytest.param(n, marks=pytest.mark.slow) for n in ("hinge", "decoupled"))]
+)
 def test_the_other_losses(name: str) -> None:
     lemma, step, lifting = summarize(run_trials(LOSSES[name], **SIZES, k=4, trials=200, seed=2))
     assert lemma.violations == step.violations == lifting.violations == 0

@@ -125,6 +125,23 @@ def _optimum() -> Outcome:
     return Outcome(_word(result.status), f"rho = 0.5,0.3,0.2, k = 8: gap {result.nce.gap:.1e}")
 
 
+def _rise() -> Outcome:
+    from verify import conjecture
+
+    result = conjecture.run("0.863,0.135,0.002", (16, 4096))
+    if result.status.value != "refuted" or result.witness is None:
+        return Outcome("undecided", result.note)
+    return Outcome("proved", f"k = 16 -> 4096 at rho = 0.863,0.135,0.002: rises by {result.witness.increase_lower:.3g}")
+
+
+def _bounds() -> Outcome:
+    from verify import bounds
+
+    result = bounds.run("0.5,0.3,0.2", 16)
+    settled = not result.violated and result.status.value == "numerical"
+    return Outcome("numerical" if settled else "undecided", f"violated: {', '.join(result.violated) or 'none'}")
+
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "lemma-1",
@@ -242,5 +259,23 @@ CLAIMS: tuple[Claim, ...] = (
         (),
         "symbolic limits, for every C",
         lambda: symbolic("growth-saunshi", "growth-ash"),
+    ),
+    Claim(
+        "earlier-bounds",
+        "four earlier bounds on the loss of the mean classifier hold at the minimizer",
+        "Saunshi et al. 2019, Ash et al. 2021, Nozawa & Sato 2021, Bao et al. 2021: theory.bounds",
+        ("logistic loss", "rho = 0.5,0.3,0.2, k = 16"),
+        (),
+        "exact values beside the bounds, in floats",
+        _bounds,
+    ),
+    Claim(
+        "conjecture-fails-somewhere",
+        "there are a prior and k1 < k2 at which the downstream loss of the minimizer rises with k",
+        "against the conjecture of [1] for unbalanced priors: verify.conjecture",
+        ("logistic loss", "weighted downstream loss, optimal classifier"),
+        ("global-optimum",),
+        "minimizer and downstream loss enclosed at both k",
+        _rise,
     ),
 )
