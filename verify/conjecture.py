@@ -27,7 +27,6 @@ from verify.results import (
     check_d,
     check_k,
     check_temperature,
-    problem,
     round_down,
     round_up,
     versions,
@@ -142,11 +141,12 @@ def run(
         )
 
     from theory.losses import get_loss
+    from verify.certify.document import ratio
     from verify.supervised.sequence import Task, sequence
 
     task = Task(prior, get_loss(loss), exact_temperature, d, weighting, classifier)
     points = sequence(task, ks, seed=seed, progress=progress)
-    witness, status, note = _decide(points)
+    witness, status, note = _decide(task, points)
     written = None
     if certificate is not None and status in (Status.PROVED, Status.REFUTED):
         from verify.certify.publish import publish
@@ -160,7 +160,7 @@ def run(
     return ConjectureResult(
         claim="conjecture",
         status=status,
-        problem=problem(prior, ks, d, loss, exact_temperature),  # type: ignore[arg-type]
+        problem=Problem(prior.C, ks, d, tuple(prior.as_strings()), loss, ratio(exact_temperature)),
         weighting=weighting,
         classifier=classifier,
         series=tuple(_entry(task, point) for point in points),
@@ -178,7 +178,7 @@ def _rise(first: Point, second: Point) -> Fraction:
     return second.bracket.lower - first.bracket.upper
 
 
-def _decide(points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, str]:
+def _decide(task: Task, points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, str]:
     """The largest proven rise, the status, and what is missing."""
     from verify.supervised.sequence import same
 
@@ -195,13 +195,13 @@ def _decide(points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, st
         return best, Status.REFUTED, ""
     missing = [point for point in points if point.bracket is None]
     holds = all(
-        same(a, b) or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
+        same(task, a, b) or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
         for a, b in pairwise(points)
     )
     if not missing and holds:
         return None, Status.PROVED, ""
     falls = all(
-        same(a, b)
+        same(task, a, b)
         or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
         or (b.sup <= a.sup + FLOAT_TOLERANCE and (a.bracket is None or b.bracket is None))
         for a, b in pairwise(points)
@@ -213,7 +213,10 @@ def _decide(points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, st
     a, b = next(
         (a, b)
         for a, b in pairwise(points)
-        if not same(a, b) and a.bracket is not None and b.bracket is not None and b.bracket.upper > a.bracket.lower
+        if not same(task, a, b)
+        and a.bracket is not None
+        and b.bracket is not None
+        and b.bracket.upper > a.bracket.lower
     )
     return None, Status.UNDECIDED, f"the brackets at k = {a.k} and {b.k} overlap at every precision tried"
 

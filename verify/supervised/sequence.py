@@ -19,6 +19,8 @@ from verify.supervised.series import series
 #: A bracket is this much wider than the enclosure of the Gram matrix, or less, in all but degenerate cases.
 _SPREAD = 400
 _ROUNDS = 5
+#: Losses that are sums over the negatives: `L_k = k L_1`, so that the minimizer does not depend on `k`.
+K_FREE = ("exponential", "separable")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def sequence(
     done = [point for point in points if point is not None]
     embeddings = {ks[i]: found.embeddings[0, n] for n, i in enumerate(rest)}
     for round_ in range(1, _ROUNDS):
-        close = {i for i, pair in enumerate(pairwise(done)) if not _apart(*pair)}
+        close = {i for i, pair in enumerate(pairwise(done)) if not _apart(task, *pair)}
         for i in sorted(close | {i + 1 for i in close}):
             point = done[i]
             if point.minimizer is not None and point.minimizer.radius > 0:
@@ -101,16 +103,18 @@ def sequence(
     return done
 
 
-def same(first: Point, second: Point) -> bool:
-    """Whether the two minimizers are exactly the same, by structure."""
+def same(task: Task, first: Point, second: Point) -> bool:
+    """Whether the two minimizers are exactly the same: by structure, or as `L_k = k L_1`."""
     a, b = first.minimizer, second.minimizer
+    if task.loss.name in K_FREE:
+        return a is not None and b is not None
     return a is not None and b is not None and a.structure is not None and a.structure == b.structure
 
 
-def _apart(first: Point, second: Point) -> bool:
+def _apart(task: Task, first: Point, second: Point) -> bool:
     """Whether nothing is left to decide between these two, or nothing can be."""
     a, b = first.bracket, second.bracket
-    if a is None or b is None or same(first, second):
+    if a is None or b is None or same(task, first, second):
         return True
     return b.upper <= a.lower or a.upper < b.lower
 
