@@ -6,7 +6,9 @@ import argparse
 import json
 import math
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -149,6 +151,7 @@ def main(
     line and status 2, Ctrl-C in one line and status 130.
     """
     arguments = made.parse_args(argv)
+    interrupt = _Interrupt()
     try:
         result = execute(arguments)
         text = json.dumps(payload(result), allow_nan=False) if arguments.json else report(result)
@@ -159,11 +162,41 @@ def main(
         # the reader has left, and wants no traceback either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except KeyboardInterrupt:
+    except BaseException:
+        if not interrupt.asked:
+            raise
+        interrupt.done()
         print(f"{made.prog}: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     status = result.status
     sys.exit(status.exit_status if isinstance(status, Status) else int(status))
+
+
+class _Interrupt:
+    """Ctrl-C, remembered: an extension that is being loaded turns it into an error of its own, or prints and loses it.
+    So it is raised again until `done`, and what is printed meanwhile is dropped."""
+
+    _REPEAT_SECONDS = 2.0
+
+    def __init__(self) -> None:
+        self.asked = False
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._raise)
+
+    def _raise(self, number: int, frame: object) -> NoReturn:
+        if not self.asked:
+            self.asked = True
+            self._stderr = os.dup(2)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            signal.signal(signal.SIGALRM, self._raise)
+            signal.setitimer(signal.ITIMER_REAL, self._REPEAT_SECONDS, self._REPEAT_SECONDS)
+        raise KeyboardInterrupt
+
+    def done(self) -> None:
+        """Stop raising, and speak again."""
+        os.dup2(self._stderr, 2)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def payload(result: Any) -> Any:
