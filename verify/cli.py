@@ -166,8 +166,9 @@ def main(
         if not interrupt.asked:
             raise
         interrupt.done()
-        print(f"{made.prog}: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        print(f"{made.prog}: interrupted", file=sys.stderr, flush=True)
+        # all cleaning up is done; an ordinary exit may report an interrupt that an import had swallowed (status -2)
+        os._exit(INTERRUPTED)
     status = result.status
     sys.exit(status.exit_status if isinstance(status, Status) else int(status))
 
