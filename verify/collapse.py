@@ -81,7 +81,7 @@ def run_search(
     trials: int = 200,
     starts: int = 4,
     seed: int = 0,
-    minutes: float = 5.0,
+    minutes: float | int = 5,
     every_point: bool = False,
     certificate: Path | str | None = None,
     progress: Callable[[str], None] | None = None,

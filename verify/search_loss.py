@@ -41,7 +41,7 @@ def search(
     points: int = 2,
     d: int = 2,
     seed: int = 0,
-    minutes: float = 5.0,
+    minutes: float | int = 5,
     every_point: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Counterexample | None:
