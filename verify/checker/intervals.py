@@ -18,7 +18,7 @@ from verify.checker.verdict import Rejected, Stop, Unresolved
 Interval = Any  # an mpmath interval
 Context = Any  # an mpmath interval context
 _T = TypeVar("_T")
-MAX_BITS = 1 << 14
+MAX_BITS = 1 << 12
 
 
 def context(bits: int, k: int) -> Context:
