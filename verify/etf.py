@@ -32,6 +32,7 @@ from verify.results import (
 )
 
 if TYPE_CHECKING:
+    from theory.balanced import Uniqueness
     from theory.losses import Loss
     from verify.certify import EtfProof
     from verify.optimize.search import Search
@@ -135,6 +136,7 @@ def run(
     from theory.geometry import max_cosine_error, rank
     from theory.losses import get_loss
     from verify.certify.publish import publish
+    from verify.loss_hypotheses import caveat
     from verify.optimize.search import search
 
     chosen, beta = get_loss(loss), float(1 / exact_temperature)
@@ -147,7 +149,9 @@ def run(
 
     proof = _prove(C, k, max(d, C - 1), loss, exact_temperature)
     bracket = _bracket(proof, found, chosen, C, k, beta, etf)
-    status, note = _decide(proof, bracket, found, error, unique.unique if has_etf else None, unique.reason)
+    unproved = caveat(chosen, loss, found.gram, prior.as_array(), k)
+    exact = chosen.is_exact(C, k)
+    status, note = _decide(proof, bracket, found, error, unique if has_etf else None, unproved, exact)
     written = None
     if certificate is not None and status is Status.PROVED and proof is not None:
         refused = publish(proof.certificate(), certificate)
@@ -215,8 +219,9 @@ def _decide(
     bracket: Bracket,
     found: Search,
     error: float | None,
-    unique: bool | None,
-    reason: str,
+    unique: Uniqueness | None,
+    unproved: str,
+    exact: bool,
 ) -> tuple[Status, str]:
     """The status, and a note on what it does not say."""
     assert bracket.found is not None and bracket.upper is not None and bracket.relative_gap is not None
@@ -229,9 +234,12 @@ def _decide(
     off = (bracket.found - bracket.upper) / max(1.0, abs(bracket.upper))
     if abs(off) > GAP_TOLERANCE:
         return Status.UNDECIDED, f"the best start is off the simplex ETF's loss by {off:.2e} (relative)"
-    if unique and error > 1e-6:
+    assert unique is not None
+    if unique.unique and error > 1e-6:
         return Status.UNDECIDED, f"the best start attains the minimum at cosines {error:.2e} off the simplex ETF's"
-    note = "" if unique else f"the simplex ETF is optimal, but not the only optimum: {reason}"
+    if unproved:
+        return (Status.NUMERICAL if exact else Status.UNDECIDED), unproved
+    note = "" if unique.unique else f"the simplex ETF is optimal, but not the only optimum: {unique.reason}"
     if proof is not None:
         return Status.PROVED, note
     if bracket.relative_gap > GAP_TOLERANCE:

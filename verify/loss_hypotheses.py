@@ -8,6 +8,7 @@ from jaxtyping import Float
 from theory.errors import InputError
 from theory.float64 import jnp
 from theory.losses import Loss
+from theory.population import sampled_loss
 
 PASSED = "no violation found"
 HYPOTHESES = ("finite", "symmetric", "non-increasing", "convex")
@@ -63,6 +64,24 @@ def require(loss: Loss, name: str, k: int, beta: float = 1.0, *, seed: int = 0) 
     if found is not None:
         raise InputError("loss", name, f"the loss is not {found[0]}: {found[1]}")
     return dict.fromkeys(HYPOTHESES, PASSED)
+
+
+def caveat(loss: Loss, name: str, gram: Float[np.ndarray, "C C"], rho: Float[np.ndarray, " C"], k: int | float) -> str:
+    """What a result about a loss that is not known to be convex does not say; empty for one that is.
+
+    Where the loss is not summed over all negatives but estimated, the estimate's interval at `gram` is part of it.
+
+    Raises:
+        InputError: naming the hypothesis that fails on samples.
+    """
+    if loss.convex:
+        return ""
+    require(loss, name, int(min(k, 8)))
+    said = f"the bound rests on the loss being convex, symmetric and non-increasing: {PASSED} on {_SAMPLES} samples"
+    if loss.is_exact(len(rho), k):
+        return said
+    low, high = sampled_loss(loss, gram, rho, int(k)).interval()
+    return f"{said}; the loss is a mean over sampled negatives (99.9% interval [{low:.6g}, {high:.6g}])"
 
 
 def _values(loss: Loss, v: Float[np.ndarray, "s k"]) -> Float[np.ndarray, " s"]:

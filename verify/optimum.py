@@ -118,6 +118,7 @@ def run(
     from theory.losses import get_loss
     from verify.certify.publish import publish
     from verify.etf import report_search
+    from verify.loss_hypotheses import caveat
     from verify.optimize.search import search
 
     chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
@@ -130,7 +131,8 @@ def run(
 
     proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d)
     bracket = _bracket(proof, found, full, chosen, weights, k, beta, relaxed)
-    status, note = _decide(proof, bracket, found, chosen, relaxed)
+    unproved = caveat(chosen, loss, found.gram, weights, k)
+    status, note = _decide(proof, bracket, found, relaxed, unproved, chosen.is_exact(prior.C, k))
     gram: Any = found.gram
     radius = None
     written = None
@@ -193,7 +195,7 @@ def _bracket(
 
 
 def _decide(
-    proof: OptimumProof | None, bracket: Bracket, found: Search, loss: Loss, relaxed: bool
+    proof: OptimumProof | None, bracket: Bracket, found: Search, relaxed: bool, unproved: str, exact: bool
 ) -> tuple[Status, str]:
     """The status, and a note on what it does not say."""
     assert bracket.relative_gap is not None and bracket.found is not None and bracket.upper is not None
@@ -207,11 +209,11 @@ def _decide(
         if abs(off) > GAP_TOLERANCE:
             return Status.UNDECIDED, f"the best start is off the proven minimum by {off:.2e} (relative)"
         return Status.PROVED, ""
-    if not loss.convex:
-        notes.append("'lower' assumes that the loss is convex, which nobody has proved")
+    if unproved:
+        notes = [unproved]
     if found.converged == 0:
         notes.append("no start converged: see search.runs for why each of them stopped")
-    status = Status.NUMERICAL if closed and found.converged and loss.convex else Status.UNDECIDED
+    status = Status.NUMERICAL if closed and found.converged and exact else Status.UNDECIDED
     return status, "; ".join(notes)
 
 
