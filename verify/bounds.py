@@ -18,8 +18,8 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
-from verify.downstream import checked_embeddings, minimizer, read_embeddings
 from verify.results import Problem, Status, check_d, check_k, check_temperature, problem, versions
+from verify.supervised.options import add_embeddings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,10 +127,11 @@ def run(
     from theory.losses import get_loss
     from verify.optimize.objective import gram_value_and_gradient
     from verify.supervised.classifier import optimal_classifier
+    from verify.supervised.representation import best_embeddings, checked_embeddings
 
     chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
     if embeddings is None:
-        U, converged = minimizer(chosen, prior, k, d, beta, seed=seed, progress=progress)
+        U, converged = best_embeddings(chosen, prior, k, d, beta, seed=seed, progress=progress)
     else:
         U, converged = checked_embeddings(embeddings, prior.C, d), True
     G = gram(U)
@@ -197,10 +198,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.bounds --rho 0.5,0.3,0.2 --k 16 --json",
     )
     cli.add_problem(made, rho=True)
-    made.add_argument("--embeddings", metavar="FILE", help="class embeddings (.npy, C x d) instead of the minimizer")
+    add_embeddings(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
 
     def execute(arguments: argparse.Namespace) -> BoundsResult:
+        from verify.supervised.representation import read_embeddings
+
         progress = cli.Progress()
         try:
             return run(

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,12 +30,11 @@ from verify.results import (
     round_up,
     versions,
 )
+from verify.supervised.options import add_classifier, add_weighting, shortened
 
 if TYPE_CHECKING:
     from verify.supervised.sequence import Point, Task
 
-#: Floats that rise by less than this are not told from floats that fall.
-FLOAT_TOLERANCE = 1e-10
 #: A free prior has as many unknowns as pairs of classes, and every `k` of the list is optimized and proved.
 MAX_CLASSES = 256
 
@@ -142,11 +140,12 @@ def run(
 
     from theory.losses import get_loss
     from verify.certify.document import ratio
+    from verify.supervised.decision import decide, rise
     from verify.supervised.sequence import Task, sequence
 
     task = Task(prior, get_loss(loss), exact_temperature, d, weighting, classifier)
     points = sequence(task, ks, seed=seed, progress=progress)
-    witness, status, note = _decide(task, points)
+    witness, status, note = decide(task, points)
     written = None
     if certificate is not None and status in (Status.PROVED, Status.REFUTED):
         from verify.certify.publish import publish
@@ -164,61 +163,12 @@ def run(
         weighting=weighting,
         classifier=classifier,
         series=tuple(_entry(task, point) for point in points),
-        witness=None if witness is None else Witness(witness[0].k, witness[1].k, round_down(_rise(*witness))),  # type: ignore[arg-type]
+        witness=None if witness is None else Witness(witness[0].k, witness[1].k, round_down(rise(*witness))),  # type: ignore[arg-type]
         note=note,
         certificate=written,
         seconds=time.perf_counter() - begun,
         versions=versions("jax", "numpy", "python-flint"),
     )
-
-
-def _rise(first: Point, second: Point) -> Fraction:
-    assert first.bracket is not None
-    assert second.bracket is not None
-    return second.bracket.lower - first.bracket.upper
-
-
-def _decide(task: Task, points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, str]:
-    """The largest proven rise, the status, and what is missing."""
-    from verify.supervised.sequence import same
-
-    best: tuple[Point, Point] | None = None
-    lowest: Point | None = None
-    for point in points:
-        if point.bracket is None:
-            continue
-        if lowest is not None and _rise(lowest, point) > (_rise(*best) if best else 0):
-            best = (lowest, point)
-        if lowest is None or (lowest.bracket is not None and point.bracket.upper < lowest.bracket.upper):
-            lowest = point
-    if best is not None:
-        return best, Status.REFUTED, ""
-    missing = [point for point in points if point.bracket is None]
-    holds = all(
-        same(task, a, b) or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
-        for a, b in pairwise(points)
-    )
-    if not missing and holds:
-        return None, Status.PROVED, ""
-    falls = all(
-        same(task, a, b)
-        or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
-        or (b.sup <= a.sup + FLOAT_TOLERANCE and (a.bracket is None or b.bracket is None))
-        for a, b in pairwise(points)
-    )
-    if falls:
-        return None, Status.NUMERICAL, f"k = {missing[0].k}: {missing[0].note}"
-    if missing:
-        return None, Status.UNDECIDED, f"k = {missing[0].k}: {missing[0].note}"
-    a, b = next(
-        (a, b)
-        for a, b in pairwise(points)
-        if not same(task, a, b)
-        and a.bracket is not None
-        and b.bracket is not None
-        and b.bracket.upper > a.bracket.lower
-    )
-    return None, Status.UNDECIDED, f"the brackets at k = {a.k} and {b.k} overlap at every precision tried"
 
 
 def _entry(task: Task, point: Point) -> Entry:
@@ -244,19 +194,20 @@ def _certificate(task: Task, points: list[Point], witness: tuple[Point, Point] |
     """`conjecture-refuted` for the witness, else `conjecture-holds` for all points."""
     from verify.certify.document import document, ratio
     from verify.supervised.certificate import downstream_problem, point_claim, point_witness
+    from verify.supervised.decision import rise
 
     chosen = points if witness is None else list(witness)
     kind = "conjecture-holds" if witness is None else "conjecture-refuted"
     statement = downstream_problem(kind, task) | {"points": [point_claim(point) for point in chosen]}
     if witness is not None:
-        statement["increase"] = ratio(_rise(*witness))
+        statement["increase"] = ratio(rise(*witness))
     return document(statement, {"points": [point_witness(point) for point in chosen]})
 
 
 def report(result: ConjectureResult) -> str:
     """The readable report."""
     lines = [
-        f"Prior {_shorten(result.problem.rho)}, {result.problem.loss} loss, {result.weighting} downstream loss, "
+        f"Prior {shortened(result.problem.rho)}, {result.problem.loss} loss, {result.weighting} downstream loss, "
         f"{result.classifier} classifier",
         f"  {'k':>10}  {'min L_k':>20}  {'L_sup':>20}  {'width':>8}",
     ]
@@ -281,11 +232,6 @@ def report(result: ConjectureResult) -> str:
     return "\n".join(lines)
 
 
-def _shorten(rho: tuple[str, ...]) -> str:
-    shown = [r if len(r) <= 12 else f"{float(Fraction(r)):.4g}" for r in rho[:6]]
-    return "(" + ", ".join(shown) + (", ...)" if len(rho) > 6 else ")")
-
-
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.conjecture`."""
     made = cli.parser(
@@ -296,7 +242,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.conjecture --rho 0.863,0.135,0.002 --k 1,16,4096 --certificate rise.json",
     )
     cli.add_problem(made, rho=True, many_k=True)
-    add_downstream(made, classifier=True)
+    add_weighting(made)
+    add_classifier(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the start (default: 0)")
     cli.add_certificate(made)
 
@@ -321,23 +268,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             progress.done()
 
     cli.main(made, execute, report, argv)
-
-
-def add_downstream(made: argparse.ArgumentParser, *, classifier: bool) -> None:
-    """`--weighting`, and `--classifier` where one is chosen."""
-    made.add_argument(
-        "--weighting",
-        choices=("weighted", "balanced"),
-        default="weighted",
-        help="test distribution over classes: the prior (default), or uniform",
-    )
-    if classifier:
-        made.add_argument(
-            "--classifier",
-            choices=("optimal", "mean"),
-            default="optimal",
-            help="the best unit-norm classifier (default), or the class means",
-        )
 
 
 if __name__ == "__main__":

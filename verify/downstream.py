@@ -18,7 +18,6 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
-from verify.conjecture import add_downstream
 from verify.results import (
     Problem,
     Status,
@@ -30,6 +29,7 @@ from verify.results import (
     round_up,
     versions,
 )
+from verify.supervised.options import add_embeddings, add_weighting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,11 +131,12 @@ def run(
     from theory.geometry import gram
     from theory.losses import get_loss
     from verify.supervised.classifier import optimal_classifier
+    from verify.supervised.representation import best_embeddings, checked_embeddings
 
     chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), class_weights(prior, weighting)
     notes: list[str] = []
     if embeddings is None:
-        U, found = minimizer(chosen, prior, k, d, beta, seed=seed, progress=progress)
+        U, found = best_embeddings(chosen, prior, k, d, beta, seed=seed, progress=progress)
         notes += [] if found else ["the optimizer did not converge"]
     else:
         U, found = checked_embeddings(embeddings, prior.C, d), True
@@ -184,62 +185,6 @@ def run(
         seconds=time.perf_counter() - begun,
         versions=versions("jax", "numpy", "python-flint"),
     )
-
-
-def minimizer(
-    loss: Loss,
-    prior: Prior,
-    k: int | float,
-    d: int,
-    beta: float,
-    *,
-    seed: int = 0,
-    progress: Callable[[str], None] | None = None,
-) -> tuple[np.ndarray, bool]:
-    """The best embeddings found, and whether their search converged; the simplex ETF where it is known to be best."""
-    from theory.geometry import simplex_etf
-    from verify.optimize.search import search
-
-    if prior.is_uniform and d >= prior.C - 1 and loss.convex:
-        return simplex_etf(prior.C, d), True
-    found = search(loss, prior.as_array(), k, d, beta, starts=2 if d >= prior.C else 16, seed=seed, progress=progress)
-    return found.best.embeddings, found.converged > 0
-
-
-def checked_embeddings(embeddings: np.ndarray, C: int, d: int) -> np.ndarray:
-    """Class embeddings with unit rows.
-
-    Raises:
-        InputError: if they are not C rows of numbers in dimension `d` at most, or a row is zero.
-    """
-    import numpy as np
-
-    from theory.geometry import normalized
-
-    if embeddings.ndim != 2 or len(embeddings) != C or not 1 <= embeddings.shape[1] <= d:
-        raise InputError("embeddings", embeddings.shape, f"accepted: {C} rows, one a class, in dimension {d} at most")
-    if embeddings.dtype.kind not in "fiu":
-        raise InputError("embeddings", embeddings.dtype, "accepted: real numbers")
-    return normalized(np.asarray(embeddings, dtype=float))
-
-
-def read_embeddings(path: str) -> np.ndarray:
-    """A matrix from an .npy file; nothing in it is executed.
-
-    Raises:
-        InputError: if it cannot be read as one.
-    """
-    import numpy as np
-
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            "embeddings", path, f"accepted: a .npy file with one row a class ({str(error)[:60]})"
-        ) from None
-    if not isinstance(array, np.ndarray):
-        raise InputError("embeddings", path, "accepted: a .npy file with one array")
-    return array
 
 
 def _float_status(loss: Loss, head: Classifier, found: bool, notes: list[str]) -> Status:
@@ -311,12 +256,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.downstream --rho uniform --C 10 --k 64 --weighting balanced --json",
     )
     cli.add_problem(made, rho=True)
-    add_downstream(made, classifier=False)
-    made.add_argument("--embeddings", metavar="FILE", help="class embeddings (.npy, C x d) instead of the minimizer")
+    add_weighting(made)
+    add_embeddings(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
     cli.add_certificate(made)
 
     def execute(arguments: argparse.Namespace) -> DownstreamResult:
+        from verify.supervised.representation import read_embeddings
+
         progress = cli.Progress()
         try:
             return run(

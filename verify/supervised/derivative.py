@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from theory.downstream import loss_of_scores
-from theory.float64 import jax
+from theory.float64 import jax, jnp
 from theory.losses import Loss
 from theory.population import population_loss
 from verify.supervised.series import series
@@ -76,11 +76,12 @@ def _derivatives(
     """Gradient of `L_k` in `U`, its derivative in `k`, the Hessian, and the gradient of the downstream loss in `U`."""
 
     def nce(U: Float[Array, "C d"], k: Float[Array, ""] | float) -> Float[Array, ""]:
-        return population_loss(loss, U @ U.T, rho, k, beta)
+        return jnp.asarray(population_loss(loss, U @ U.T, rho, k, beta))
 
     def downstream(U: Float[Array, "C d"]) -> Float[Array, ""]:
         return loss_of_scores(loss, U @ (U if mean else W).T, np.arange(len(rho)), weights, beta)
 
     gradient = jax.grad(nce)
     mixed: Float[Array, "C d"] = jax.jacfwd(gradient, argnums=1)(U, k)
-    return gradient(U, k), mixed, jax.hessian(nce)(U, k), jax.grad(downstream)(U)
+    hessian: Float[Array, "C d C d"] = jax.jacfwd(gradient)(U, k)
+    return gradient(U, k), mixed, hessian, jax.grad(downstream)(U)

@@ -1,0 +1,60 @@
+"""From proven brackets along `k` to a decision about the conjecture."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+from verify.results import Status
+from verify.supervised.sequence import Point, Task, same
+
+#: Floats that rise by less than this are not told from floats that fall.
+FLOAT_TOLERANCE = 1e-10
+
+
+def rise(first: Point, second: Point) -> Fraction:
+    """What the brackets prove of `L_sup(second) - L_sup(first)`: at least this."""
+    assert first.bracket is not None
+    assert second.bracket is not None
+    return second.bracket.lower - first.bracket.upper
+
+
+def decide(task: Task, points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, str]:
+    """The largest proven rise if there is one, the status, and what is missing for a better one."""
+    best: tuple[Point, Point] | None = None
+    lowest: Point | None = None
+    for point in points:
+        if point.bracket is None:
+            continue
+        if lowest is not None and rise(lowest, point) > (rise(*best) if best else 0):
+            best = (lowest, point)
+        if lowest is None or (lowest.bracket is not None and point.bracket.upper < lowest.bracket.upper):
+            lowest = point
+    if best is not None:
+        return best, Status.REFUTED, ""
+    missing = [point for point in points if point.bracket is None]
+    holds = all(
+        same(task, a, b) or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
+        for a, b in pairwise(points)
+    )
+    if not missing and holds:
+        return None, Status.PROVED, ""
+    falls = all(
+        same(task, a, b)
+        or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
+        or (b.sup <= a.sup + FLOAT_TOLERANCE and (a.bracket is None or b.bracket is None))
+        for a, b in pairwise(points)
+    )
+    if falls:
+        return None, Status.NUMERICAL, f"k = {missing[0].k}: {missing[0].note}"
+    if missing:
+        return None, Status.UNDECIDED, f"k = {missing[0].k}: {missing[0].note}"
+    a, b = next(
+        (a, b)
+        for a, b in pairwise(points)
+        if not same(task, a, b)
+        and a.bracket is not None
+        and b.bracket is not None
+        and b.bracket.upper > a.bracket.lower
+    )
+    return None, Status.UNDECIDED, f"the brackets at k = {a.k} and {b.k} overlap at every precision tried"
