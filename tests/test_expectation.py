@@ -202,6 +202,17 @@ def test_maximum_with_ties_equals_enumeration(values, seed):
     assert float(expected_maximum(v, weights, 4.0)) == pytest.approx(float(expected), rel=1e-13, abs=1e-15)
 
 
+def test_maximum_of_values_computed_in_the_same_compilation():
+    """XLA may compute a value twice, with other roundings; the hinge loss then divided zero by zero."""
+    generator = np.random.default_rng(9)
+    weights = np.full(30, 1 / 30)
+    together = jax.jit(lambda a, b: expected_maximum(jax.nn.relu(1.0 - (a @ b.T) * 1.2), weights, 4.0))
+    for _ in range(10):
+        a, b = generator.normal(size=(6, 3)), generator.normal(size=(30, 3))
+        apart = expected_maximum(np.maximum(0.0, 1.0 - (a @ b.T) * 1.2), weights, 4.0)
+        np.testing.assert_allclose(together(a, b), apart, rtol=1e-12)
+
+
 @given(st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=4, max_size=4), st.integers(0, 1000))
 def test_derivative_of_the_maximum_is_a_subgradient(values, seed):
     generator = np.random.default_rng(seed)

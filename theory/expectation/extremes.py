@@ -21,14 +21,15 @@ def expected_maximum(values: Float[Array, "*b n"], weights: Float[Array, " n"], 
 
 
 def _row(row: Float[Array, " n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, ""]:
-    order = jnp.argsort(row)
-    ascending = row[order]
-    cumulative = jnp.concatenate([jnp.zeros(1), jnp.cumsum(weights[order])])
+    # one sort carries the weights along and is what every comparison below is made with: if the values were computed
+    # again, and rounded otherwise, they would not find themselves
+    ascending, w = jax.lax.sort((row, weights), num_keys=1)
+    cumulative = jnp.concatenate([jnp.zeros(1), jnp.cumsum(w)])
     cumulative = cumulative / cumulative[-1]
-    at_most = cumulative[jnp.searchsorted(ascending, row, side="right")]
-    below = cumulative[jnp.searchsorted(ascending, row, side="left")]
+    at_most = cumulative[jnp.searchsorted(ascending, ascending, side="right")]
+    below = cumulative[jnp.searchsorted(ascending, ascending, side="left")]
     share = (_power(at_most, k) - _power(below, k)) / (at_most - below)
-    return jnp.sum(weights * share * row) / jnp.sum(weights)
+    return jnp.sum(w * share * ascending) / jnp.sum(w)
 
 
 def _power(base: Float[Array, " n"], k: Scalar) -> Float[Array, " n"]:
