@@ -6,13 +6,14 @@ import json
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 from flint import ctx
 
-from experiments.certificates import reference
+from experiments.certificates import random_priors, reference
 from theory.errors import InputError
 from theory.priors import Prior, from_masses, parse
 from verify.certify import enclosure, newton, prove_etf, prove_optimum
@@ -207,6 +208,21 @@ def test_proofs_contain_the_minimum_found_by_another_route(loss: str, rho: str, 
         assert proof.gram_radius < Fraction(1, 10**9)
     verdict = check(proof.certificate())
     assert verdict.verdict == "accepted", verdict.reason
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_proofs_contain_the_reference(seed: int) -> None:
+    """Random priors down to 1e-4, temperatures 1/5 to 5, few negatives: 60 digits by enumeration."""
+    rng = Random(seed)
+    case = random_priors.draw(rng)
+    while case.prior.C > 3:
+        case = random_priors.draw(rng)
+    k, loss = rng.randrange(1, 7), rng.choice(["logistic", "logistic", "exponential", "separable", "decoupled"])
+    proof = solve(case.prior, k, loss, case.temperature, Fraction(1, 10**25))
+    assert proof.status == "proved", proof.reason
+    exact = reference.minimum(loss, case.prior.rho, k, 1 / case.temperature).loss
+    assert reference.number(proof.lower) < exact < reference.number(proof.upper)
+    assert check(proof.certificate()).verdict == "accepted"
 
 
 def test_the_width_is_a_choice() -> None:
