@@ -38,7 +38,7 @@ class Progress:
     best: tuple[Hit, ...]
 
 
-def search(problem: Problem, state: Path, *, minutes: float, seed: int, quiet: bool = False) -> Progress:
+def search(problem: Problem, state: Path, *, minutes: int | float, seed: int, quiet: bool = False) -> Progress:
     """Search for `minutes`, beyond what `state` (JSON lines, one a generation) already holds.
 
     Raises:
