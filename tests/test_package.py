@@ -80,12 +80,11 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_commands_of_the_readme(command, tmp_path_factory):
-    folder = tmp_path_factory.getbasetemp() / "readme"
-    folder.mkdir(exist_ok=True)
-    # a line of the README may chain commands, and a later line may read what an earlier one wrote
+def test_commands_of_the_readme(command, tmp_path):
+    for name, text in re.findall(r"```python file=(\S+)\n(.*?)```", README, re.S):
+        (tmp_path / name).write_text(text)
     for part in command.split(" && "):
         words = shlex.split(part, comments=True)
         assert words[:2] == ["python", "-m"]
-        done = subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode in {0, 1}, done.stderr
