@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from theory.float64 import jax, jnp
-from theory.losses import Logistic, Loss
+from theory.losses import Loss
 
 
 def target_cosine(C: int) -> float:
@@ -34,8 +34,13 @@ def nce_minimum(loss: Loss, C: int, k: int | float, beta: int | float = 1.0) -> 
 def downstream_minimum(loss: Loss, C: int, beta: int | float = 1.0) -> float:
     """`L_sup* = l(beta C/(C-1), ..., beta C/(C-1))` with `C-1` margins, attained at `w_c = u_c` for every `k` [1].
 
-    Optimal for every convex non-increasing loss, since the mean margin is at most `C/(C-1)`: over unit `w` and `u`,
-    `sum_c <u_c, w_c> - mean_{c'} <u_c, w_c'>` is largest where `w_c` is parallel to the centred `u_c` (derived).
+    Optimal for every convex, symmetric, non-increasing loss (derived). Averaged over classes and over permutations of
+    their margins, convexity bounds the loss below by `l` at the mean margin, which is
+
+        1/C sum_c <u_c, w_c> - 1/(C (C-1)) sum_c sum_{j != c} <u_c, w_j> = 1/(C-1) sum_c <u_c - mean(u), w_c>
+            <= 1/(C-1) sum_c |u_c - mean(u)| <= C/(C-1),
+
+    since `sum_c |u_c - mean(u)|^2 <= C`; and `l` does not increase.
     """
     return float(loss(jnp.full((C - 1,), beta * C / (C - 1))))
 
@@ -62,6 +67,6 @@ def uniqueness(loss: Loss, k: int | float, beta: int | float = 1.0) -> Uniquenes
         return Uniqueness(False, "the hinge loss is not strictly convex; other optima are not excluded")
     if loss.name == "decoupled" and k == 1:
         return Uniqueness(False, "with one negative the decoupled loss is linear: sum_c u_c = 0 is all it asks")
-    if loss.convex or isinstance(loss, Logistic):
+    if loss.convex:
         return Uniqueness(True, "the loss is strictly convex in the cosines")
     return Uniqueness(False, "nothing is known of this loss")
