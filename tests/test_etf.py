@@ -62,6 +62,9 @@ def test_claims_no_more_than_holds_where_the_etf_is_not_the_only_optimum():
     hinge = etf.run(C=4, k=3, loss="hinge", starts=2)
     assert hinge.geometry.unique is False
     assert "not the only optimum" in hinge.note
+    endless = etf.run(C=4, k=math.inf, loss="hinge", starts=2)
+    assert endless.nce.found == endless.nce.etf == endless.nce.lower == 1.0
+    assert endless.geometry.unique is False
     linear = etf.run(C=4, k=1, loss="decoupled", starts=2)
     assert linear.geometry.unique is False
     assert linear.nce.found == pytest.approx(linear.nce.etf, rel=1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from jaxtyping import Float
 
 from theory.errors import InputError
 from theory.geometry import gram
-from theory.losses import Loss, SmoothedHinge
+from theory.losses import Logistic, Loss, SmoothedHinge
 from verify.optimize.objective import Objective, gram_value_and_gradient
 from verify.optimize.spheres import Run, minimize, random_starts
 
@@ -62,9 +63,9 @@ def search(
     """
     C = len(rho)
     _check_memory(C, d, starts)
-    surrogate = loss if loss.smooth else SmoothedHinge()
-    if not loss.smooth and k == float("inf"):
-        raise InputError("k", "inf", "the hinge loss is 1 for every embedding in the limit; give a finite k")
+    # in the limit the hinge loss is 1 everywhere, and any embedding will do
+    stand_in = Logistic() if math.isinf(k) else SmoothedHinge()
+    surrogate = loss if loss.smooth else stand_in
     objective = Objective(surrogate, rho, k, beta)
 
     def show(iteration: int, running: int) -> None:
