@@ -193,3 +193,58 @@ def test_random_priors_hold_over_the_first_sixty_four(tmp_path):
         result = conjecture.run(priors.from_masses(masses, normalize=True), range(1, 65), certificate=path)
         assert result.status.value == "proved"
         assert checker.check(read(path)).verdict == "accepted"
+
+
+def leaves(node, path=()):
+    if isinstance(node, dict | list):
+        for key, value in list(node.items() if isinstance(node, dict) else enumerate(node)):
+            yield (*path, key)
+            yield from leaves(value, (*path, key))
+
+
+def claims_no_more(statement, original):
+    """Whether a `conjecture-refuted` follows from another: wider intervals, a smaller rise, all else equal."""
+    points = list(zip(statement["points"], original["points"], strict=True))
+    wider = all(
+        p["k"] == q["k"]
+        and Fraction(p["lower"]) <= Fraction(q["lower"])
+        and Fraction(p["upper"]) >= Fraction(q["upper"])
+        for p, q in points
+    )
+    rest = [{k: v for k, v in s.items() if k not in ("points", "increase")} for s in (statement, original)]
+    return wider and Fraction(statement["increase"]) <= Fraction(original["increase"]) and rest[0] == rest[1]
+
+
+def test_nonsense_is_never_accepted_and_never_crashes(refuted):
+    _, certificate = refuted
+    rng = np.random.default_rng(0)
+    junk = (
+        None,
+        True,
+        "x",
+        [],
+        {},
+        -1,
+        10**40,
+        "1/0",
+        "2/4",
+        "0/1",
+        "-7/1",
+        f"{10**900}/1",
+        f"1/{10**900}",
+        [[["1/1"]]],
+    )
+    stated = [path for path in leaves(certificate) if path[0] == "statement"]
+    hints = [path for path in leaves(certificate) if path[0] == "witness"]
+    for path in [*stated, *(hints[n] for n in rng.choice(len(hints), size=12, replace=False))]:
+        changed = copy.deepcopy(certificate)
+        inner = changed
+        for key in path[:-1]:
+            inner = inner[key]
+        if rng.random() < 0.2:
+            del inner[path[-1]]
+        else:
+            inner[path[-1]] = junk[rng.integers(len(junk))]
+        if checker.check(changed).verdict == "accepted":
+            # the witness is a hint, and another one may do as well; a changed statement must claim less
+            assert claims_no_more(changed["statement"], certificate["statement"]), path

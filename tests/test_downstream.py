@@ -5,6 +5,7 @@ import math
 from fractions import Fraction
 
 import cvxpy as cp
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -228,3 +229,69 @@ def test_derivative_in_k_against_differences(classifier, k):
     slope = slope_in_k(LOGISTIC, WEIGHTS, k, WEIGHTS, classifier=classifier).slope
     assert slope == pytest.approx(difference, rel=1e-6)
     assert slope < 0
+
+
+def enclosed(rho, k, *, classifier, radius=Fraction(1, 10**25)):
+    prior = priors.parse(rho)
+    weights = class_weights(prior, "weighted")
+    U = series(LOGISTIC, prior.as_array()[None], [k], weights[None]).embeddings[0, 0]
+    shared = {"loss": "logistic", "temperature": Fraction(1), "d": prior.C}
+    found = enclose_minimizer(prior, k, U, radius=radius, **shared)
+    return bracket(found, prior.rho, classifier=classifier, **shared)
+
+
+def holds(found, value, width):
+    assert found.upper - found.lower <= Fraction(width)
+    with mpmath.workdps(60):
+        lower, upper = (mpmath.mpf(q.numerator) / q.denominator for q in (found.lower, found.upper))
+        assert lower <= value <= upper
+
+
+@pytest.mark.parametrize("classifier", ["optimal", "mean"])
+def test_brackets_hold_closed_forms_at_high_precision(classifier):
+    with mpmath.workdps(60):
+        uniform = mpmath.log(1 + 2 * mpmath.exp(-mpmath.mpf(3) / 2))
+        two = mpmath.log(1 + mpmath.exp(-2))
+        p, q = mpmath.mpf(19) / 20, mpmath.mpf(1) / 20
+        collapsed = p * mpmath.log(1 + 2 * mpmath.exp(-2)) + q * mpmath.log(2 + mpmath.exp(-2))
+    holds(enclosed("1/3,1/3,1/3", 7, classifier=classifier), uniform, "1e-26")
+    holds(enclosed("0.7,0.3", 7, classifier=classifier), two, "1e-26")
+    if classifier == "mean":
+        holds(enclosed("0.95,0.03,0.02", 7, classifier=classifier), collapsed, "1e-26")
+
+
+def test_brackets_hold_a_newton_iteration_in_sixty_digits():
+    """One negative, three classes in the plane: the minimizer and the classifier as roots in angles, by mpmath."""
+    with mpmath.workdps(60):
+        rho = [mpmath.mpf(5) / 10, mpmath.mpf(3) / 10, mpmath.mpf(2) / 10]
+        pairs = [(0, 1), (0, 2), (1, 2)]
+
+        def slope(x):  # d/dx log(1 + e^(cos x - 1))
+            return -mpmath.sin(x) / (1 + mpmath.exp(1 - mpmath.cos(x)))
+
+        def stationary(a, b):
+            u = [mpmath.mpf(0), a, b]
+            force = [mpmath.mpf(0)] * 3
+            for i, j in pairs:
+                f = rho[i] * rho[j] * slope(u[i] - u[j])
+                force[i] += f
+                force[j] -= f
+            return force[1:]
+
+        a, b = mpmath.findroot(stationary, (2.2, -2.0))
+        u = [mpmath.mpf(0), a, b]
+
+        def softmax(c, w):
+            e = [mpmath.exp(mpmath.cos(u[c] - x)) for x in w]
+            return [x / sum(e) for x in e]
+
+        def best(*w):
+            p = [softmax(c, w) for c in range(3)]
+            return [sum(rho[c] * (p[c][j] - (c == j)) * mpmath.sin(u[c] - w[j]) for c in range(3)) for j in range(3)]
+
+        w = mpmath.findroot(best, tuple(u))
+        optimal = -sum(rho[c] * mpmath.log(softmax(c, list(w))[c]) for c in range(3))
+        mean = -sum(rho[c] * mpmath.log(softmax(c, u)[c]) for c in range(3))
+        assert optimal < mean
+    holds(enclosed("0.5,0.3,0.2", 1, classifier="optimal"), optimal, "1e-23")
+    holds(enclosed("0.5,0.3,0.2", 1, classifier="mean"), mean, "1e-23")
