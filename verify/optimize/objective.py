@@ -97,3 +97,17 @@ def gram_value_and_gradient(
     static_k = k if math.isinf(k) or not loss.convex else None
     value, gradient = _gram_gradient(G, rho, float(k), float(beta), loss=loss, static_k=static_k)
     return float(value), np.asarray(gradient)
+
+
+def gram_values_and_gradients(
+    loss: Loss,
+    G: Float[np.ndarray, "s C C"],
+    rho: Float[np.ndarray, "s C"],
+    k: int | float,
+    beta: int | float = 1.0,
+) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "s C C"]]:
+    """`gram_value_and_gradient` for a batch of Gram matrices and priors, at one `k`."""
+    static_k = k if math.isinf(k) or not loss.convex else None
+    batched = jax.vmap(partial(_gram_gradient, loss=loss, static_k=static_k), in_axes=(0, 0, None, None))
+    value, gradient = batched(G, rho, float(k), float(beta))
+    return np.asarray(value), np.asarray(gradient)

@@ -1,0 +1,109 @@
+"""The batched solver: every cell agrees with the single solvers, and a cell that has not converged says so."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory.collapse_threshold import collapse_margin
+from theory.downstream import lower_bound
+from theory.losses import get_loss
+from theory.priors import from_masses
+from verify import batched, downstream, optimum
+
+LOGISTIC = get_loss("logistic")
+KS = (1, 3, 64, 4096)
+RHO = np.random.default_rng(5).dirichlet(np.ones(3), size=64)
+CELLS = batched.solve(LOGISTIC, RHO, KS)
+
+
+def test_all_cells_converge_with_small_gaps():
+    assert CELLS.converged.all()
+    assert np.max(CELLS.nce_gap) <= 1e-9
+    assert np.max(CELLS.sup_gap) <= 1e-9
+    # neither bound is above its value, beyond rounding
+    assert np.min(CELLS.nce_gap) >= -1e-14
+    assert np.min(CELLS.sup_gap) >= -1e-14
+
+
+def check_against_the_single_solvers(masses, k, cells, i, j):
+    prior = from_masses(masses)
+    single = optimum.run(prior, k)
+    assert cells.nce[i, j] == pytest.approx(single.nce.found, abs=2e-10)
+    # the proven minimum lies within the cell's own gap
+    assert cells.nce[i, j] - cells.nce_gap[i, j] <= single.nce.upper + 1e-14
+    assert cells.nce[i, j] >= single.nce.lower - 1e-14
+    np.testing.assert_allclose(cells.gram[i, j], np.array(single.gram), atol=3e-5)
+    for w, weighting in enumerate(batched.WEIGHTINGS):
+        alone = downstream.run(prior, k, weighting=weighting)
+        assert cells.optimal[i, j, w] == pytest.approx(alone.sup.upper, abs=1e-7)
+        assert cells.mean[i, j, w] == pytest.approx(alone.mean_classifier.upper, abs=1e-7)
+
+
+@pytest.mark.parametrize(("i", "j"), [(3, 0), (17, 2)])
+def test_cells_agree_with_the_single_solvers(i, j):
+    exact = [Fraction(float(m)) for m in RHO[i, :2]]
+    check_against_the_single_solvers([*exact, 1 - sum(exact)], KS[j], CELLS, i, j)
+
+
+@pytest.mark.slow
+def test_a_random_sample_of_cells_agrees_with_the_single_solvers():
+    rng = np.random.default_rng(0)
+    for C in (3, 4):
+        rho = rng.dirichlet(np.ones(C), size=96)
+        cells = batched.solve(LOGISTIC, rho, KS)
+        for i, j in zip(rng.integers(0, 96, size=20), rng.integers(0, len(KS), size=20), strict=True):
+            exact = [Fraction(float(m)) for m in rho[i, :-1]]
+            check_against_the_single_solvers([*exact, 1 - sum(exact)], KS[j], cells, int(i), int(j))
+
+
+def test_collapse_indicator_is_the_theorem():
+    for i, rho in enumerate(RHO):
+        for j, k in enumerate(KS):
+            margin = collapse_margin(float(rho.max()), k)
+            if abs(margin) > 1e-3:
+                assert (CELLS.points[i, j] == 2) == (margin > 0)
+
+
+def test_the_batched_bound_is_the_single_one():
+    U = np.random.default_rng(1).normal(size=(5, 4, 4))
+    U /= np.linalg.norm(U, axis=2, keepdims=True)
+    W = np.random.default_rng(2).normal(size=(5, 4, 4))
+    weights = np.random.default_rng(3).dirichlet(np.ones(4), size=5)
+    bounds, _ = batched._bounds_and_means(LOGISTIC, U, W, weights, 0.7)
+    alone = [lower_bound(LOGISTIC, U[i], U[i] @ W[i].T, np.arange(4), weights[i], beta=0.7) for i in range(5)]
+    np.testing.assert_allclose(bounds, alone, atol=1e-14)
+
+
+def test_a_cell_that_did_not_converge_says_so(monkeypatch):
+    # an optimizer that stops early at the first attempt: the second one mends it
+    monkeypatch.setattr(batched, "_FIRST_STEPS", 1)
+    monkeypatch.setattr(batched, "_TOLERANCE", 1e3)
+    spoiled = batched._column(
+        LOGISTIC,
+        RHO,
+        4,
+        np.stack([RHO, np.full_like(RHO, 1 / 3)]),
+        1.0,
+        batched.random_starts(64, 3, 3, 0),
+        None,
+        1e3,
+    )
+    assert not spoiled.converged.any()
+    assert np.min(spoiled.nce_gap) > 1e-6
+    # without a way to mend it, the cell is marked
+    assert not batched.solve(LOGISTIC, RHO, (4,)).converged.all()
+    monkeypatch.setattr(batched, "_TOLERANCE", 1e-10)
+    assert batched.solve(LOGISTIC, RHO, (4,)).converged.all()
+
+
+@settings(max_examples=5)
+@given(st.permutations(range(3)), st.integers(0, 63))
+def test_losses_do_not_depend_on_the_order_of_the_classes(order, i):
+    rho = RHO.copy()
+    rho[i] = RHO[i, list(order)]
+    again = batched.solve(LOGISTIC, rho, KS[:2])
+    np.testing.assert_allclose(again.nce[i], CELLS.nce[i, :2], atol=1e-9)
+    np.testing.assert_allclose(again.optimal[i], CELLS.optimal[i, :2], atol=1e-7)

@@ -1,0 +1,213 @@
+"""Many small problems at once: minimizer, duality gaps and downstream losses for every pair of a prior and a `k`.
+
+The priors of a batch advance together, one `k` after another: the quadrature's nodes and polynomials depend on `k`
+alone, so a batch at one `k` shares them, and each minimizer starts from the one before it. Almost all priors converge
+in a few steps; the others go on in small slices, so that a few slow ones do not make the whole batch wait.
+
+Every number comes with its duality gap: that of the population loss by `verify.certify.dual`, those of the downstream
+losses by the lower bound of `theory.downstream`. Both in double precision: a cell is `converged`, never proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from theory.downstream import loss_of_scores
+from theory.float64 import jax, jnp
+from theory.geometry import gram, normalized
+from theory.losses import Loss
+from verify.certify.dual import dual_bound
+from verify.optimize.objective import Objective, gram_values_and_gradients
+from verify.optimize.spheres import Evaluate, Stop, minimize, random_starts
+from verify.supervised.classifier import optimal_classifiers
+
+#: A cell has converged if each of its gaps is at most this, relative to max(1, |loss|).
+GAP = 1e-9
+#: Classes whose cosine is above this count as one point.
+COINCIDENT = 1 - 1e-6
+WEIGHTINGS = ("weighted", "balanced")
+_SHAKE = 0.01
+_FIRST_STEPS = 4
+_SLICE = 32
+_TOLERANCE = 1e-10
+
+
+class Cells(NamedTuple):
+    """What is known of every cell; arrays of shape (priors, ks) and, in the last two axes, as said.
+
+    Attributes:
+        nce: the population loss of the minimizer found, an upper bound on the minimum.
+        nce_gap: `nce` minus the dual lower bound.
+        optimal: its downstream loss with the best unit-norm classifier, (priors, ks, 2): weighted, balanced.
+        mean: the same for the mean classifier.
+        sup_gap: the larger of the two gaps of `optimal`.
+        gram: its cosines, (priors, ks, C, C).
+        points: how many of the class embeddings are distinct (`COINCIDENT`); 2 of C >= 3 is a total collapse.
+        converged: whether both gaps are within `GAP`.
+    """
+
+    nce: Float[np.ndarray, "s K"]
+    nce_gap: Float[np.ndarray, "s K"]
+    optimal: Float[np.ndarray, "s K 2"]
+    mean: Float[np.ndarray, "s K 2"]
+    sup_gap: Float[np.ndarray, "s K"]
+    gram: Float[np.ndarray, "s K C C"]
+    points: Int[np.ndarray, "s K"]
+    converged: Bool[np.ndarray, "s K"]
+
+
+class _Column(NamedTuple):
+    """The cells of one `k`, with the embeddings and classifiers that the next `k` starts from."""
+
+    nce: Float[np.ndarray, " s"]
+    nce_gap: Float[np.ndarray, " s"]
+    optimal: Float[np.ndarray, "s 2"]
+    mean: Float[np.ndarray, "s 2"]
+    sup_gap: Float[np.ndarray, " s"]
+    embeddings: Float[np.ndarray, "s C d"]
+    classifiers: Float[np.ndarray, "2 s C d"]
+
+    @property
+    def converged(self) -> Bool[np.ndarray, " s"]:
+        nce = self.nce_gap <= GAP * np.maximum(1.0, np.abs(self.nce))
+        sup = self.sup_gap <= GAP * np.maximum(1.0, np.max(np.abs(self.optimal), axis=1))
+        return nce & sup
+
+
+def solve(
+    loss: Loss,
+    rho: Float[np.ndarray, "s C"],
+    ks: Sequence[int | float],
+    *,
+    beta: int | float = 1.0,
+    seed: int = 0,
+) -> Cells:
+    """Minimize `L_k` in `d = C` dimensions and classify, for every prior and every `k`.
+
+    The loss must be convex and smooth. A cell whose gaps are too wide is tried once more, from a random start of its
+    own and to a tighter tolerance. The result depends on the arguments only.
+    """
+    s, C = rho.shape
+    rng = np.random.default_rng(seed)
+    weights = np.stack([rho, np.full_like(rho, 1.0 / C)])
+    points = np.repeat(random_starts(1, C, C, seed), s, axis=0)
+    heads: Float[np.ndarray, "2 s C d"] | None = None
+    columns = []
+    for k in ks:
+        # where classes coincide the minimizer before is a critical point of every L_k: the shake moves off it
+        start = normalized(points + _SHAKE * rng.normal(size=(C, C)))
+        column = _column(loss, rho, k, weights, beta, start, heads, _TOLERANCE)
+        for part in _slices(np.flatnonzero(~column.converged)):
+            start = random_starts(len(part), C, C, seed + 1)
+            again = _column(loss, rho[part], k, weights[:, part], beta, start, None, _TOLERANCE / 1000)
+            column = _replaced(column, part, again)
+        points, heads = column.embeddings, column.classifiers
+        columns.append(column)
+    stack = {name: np.stack([getattr(c, name) for c in columns], axis=1) for name in ("nce", "nce_gap", "optimal")}
+    stack |= {name: np.stack([getattr(c, name) for c in columns], axis=1) for name in ("mean", "sup_gap", "converged")}
+    grams = gram(np.stack([c.embeddings for c in columns], axis=1))
+    return Cells(**stack, gram=grams, points=_distinct(grams))
+
+
+def _column(
+    loss: Loss,
+    rho: Float[np.ndarray, "s C"],
+    k: int | float,
+    weights: Float[np.ndarray, "2 s C"],
+    beta: int | float,
+    start: Float[np.ndarray, "s C d"],
+    heads: Float[np.ndarray, "2 s C d"] | None,
+    tolerance: float,
+) -> _Column:
+    U = _minimizers(lambda rows: Objective(loss, rho[rows], k, beta), start, rho, tolerance)
+    G = gram(U)
+    values, gradients = gram_values_and_gradients(loss, G, rho, k, beta)
+    lower = [dual_bound(float(v), g, G0).lower for v, g, G0 in zip(values, gradients, G, strict=True)]
+    optimal, mean, gaps, found = [], [], [], []
+    for i, w in enumerate(weights):
+        value, W = optimal_classifiers(loss, U, w, beta, starts=None if heads is None else heads[i])
+        bound, of_means = _bounds_and_means(loss, U, W, w, float(beta))
+        optimal.append(value)
+        found.append(W)
+        gaps.append(value - np.asarray(bound))
+        mean.append(np.asarray(of_means))
+    return _Column(
+        values,
+        values - np.array(lower),
+        np.stack(optimal, axis=1),
+        np.stack(mean, axis=1),
+        np.max(gaps, axis=0),
+        U,
+        np.stack(found),
+    )
+
+
+def _minimizers(
+    evaluate: Callable[[Int[np.ndarray, " r"]], Evaluate],
+    starts: Float[np.ndarray, "s C d"],
+    weights: Float[np.ndarray, "s C"],
+    tolerance: float,
+) -> Float[np.ndarray, "s C d"]:
+    """A few steps for all at once, then the rest in slices."""
+    runs = minimize(evaluate(np.arange(len(starts))), starts, weights, tolerance=tolerance, max_iterations=_FIRST_STEPS)
+    U = np.stack([run.embeddings for run in runs])
+    late = np.array([i for i, run in enumerate(runs) if run.stop is Stop.ITERATIONS], dtype=int)
+    for part in _slices(late):
+        runs = minimize(evaluate(part), U[part], weights[part], tolerance=tolerance, max_iterations=200)
+        U[part] = np.stack([run.embeddings for run in runs])
+    return U
+
+
+def _slices(rows: Int[np.ndarray, " r"]) -> list[Int[np.ndarray, " slice"]]:
+    """The rows in slices of one size, so that one compiled function serves all; the last is filled by repetition."""
+    return [np.resize(rows[i : i + _SLICE], _SLICE) for i in range(0, len(rows), _SLICE)]
+
+
+def _replaced(column: _Column, rows: Int[np.ndarray, " r"], again: _Column) -> _Column:
+    """The column with the rows of the second attempt wherever these have converged."""
+    taken = again.converged
+    changed = {}
+    for name, old in column._asdict().items():
+        new = old.copy()
+        if name == "classifiers":
+            new[:, rows[taken]] = again.classifiers[:, taken]
+        else:
+            new[rows[taken]] = getattr(again, name)[taken]
+        changed[name] = new
+    return _Column(**changed)
+
+
+@partial(jax.jit, static_argnames=("loss",))
+def _bounds_and_means(
+    loss: Loss,
+    U: Float[Array, "s C d"],
+    W: Float[Array, "s C d"],
+    weights: Float[Array, "s C"],
+    beta: Float[Array, ""] | float,
+) -> tuple[Float[Array, " s"], Float[Array, " s"]]:
+    """For a batch, `theory.downstream.lower_bound`, `L(S0) - sum_c (|U^T g_c| + <g_c, s0_c>)` at `S0 = U W^T`, and
+    the losses of the mean classifier."""
+
+    def one(
+        U: Float[Array, "C d"], W: Float[Array, "C d"], weights: Float[Array, " C"]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def loss_at(scores: Float[Array, "C C"]) -> Float[Array, ""]:
+            return loss_of_scores(loss, scores, np.arange(len(U)), weights, beta)
+
+        scores = U @ W.T
+        value, g = jax.value_and_grad(loss_at)(scores)
+        lower = value - jnp.sum(jnp.linalg.norm(U.T @ g, axis=0)) - jnp.sum(g * scores)
+        return lower, loss_at(U @ U.T)
+
+    return jax.vmap(one)(U, W, weights)
+
+
+def _distinct(grams: Float[np.ndarray, "*b C C"]) -> Int[np.ndarray, "*b"]:
+    """The number of classes that coincide with no class before them."""
+    before = np.tril(grams > COINCIDENT, -1).any(axis=-1)
+    return np.sum(~before, axis=-1)
