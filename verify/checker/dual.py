@@ -146,9 +146,7 @@ def _radius(ctx: Context, problem: Problem, shift: Fraction) -> list[list[Interv
     q = exp(ctx, enclose(ctx, -2 * problem.beta))
     if problem.loss == "decoupled":
         return None
-    weight = {"exponential": q, "separable": q / (1 + q) / (1 + q), "logistic": q / (problem.k + q) / (problem.k + q)}[
-        problem.loss
-    ]
+    weight = {"exponential": q, "separable": q / (1 + q) ** 2, "logistic": q / (problem.k + q) ** 2}[problem.loss]
     scale = shift / (problem.beta**2 * problem.k)
     return [
         [ctx.sqrt(enclose(ctx, scale / (r * s)) / weight) if c != j else ctx.mpf(0) for j, s in enumerate(problem.rho)]

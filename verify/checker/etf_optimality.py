@@ -19,7 +19,7 @@ from fractions import Fraction
 
 from verify.checker.dual import read_temperature
 from verify.checker.global_optimum import bits_for, compare_interval
-from verify.checker.intervals import Interval, context, enclose, exp, high, low, power, resolve
+from verify.checker.intervals import Interval, context, enclose, exp, high, low, resolve
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import LOSSES, row_losses
 from verify.checker.verdict import Rejected
@@ -47,7 +47,7 @@ def etf_loss(loss: str, C: int, k: int, b: Fraction, bits: int) -> Interval:
     ctx = context(bits, k)
     others = Fraction(C - 1, C)
     if loss == "hinge":
-        none = power(ctx, enclose(ctx, others), k)
+        none = enclose(ctx, others) ** k
         return 1 - none + none * enclose(ctx, max(Fraction(0), 1 - b))
     values = [ctx.mpf(1), exp(ctx, enclose(ctx, -b))]
     return row_losses(ctx, loss, k, values, [{0: 1 - others, 1: others}])[0][0]

@@ -1,8 +1,7 @@
 """Interval arithmetic from mpmath, its endpoints as exact fractions, and definiteness of interval matrices.
 
-Trusted: mpmath's interval +, -, *, / and sqrt, and that its exp, log and integer powers (made of truncated products at
-a higher precision, and rounded outward only at the end) are wrong by less than half a unit in the last place beyond
-their endpoints; `exp`, `log` and `power` here widen the result by a whole one.
+Trusted: mpmath's interval +, -, *, /, sqrt and integer powers, and that its exp and log are wrong by less than
+half a unit in the last place beyond their endpoints; `exp` and `log` here widen the result by a whole one.
 """
 
 from __future__ import annotations
@@ -44,10 +43,6 @@ def exp(ctx: Context, x: Interval) -> Interval:
 
 def log(ctx: Context, x: Interval) -> Interval:
     return ctx.log(x) * ctx.ulp
-
-
-def power(ctx: Context, x: Interval, n: int) -> Interval:
-    return x**n * ctx.ulp
 
 
 def low(x: Interval) -> Fraction:

@@ -37,7 +37,7 @@ from fractions import Fraction
 from math import ceil, log
 
 from verify.checker import intervals
-from verify.checker.intervals import Context, Interval, enclose, exp, low, power, widen
+from verify.checker.intervals import Context, Interval, enclose, exp, low, widen
 from verify.checker.verdict import Unresolved
 
 LOSSES = ("logistic", "decoupled", "exponential", "separable")
@@ -83,13 +83,13 @@ def _integrals(
         for r, row in enumerate(masses):
             value, slopes = sums[r]
             phi = sum(m * powers[u] for u, m in row.items())
-            rest = power(ctx, phi, k - 1)
-            weight = t * rest
+            power = phi ** (k - 1)
+            weight = t * power
             if logistic:
-                value += (1 - rest * phi) * powers[0]
+                value += (1 - power * phi) * powers[0]
                 weight *= powers[0]
             else:
-                value += powers[0] - rest * phi
+                value += powers[0] - power * phi
             sums[r] = (value, {u: g + weight * powers[u] for u, g in slopes.items()})
 
     step, cos_a, c_low = enclose(ctx, h), enclose(ctx, COS_A), enclose(ctx, c)
