@@ -27,7 +27,7 @@ from verify.supervised.classifier import optimal_classifier
 
 LOGISTIC = get_loss("logistic")
 MASSES = st.lists(st.integers(1, 500), min_size=2, max_size=5)
-FEW_SIZES = st.sampled_from([2, 3, 5]).flatmap(lambda C: st.lists(st.integers(1, 500), min_size=C, max_size=C))
+FEW_SIZES = st.sampled_from([3, 5]).flatmap(lambda C: st.lists(st.integers(1, 500), min_size=C, max_size=C))
 
 
 @jax.jit
@@ -164,9 +164,9 @@ def test_command_agrees_with_the_functions_and_flags_what_is_violated(monkeypatc
     result = command.run(prior, 4, embeddings=U, d=4)
     weights = prior.as_array()
     assert result.at == "embeddings"
-    assert result.exact.nce == pytest.approx(
-        float(population_loss(LOGISTIC, jnp.asarray(gram(U)), jnp.asarray(weights), 4))
-    )
+    risk, mean = map(float, risk_and_mean_loss(jnp.asarray(gram(U)), jnp.asarray(weights), 4.0, 1.0))
+    assert result.exact.nce == pytest.approx(risk, rel=1e-12)
+    assert result.exact.mean_classifier == pytest.approx(mean, rel=1e-12)
     assert result.exact.sup == pytest.approx(
         optimal_classifier(LOGISTIC, U, np.arange(3), weights, d=4).upper, rel=1e-12
     )

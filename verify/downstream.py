@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 #: The width of a float64 bracket up to which it is called `numerical`.
 GAP_TOLERANCE = 1e-9
 MAX_CLASSES = 1000
-#: Entries of the optimal Gram matrix are enclosed to this; a bracket is a few times as wide.
-_RADIUS = Fraction(1, 10**20)
+#: The width that a proven bracket is given where it can be.
+_WIDTH = Fraction(1, 10**17)
 
 
 @dataclass(frozen=True)
@@ -206,20 +206,29 @@ def _prove(
     if d < prior.C - 1:
         return None, "d < C-1: the minimizer found is not known to be global"
     from theory.downstream import exact_class_weights
-    from verify.supervised.bracket import bracket
-    from verify.supervised.minimizer import enclose_minimizer
+    from verify.supervised.bracket import bracket, enclose_loss
     from verify.supervised.sequence import Point
 
-    enclosed = enclose_minimizer(prior, k, U, loss=loss, temperature=temperature, d=d, radius=_RADIUS)
-    if isinstance(enclosed, str):
-        return None, enclosed
-    weights, proof = exact_class_weights(prior, weighting), {}
-    for classifier in ("optimal", "mean"):
-        found = bracket(enclosed, weights, loss=loss, temperature=temperature, classifier=classifier, d=d)
-        if found is None:
-            return None, "the enclosure of the minimizer is too wide for the downstream loss"
-        proof[classifier] = Point(k, float(found.upper), enclosed, found)
-    return proof, ""
+    optimal = enclose_loss(
+        prior,
+        k,
+        U,
+        weighting=weighting,
+        loss=loss,
+        temperature=temperature,
+        classifier="optimal",
+        d=d,
+        width=_WIDTH,
+    )
+    if isinstance(optimal, str):
+        return None, optimal
+    enclosed, found = optimal
+    weights = exact_class_weights(prior, weighting)
+    mean = bracket(enclosed, weights, loss=loss, temperature=temperature, classifier="mean", d=d)
+    if mean is None:
+        return None, "the enclosure of the minimizer is too wide for the mean classifier's loss"
+    points = {"optimal": found, "mean": mean}
+    return {name: Point(k, float(b.upper), enclosed, b) for name, b in points.items()}, ""
 
 
 def _interval(bracket: Bracket) -> Interval:

@@ -23,15 +23,18 @@ import numpy as np
 from flint import arb, ctx
 from jaxtyping import Float
 
-from theory.downstream import loss_slope
+from theory.downstream import exact_class_weights, loss_slope
 from theory.losses import get_loss
+from theory.priors import Prior
 from verify.certify.document import down, ratio, up
 from verify.certify.enclosure import ball, bounds
 from verify.supervised.classifier import optimal_classifier
-from verify.supervised.minimizer import Minimizer, ball_gram
+from verify.supervised.minimizer import Minimizer, ball_gram, enclose_minimizer
 
 Ball = Any
 _ROOM = Fraction(1, 10**28)
+#: A bracket is this much wider than the enclosure of the Gram matrix, or less, in all but degenerate cases.
+_SPREAD = 400
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,38 @@ def bracket(
         if result is None:
             return None
         return _outward(*result, {"classifier": [[ratio(a) for a in row] for row in coefficients]})
+
+
+def enclose_loss(
+    prior: Prior,
+    k: int,
+    embeddings: Float[np.ndarray, "C d"] | None,
+    *,
+    weighting: str,
+    loss: str,
+    temperature: Fraction,
+    classifier: str,
+    d: int,
+    width: Fraction,
+) -> tuple[Minimizer, Bracket] | str:
+    """Enclose the minimizer until its downstream loss is known to `width`; else the best bracket, or why there is none.
+
+    A bracket is usually a few times as wide as the enclosure of the Gram matrix. Where some classes coincide and the
+    best classifier of another does not touch the unit sphere, it goes with the root of it: hence the second attempt.
+    """
+    best: tuple[Minimizer, Bracket] | str = "the enclosure of the minimizer is too wide for the downstream loss"
+    radius, weights = width / _SPREAD, exact_class_weights(prior, weighting)
+    for _ in range(2):
+        minimizer = enclose_minimizer(prior, k, embeddings, loss=loss, temperature=temperature, d=d, radius=radius)
+        if isinstance(minimizer, str):
+            return minimizer if isinstance(best, str) else best
+        found = bracket(minimizer, weights, loss=loss, temperature=temperature, classifier=classifier, d=d)
+        if found is not None:
+            best = minimizer, found
+            if found.upper - found.lower <= width or minimizer.radius == 0:
+                break
+        radius *= radius
+    return best
 
 
 def _optimal(

@@ -12,12 +12,10 @@ import numpy as np
 from theory.downstream import exact_class_weights
 from theory.losses import Loss
 from theory.priors import Prior
-from verify.supervised.bracket import Bracket, bracket
-from verify.supervised.minimizer import Minimizer, enclose_minimizer, exact_structure
+from verify.supervised.bracket import Bracket, enclose_loss
+from verify.supervised.minimizer import Minimizer, exact_structure
 from verify.supervised.series import series
 
-#: A bracket is this much wider than the enclosure of the Gram matrix, or less, in all but degenerate cases.
-_SPREAD = 400
 _ROUNDS = 5
 #: Losses that are sums over the negatives: `L_k = k L_1`, so that the minimizer does not depend on `k`.
 K_FREE = ("exponential", "separable")
@@ -88,17 +86,16 @@ def sequence(
         sup[rest] = found.sup[0]
         for n, i in enumerate(rest):
             say(f"k = {ks[i]}: proving")
-            radius = _needed(sup, i) / _SPREAD
-            points[i] = _prove(task, ks[i], float(found.sup[0, n]), found.embeddings[0, n], radius)
+            points[i] = _prove(task, ks[i], float(found.sup[0, n]), found.embeddings[0, n], _needed(sup, i))
     done = [point for point in points if point is not None]
     embeddings = {ks[i]: found.embeddings[0, n] for n, i in enumerate(rest)}
     for round_ in range(1, _ROUNDS):
         close = {i for i, pair in enumerate(pairwise(done)) if not _apart(task, *pair)}
         for i in sorted(close | {i + 1 for i in close}):
             point = done[i]
-            if point.minimizer is not None and point.minimizer.radius > 0:
+            if point.minimizer is not None and point.bracket is not None and point.minimizer.radius > 0:
                 say(f"k = {point.k}: refining, round {round_}")
-                finer = point.minimizer.radius / 10 ** (6 * round_)
+                finer = (point.bracket.upper - point.bracket.lower) / 10 ** (6 * round_)
                 done[i] = _prove(task, point.k, point.sup, embeddings[point.k], finer)
     return done
 
@@ -120,28 +117,27 @@ def _apart(task: Task, first: Point, second: Point) -> bool:
 
 
 def _needed(sup: np.ndarray, i: int) -> Fraction:
-    """A quarter of the distance to the nearer neighbour, within 1e-16 and 1e-8."""
+    """A quarter of the distance to the nearer neighbour, within 1e-14 and 1e-8."""
     gaps = [abs(sup[i] - sup[j]) for j in (i - 1, i + 1) if 0 <= j < len(sup)]
     finite = [gap for gap in gaps if np.isfinite(gap)]
-    return Fraction(min(max(min(finite, default=1.0) / 4, 1e-16), 1e-8))
+    return Fraction(min(max(min(finite, default=1.0) / 4, 1e-14), 1e-8))
 
 
-def _prove(task: Task, k: int | float, sup: float, embeddings: np.ndarray | None, radius: Fraction) -> Point:
+def _prove(task: Task, k: int | float, sup: float, embeddings: np.ndarray | None, width: Fraction) -> Point:
     if not isinstance(k, int):
         return Point(k, sup, None, None, "nothing is proved at a k that is not an integer")
-    minimizer = enclose_minimizer(
-        task.prior, k, embeddings, loss=task.loss.name, temperature=task.temperature, d=task.d, radius=radius
-    )
-    if isinstance(minimizer, str):
-        return Point(k, sup, None, None, minimizer)
-    found = bracket(
-        minimizer,
-        exact_class_weights(task.prior, task.weighting),
+    proof = enclose_loss(
+        task.prior,
+        k,
+        embeddings,
+        weighting=task.weighting,
         loss=task.loss.name,
         temperature=task.temperature,
         classifier=task.classifier,
         d=task.d,
+        width=width,
     )
-    if found is None:
-        return Point(k, sup, minimizer, None, "the enclosure of the minimizer is too wide for the downstream loss")
+    if isinstance(proof, str):
+        return Point(k, sup, None, None, proof)
+    minimizer, found = proof
     return Point(k, float((found.lower + found.upper) / 2) if np.isnan(sup) else sup, minimizer, found)
