@@ -1,8 +1,8 @@
-"""`python -m experiments.unbalanced search` or `show`."""
+"""`python -m experiments.unbalanced search`, `map` or `show`."""
 
 import sys
 
-COMMANDS = ("search", "show")
+COMMANDS = ("search", "map", "show")
 
 
 def main() -> None:
@@ -14,9 +14,9 @@ def main() -> None:
             print(usage)
             sys.exit(0)
         sys.exit(_refuse(f"got '{name[:40]}'; {usage}" if name else usage))
-    from experiments.unbalanced import command
+    from experiments.unbalanced import command, map_command
 
-    {"search": command.search_main, "show": command.show_main}[name](sys.argv[2:])
+    {"search": command.search_main, "map": map_command.map_main, "show": command.show_main}[name](sys.argv[2:])
 
 
 def _refuse(text: str) -> int:

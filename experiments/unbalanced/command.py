@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from experiments.unbalanced import map_command
 from theory.errors import InputError
 from verify import cli
 
 if TYPE_CHECKING:
     from experiments.unbalanced.evolution import Problem
+    from experiments.unbalanced.map_summary import MapResult
     from experiments.unbalanced.prove import Finding
 
 FINDINGS = Path(__file__).parent / "findings"
@@ -139,15 +141,23 @@ def show_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.unbalanced show`."""
     made = cli.parser(
         "experiments.unbalanced show",
-        "The committed findings: what each search did, and its strongest proven rises.",
-        "  python -m experiments.unbalanced show",
+        "The committed findings: what each search did, and its strongest proven rises; or the store of a map.",
+        "  python -m experiments.unbalanced show\n"
+        "  python -m experiments.unbalanced show --store nce-data/unbalanced/map-1-1-1.sqlite --export map.csv",
     )
+    made.add_argument("--store", type=Path, metavar="FILE", help="show this map, finished or not")
+    made.add_argument("--export", type=cli.writable, metavar="FILE", help="write the rows of the map as CSV")
 
-    def execute(arguments: argparse.Namespace) -> Shown:
-        del arguments
+    def execute(arguments: argparse.Namespace) -> Shown | MapResult:
+        if arguments.store is not None:
+            return map_command.show_store(arguments.store, arguments.export)
+        if arguments.export is not None:
+            raise InputError("export", arguments.export, "it writes a map; give its --store")
         return Shown("unbalanced-findings", json.loads((FINDINGS / "table.json").read_text())["searches"])
 
-    def report(result: Shown) -> str:
+    def report(result: Shown | MapResult) -> str:
+        if not isinstance(result, Shown):
+            return map_command.report(result)
         lines = []
         for search in result.searches:
             lines.append(

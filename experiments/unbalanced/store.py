@@ -1,0 +1,186 @@
+"""A sweep in one SQLite file: every finished batch is durable, and nothing is lost or done twice.
+
+The work is a list of batches, each a pure function of the sweep's definition, so that a batch computed twice gives
+the same rows and the first commit wins. A claim only says that somebody has begun: it steers processes apart and
+promises nothing. A process that was killed leaves a claim behind, and others take the batch over when nothing
+unclaimed is left. All rows of a batch are committed in one transaction (write-ahead log, synchronous = FULL).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from experiments.unbalanced.grid import Cell
+from theory.errors import InputError
+
+SCHEMA = "nce-map"
+VERSION = 1
+COLUMNS = (
+    "nce",
+    "nce_gap",
+    "weighted_optimal",
+    "balanced_optimal",
+    "weighted_mean",
+    "balanced_mean",
+    "sup_gap",
+    "points",
+    "converged",
+)
+_TABLES = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE batch (
+    id INTEGER PRIMARY KEY, round INTEGER NOT NULL, cells TEXT NOT NULL,
+    owner TEXT, claimed REAL, done INTEGER NOT NULL DEFAULT 0, seconds REAL
+);
+CREATE TABLE cell (
+    level INTEGER NOT NULL, centre TEXT NOT NULL, k NOT NULL,
+    {", ".join(f"{name} {'INTEGER' if name in ('points', 'converged') else 'REAL'}" for name in COLUMNS)},
+    batch INTEGER NOT NULL REFERENCES batch (id),
+    PRIMARY KEY (level, centre, k)
+) WITHOUT ROWID;
+"""
+
+
+class Batch(NamedTuple):
+    """Cells of the grid that are solved together."""
+
+    id: int
+    cells: tuple[Cell, ...]
+
+
+class Row(NamedTuple):
+    """One cell of the grid at one `k`; `values` in the order of `COLUMNS`."""
+
+    cell: Cell
+    k: int | float
+    values: tuple[float | None, ...]
+
+
+class Store:
+    """The file of a sweep, opened by one process; any number of processes may open it.
+
+    Raises:
+        InputError: if the file holds something else, or a sweep of another version or definition; or if it does not
+            exist and no definition is given.
+    """
+
+    def __init__(self, path: Path, definition: dict[str, Any] | None = None) -> None:
+        if definition is None and not path.exists():
+            raise InputError("store", path, "there is no such file")
+        if definition is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._db = sqlite3.connect(path, timeout=120.0, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            if definition is not None:
+                self._create(definition)
+            self.definition = self._checked(definition)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise InputError("store", path, f"accepted: the store of a map ({error})") from None
+        except InputError:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._db.close()
+
+    def _create(self, definition: dict[str, Any]) -> None:
+        with self._transaction():
+            if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+                for statement in _TABLES.split(";"):
+                    self._db.execute(statement)
+                entries = {"schema": SCHEMA, "version": str(VERSION), "definition": json.dumps(definition)}
+                self._db.executemany("INSERT INTO meta VALUES (?, ?)", entries.items())
+
+    def _checked(self, definition: dict[str, Any] | None) -> dict[str, Any]:
+        meta = dict(self._db.execute("SELECT key, value FROM meta"))
+        if meta.get("schema") != SCHEMA:
+            raise InputError("store", self.path, "accepted: the store of a map")
+        if meta["version"] != str(VERSION):
+            raise InputError("store", self.path, f"it has version {meta['version']}, this program writes {VERSION}")
+        found: dict[str, Any] = json.loads(meta["definition"])
+        if definition is not None and found != json.loads(json.dumps(definition)):
+            other = [f"{key} = {found.get(key)}" for key in definition if found.get(key) != definition[key]]
+            raise InputError("store", self.path, f"it holds another sweep, with {', '.join(other)}")
+        return found
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def rounds(self) -> int:
+        """How many rounds have been planned."""
+        return int(self._db.execute("SELECT coalesce(max(round) + 1, 0) FROM batch").fetchone()[0])
+
+    def plan(self, number: int, cells: Sequence[Cell], size: int) -> None:
+        """Plan round `number`, in batches of `size` cells, unless another process has."""
+        with self._transaction():
+            if self.rounds() > number:
+                return
+            for i in range(0, len(cells), size):
+                text = json.dumps([[cell.level, *cell.centre] for cell in cells[i : i + size]])
+                self._db.execute("INSERT INTO batch (round, cells) VALUES (?, ?)", (number, text))
+
+    def unfinished(self) -> int:
+        """How many planned batches are not done."""
+        return int(self._db.execute("SELECT count(*) FROM batch WHERE NOT done").fetchone()[0])
+
+    def claim(self, owner: str) -> Batch | None:
+        """A batch to work on: unclaimed if there is one, else the one that somebody else claimed longest ago.
+
+        None if all that is left was claimed by this owner.
+        """
+        with self._transaction():
+            found = self._db.execute(
+                "SELECT id, cells FROM batch WHERE NOT done AND owner IS NOT ?"
+                " ORDER BY owner IS NOT NULL, claimed, id LIMIT 1",
+                (owner,),
+            ).fetchone()
+            if found is None:
+                return None
+            self._db.execute("UPDATE batch SET owner = ?, claimed = ? WHERE id = ?", (owner, time.time(), found[0]))
+        return Batch(found[0], tuple(Cell(level, tuple(centre)) for level, *centre in json.loads(found[1])))
+
+    def finish(self, batch: int, rows: Sequence[Row], seconds: float) -> bool:
+        """Commit the rows of a batch; False if somebody else has before."""
+        with self._transaction():
+            if self._db.execute("SELECT done FROM batch WHERE id = ?", (batch,)).fetchone()[0]:
+                return False
+            marks = ", ".join("?" * (len(COLUMNS) + 4))
+            self._db.executemany(f"INSERT INTO cell VALUES ({marks})", (_as_row(row, batch) for row in rows))
+            self._db.execute("UPDATE batch SET done = 1, seconds = ? WHERE id = ?", (seconds, batch))
+        return True
+
+    def rows(self) -> Iterator[Row]:
+        """All finished rows; those of one cell together, their `k` rising."""
+        query = f"SELECT level, centre, k, {', '.join(COLUMNS)} FROM cell ORDER BY level, centre, k = 'inf', k"
+        for level, centre, k, *values in self._db.execute(query):
+            where = Cell(level, tuple(int(c) for c in centre.split(",")))
+            yield Row(where, float("inf") if k == "inf" else k, tuple(values))
+
+    def seconds(self) -> float:
+        """The seconds that all finished batches took, each on its worker."""
+        return float(self._db.execute("SELECT coalesce(sum(seconds), 0) FROM batch").fetchone()[0])
+
+
+def _as_row(row: Row, batch: int) -> tuple[object, ...]:
+    k = "inf" if row.k == float("inf") else row.k
+    return (row.cell.level, ",".join(map(str, row.cell.centre)), k, *row.values, batch)

@@ -1,0 +1,52 @@
+"""Where the batches of a map are solved: in this process, or on the cores of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class InProcess(Executor):
+    """An executor that computes at once, in the calling process."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[tuple[Executor, int]]:
+    """An executor of `jobs` processes, and how many batches should be in flight."""
+    if jobs == 1:
+        yield InProcess(), 1
+    else:
+        # forking a process in which JAX has started threads may hang
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker) as pool:
+            try:
+                yield pool, jobs + 1
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is for the parent; and when the parent is gone, however it went, so is the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
