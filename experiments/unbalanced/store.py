@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from experiments.unbalanced.grid import Cell
 from theory.errors import InputError
@@ -90,7 +90,7 @@ class Store:
             self._db.close()
             raise
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Store:
         return self
 
     def __exit__(self, *exception: object) -> None:

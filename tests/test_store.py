@@ -1,0 +1,182 @@
+"""The store of a map: a sweep that is killed, shared or repeated ends in the same rows."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.unbalanced import map as maps
+from experiments.unbalanced.grid import Cell
+from experiments.unbalanced.map import Definition, sweep
+from experiments.unbalanced.store import COLUMNS, Row, Store
+from experiments.unbalanced.workers import InProcess
+from theory.errors import InputError
+
+SMALL = Definition((1, 1, 1), 14, 2, (1, 4096), batch=8)
+
+# the same sweep in a process of its own, with a quick stand-in for the solver
+PROGRAM = """
+import sys, time
+sys.path.insert(0, {tests!r})
+import test_store
+from pathlib import Path
+test_store.run_quickly(Path(sys.argv[1]), float(sys.argv[2]))
+"""
+
+
+def quick_batch(definition, batch, delay=0.0):
+    """Rows that depend on the cells only, with a boundary to refine."""
+    time.sleep(delay)
+    rows = []
+    for cell in batch.cells:
+        p = max(cell.centre) / sum(cell.centre)
+        for j, k in enumerate(definition.ks):
+            sup = p + (0.1 if p > 0.7 and j else 0.0)
+            values = dict.fromkeys(COLUMNS, sup) | {"points": 2 + (p < 0.85), "converged": 1}
+            rows.append(Row(cell, k, tuple(float(values[name]) for name in COLUMNS)))
+    return rows, 0.5
+
+
+def run_quickly(path, delay=0.0):
+    maps.solve_batch = lambda definition, batch: quick_batch(definition, batch, delay)
+    with Store(path, SMALL.as_json()) as store:
+        sweep(SMALL, store, InProcess(), 1)
+
+
+def contents(path):
+    with Store(path) as store:
+        assert store.unfinished() == 0
+        return list(store.rows())
+
+
+@pytest.fixture
+def whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(maps, "solve_batch", quick_batch)
+    run_quickly(tmp_path / "whole")
+    monkeypatch.setattr(maps, "solve_batch", quick_batch)
+    rows = contents(tmp_path / "whole")
+    assert {row.cell.level for row in rows} == {0, 1, 2}
+    return rows
+
+
+def start(path, delay=0.01):
+    code = PROGRAM.format(tests=str(Path(__file__).parent))
+    return subprocess.Popen([sys.executable, "-c", code, str(path), str(delay)], cwd=Path(__file__).parents[1])
+
+
+def kill_at_random_moments(path, whole, rng, kills):
+    """Kill the sweep again and again while it works, then let it end."""
+    struck = 0
+    for _ in range(kills):
+        process = start(path)
+        if not path.exists():
+            time.sleep(1.0)
+        time.sleep(rng.uniform(0.4, 1.6))
+        struck += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert start(path, 0.0).wait() == 0
+    assert contents(path) == whole
+    return struck
+
+
+def test_killed_at_random_moments_and_resumed(tmp_path, whole):
+    assert kill_at_random_moments(tmp_path / "killed", whole, np.random.default_rng(0), 3) > 0
+
+
+@pytest.mark.slow
+def test_killed_dozens_of_times(tmp_path, whole):
+    struck = [kill_at_random_moments(tmp_path / f"killed{i}", whole, np.random.default_rng(i), 4) for i in range(1, 11)]
+    assert sum(struck) >= 12
+
+
+def test_two_processes_share_a_store(tmp_path, whole):
+    both = [start(tmp_path / "shared", 0.005) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert contents(tmp_path / "shared") == whole
+
+
+def test_a_batch_is_taken_over_and_only_the_first_result_counts(tmp_path):
+    with Store(tmp_path / "s", SMALL.as_json()) as store:
+        cells = [Cell(0, (40, 1, 1)), Cell(0, (38, 2, 2))]
+        store.plan(0, cells, 1)
+        store.plan(0, cells, 1)
+        assert store.unfinished() == 2
+        dead = store.claim("dead")
+        other = store.claim("living")
+        assert dead.id != other.id
+        taken = store.claim("living")
+        assert taken == dead
+        assert store.claim("living") is None
+        rows, _ = quick_batch(SMALL, dead)
+        assert store.finish(dead.id, rows, 1.0)
+        assert not store.finish(dead.id, rows, 1.0)
+        assert list(store.rows()) == rows
+        assert store.unfinished() == 1
+
+
+def test_a_batch_is_committed_whole_or_not_at_all(tmp_path):
+    with Store(tmp_path / "s", SMALL.as_json()) as store:
+        store.plan(0, [Cell(0, (40, 1, 1)), Cell(0, (38, 2, 2))], 2)
+        batch = store.claim("me")
+        rows, _ = quick_batch(SMALL, batch)
+        with pytest.raises(sqlite3.Error):
+            store.finish(batch.id, [*rows, rows[0]], 1.0)
+        assert list(store.rows()) == []
+        assert store.unfinished() == 1
+
+
+def test_other_sweeps_versions_and_files_are_refused(tmp_path):
+    path = tmp_path / "s"
+    with Store(path, SMALL.as_json()):
+        pass
+    other = Definition((1, 1, 1), 15, 2, (1, 4096), batch=8)
+    with pytest.raises(InputError, match="another sweep, with resolution = 14"):
+        Store(path, other.as_json())
+    with Store(path) as store:
+        assert Definition.from_json(store.definition) == SMALL
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE meta SET value = '7' WHERE key = 'version'")
+    with pytest.raises(InputError, match="version 7"):
+        Store(path, SMALL.as_json())
+    db.close()
+    (tmp_path / "text").write_text("not a database, but long enough to be looked at" * 20)
+    with pytest.raises(InputError, match="the store of a map"):
+        Store(tmp_path / "text")
+    foreign = sqlite3.connect(tmp_path / "foreign")
+    foreign.execute("CREATE TABLE meta (key TEXT, value TEXT)")
+    foreign.close()
+    with pytest.raises(InputError, match="the store of a map"):
+        Store(tmp_path / "foreign", SMALL.as_json())
+    with pytest.raises(InputError, match="no such file"):
+        Store(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_definitions_survive_json():
+    definition = Definition((1, 4), 7, 0, (1, float("inf")), maps.Fraction(1, 3))
+    assert Definition.from_json(json.loads(json.dumps(definition.as_json()))) == definition
+
+
+@pytest.mark.slow
+def test_the_real_sweep_killed_with_its_workers_ends_the_same(tmp_path):
+    def run(path, jobs):
+        command = [sys.executable, "-m", "experiments.unbalanced", "map", "--resolution", "24", "--levels", "2"]
+        command += ["--k", "1,64", "--store", str(path), "--jobs", str(jobs), "--json"]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[1])
+
+    assert run(tmp_path / "whole", 1).wait() == 0
+    for seconds in (10, 14):
+        process = run(tmp_path / "killed", 2)
+        time.sleep(seconds)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert run(tmp_path / "killed", 2).wait() == 0
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
