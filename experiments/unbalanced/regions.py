@@ -1,0 +1,111 @@
+"""Where total collapse is proved, and where it is excluded, over whole boxes of priors of three classes.
+
+With `p` the largest of the three masses and `q = 1 - p`, the minimizer of the logistic loss is total collapse iff
+`f(p) = p a_k - q b_k >= 0` (`theory.collapse_threshold`, with the proof), so that a box of priors is an interval of
+`p`, and its share of the simplex is `F(lo) - F(hi)` with `F(p)` the share of the priors whose largest mass exceeds
+`p`. Where total collapse holds for every `k` of a list, the minimizer and with it the downstream loss is the same
+for all of them.
+
+Bounds on a box (derived). `g_x(m) = 1/(x + m + (k-1-m) eps)` falls with `m`, and `Bin(k-1, s)` increases
+stochastically with `s`, so that `E_s(x) = E g_x(m)`, `m ~ Bin(k-1, s)`, falls with `s`. On `[lo, hi]` therefore
+
+    f >= lo eps/2 (E_hi(1 + eps) + E_{1-lo}(1 + eps)) - (1 - lo) E_{1-hi}(2)
+    f <= hi eps/2 (E_lo(1 + eps) + E_{1-hi}(1 + eps)) - (1 - hi) E_{1-lo}(2),
+
+and the expectations at rational `s` are finite sums, enclosed in ball arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from flint import arb, ctx, fmpq
+
+_BITS = 128
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Shares of the simplex of three classes, exact, proved by the boxes; they sum to 1.
+
+    Attributes:
+        collapsed: total collapse at every `k` of the list: the downstream loss is constant there.
+        separated: total collapse at no `k` of the list.
+        mixed: total collapse at some and not at others, each decided.
+        open: not decided for some `k`.
+    """
+
+    ks: tuple[int, ...]
+    temperature: Fraction
+    boxes: int
+    collapsed: Fraction
+    separated: Fraction
+    mixed: Fraction
+    open: Fraction
+
+
+def prove_regions(ks: Sequence[int], *, temperature: Fraction = Fraction(1), depth: int = 12) -> Regions:
+    """Bisect the interval [1/3, 1] of `p` until every box is decided for every `k`, `depth` times at most."""
+    shares = dict.fromkeys(("collapsed", "separated", "mixed", "open"), Fraction(0))
+    boxes = 0
+    pending = [(Fraction(1, 3), Fraction(1), 0)]
+    while pending:
+        lo, hi, level = pending.pop()
+        verdicts = {decide(lo, hi, k, temperature) for k in ks}
+        if None in verdicts and level < depth:
+            middle = (lo + hi) / 2
+            pending += [(lo, middle, level + 1), (middle, hi, level + 1)]
+            continue
+        boxes += 1
+        kind = "open" if None in verdicts else "mixed" if len(verdicts) > 1 else "separated"
+        if verdicts == {True}:
+            kind = "collapsed"
+        shares[kind] += exceeding(lo) - exceeding(hi)
+    return Regions(tuple(ks), temperature, boxes, **shares)
+
+
+def decide(lo: Fraction, hi: Fraction, k: int, temperature: Fraction = Fraction(1)) -> bool | None:
+    """Whether all priors with `lo <= p <= hi` collapse totally at `k` (True), none does (False), or it is open."""
+    with ctx.workprec(_BITS):
+        eps = (-2 / _ball(temperature)).exp()
+
+        def mean(s: Fraction, x: arb) -> arb:
+            return _mean(s, x, k, eps)
+
+        one, two = 1 + eps, arb(2)
+        half = eps / 2
+        lower = _ball(lo) * half * (mean(hi, one) + mean(1 - lo, one)) - _ball(1 - lo) * mean(1 - hi, two)
+        if lower > 0:
+            return True
+        upper = _ball(hi) * half * (mean(lo, one) + mean(1 - hi, one)) - _ball(1 - hi) * mean(1 - lo, two)
+        return False if upper < 0 else None
+
+
+def exceeding(p: Fraction) -> Fraction:
+    """The share of the simplex of three classes in which the largest mass exceeds `p` (1/3 <= p <= 1).
+
+    Each class exceeds `p` in a triangle of share `(1-p)^2`; two of them overlap in one of `(1-2p)^2` for `p < 1/2`, and
+    all three nowhere.
+    """
+    return 3 * (1 - p) ** 2 - 3 * max(Fraction(0), 1 - 2 * p) ** 2
+
+
+def _mean(s: Fraction, x: arb, k: int, eps: arb) -> arb:
+    """`E 1/(x + m + (k-1-m) eps)`, `m ~ Bin(k-1, s)`."""
+    n = k - 1
+    start, step = x + n * eps, 1 - eps
+    if s in (0, 1):
+        return 1 / (start + int(s) * n * step)
+    weight = _ball(1 - s) ** n
+    odds = _ball(s / (1 - s))
+    total = arb(0)
+    for m in range(n + 1):
+        total += weight / (start + m * step)
+        weight = weight * odds * (n - m) / (m + 1)
+    return total
+
+
+def _ball(value: Fraction) -> arb:
+    return arb(fmpq(value.numerator, value.denominator))
