@@ -3,19 +3,23 @@
 import csv
 import json
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from experiments.unbalanced import __main__ as program
+from experiments.unbalanced import command
 from experiments.unbalanced.grid import leaves
 from experiments.unbalanced.map import VERSIONS, Definition, profiles, sweep
 from experiments.unbalanced.map_summary import summarize
 from experiments.unbalanced.store import COLUMNS, Store
 from experiments.unbalanced.workers import InProcess
+from theory import priors
 from theory.collapse_threshold import collapse_threshold
 from theory.losses import Logistic
-from verify.batched import solve
+from verify import conjecture
+from verify.batched import WEIGHTINGS, solve
 
 DEFINITION = Definition((1, 1, 1), 9, 1, (1, 4096), batch=64)
 
@@ -96,6 +100,13 @@ def test_commands(store, tmp_path, monkeypatch, capsys):
     code, printed = run(monkeypatch, capsys, "show", "--store", store)
     assert code == 0
     assert "complete" in printed.out
+    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--regions", "--json")
+    assert code == 0
+    regions = json.loads(printed.out)["regions"]
+    assert sum(Fraction(regions[name]) for name in ("collapsed", "separated", "mixed", "open")) == 1
+    assert Fraction(regions["open"]) < Fraction(1, 100)
+    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--regions")
+    assert "proved over boxes" in printed.out
     for bad in (("--groups", "1"), ("--groups", "1,1"), ("--resolution", "0"), ("--k", "0"), ("--temperature", "0")):
         code, printed = run(monkeypatch, capsys, "map", *bad, "--store", tmp_path / "none")
         assert code == 2
@@ -104,6 +115,7 @@ def test_commands(store, tmp_path, monkeypatch, capsys):
     code, printed = run(monkeypatch, capsys, "show", "--store", tmp_path / "none")
     assert (code, printed.err.count("\n")) == (2, 1)
     assert run(monkeypatch, capsys, "show", "--export", out)[0] == 2
+    assert run(monkeypatch, capsys, "show", "--regions")[0] == 2
 
 
 def test_two_groups_and_the_limit(tmp_path):
@@ -112,3 +124,28 @@ def test_two_groups_and_the_limit(tmp_path):
         sweep(definition, opened, InProcess(), 1)
         result = summarize(opened)
     assert (result.priors, result.unconverged, result.k) == (8, 0, (2, "inf"))
+
+
+def test_the_committed_map_says_what_the_solver_and_the_conjecture_command_say():
+    data = json.loads((command.FINDINGS / "map-C3.json").read_text())
+    committed = data["map"]
+    assert committed["complete"]
+    assert committed["priors"] >= 20_000
+    assert committed["unconverged"] == 0
+    for version in committed["versions"]:
+        column = (version["weighting"], version["classifier"])
+        for rise in version["largest"]:
+            prior = priors.from_masses(rise["rho"])
+            rho = np.repeat(prior.as_array()[None], 64, axis=0)
+            cells = solve(Logistic(), rho, (rise["k1"], rise["k2"]))
+            losses = (cells.optimal if column[1] == "optimal" else cells.mean)[0, :, WEIGHTINGS.index(column[0])]
+            assert losses[1] - losses[0] == pytest.approx(rise["increase"], abs=1e-8)
+    assert {entry["status"] for entry in data["proven"]} == {"refuted"}
+    for entry in data["proven"]:
+        found = conjecture.run(
+            priors.from_masses(entry["rho"]),
+            (entry["k1"], entry["k2"]),
+            weighting=entry["weighting"],
+            classifier=entry["classifier"],
+        )
+        assert found.witness.increase_lower >= entry["increase_lower"] * (1 - 1e-9)

@@ -146,13 +146,14 @@ def show_main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m experiments.unbalanced show --store nce-data/unbalanced/map-1-1-1.sqlite --export map.csv",
     )
     made.add_argument("--store", type=Path, metavar="FILE", help="show this map, finished or not")
+    made.add_argument("--regions", action="store_true", help="prove where the map collapses totally, over boxes")
     made.add_argument("--export", type=cli.writable, metavar="FILE", help="write the rows of the map as CSV")
 
     def execute(arguments: argparse.Namespace) -> Shown | MapResult:
         if arguments.store is not None:
-            return map_command.show_store(arguments.store, arguments.export)
-        if arguments.export is not None:
-            raise InputError("export", arguments.export, "it writes a map; give its --store")
+            return map_command.show_store(arguments.store, arguments.export, arguments.regions)
+        if arguments.export is not None or arguments.regions:
+            raise InputError("store", "", "--export and --regions are about a map; give its store")
         return Shown("unbalanced-findings", json.loads((FINDINGS / "table.json").read_text())["searches"])
 
     def report(result: Shown | MapResult) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from theory.errors import InputError
 from verify import cli
 from verify.results import check_temperature
 
@@ -79,13 +81,27 @@ def map_main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.main(made, execute, report, argv)
 
 
-def show_store(path: Path, export: Path | None) -> MapResult:
-    """What `show --store FILE` shows."""
+def show_store(path: Path, export: Path | None, regions: bool) -> MapResult:
+    """What `show --store FILE` shows; with `regions` also the shares of the simplex in which collapse is proved.
+
+    Raises:
+        InputError: if regions are asked for where they cannot be proved.
+    """
+    from experiments.unbalanced.map import Definition
     from experiments.unbalanced.map_summary import summarize
     from experiments.unbalanced.store import Store
 
     with Store(path) as store:
-        return summarize(store, export)
+        definition = Definition.from_json(store.definition)
+        ks = [k for k in definition.ks if isinstance(k, int)]
+        if regions and (definition.sizes != (1, 1, 1) or len(ks) < len(definition.ks)):
+            raise InputError("regions", path, "accepted: a map of three free masses (--groups 1,1,1) at finite k")
+        result = summarize(store, export)
+    if regions:
+        from experiments.unbalanced.regions import prove_regions
+
+        result = replace(result, regions=prove_regions(ks, temperature=definition.temperature))
+    return result
 
 
 def report(result: MapResult) -> str:
@@ -105,6 +121,13 @@ def report(result: MapResult) -> str:
         lines += [f"    by {r.increase:.4g} from k = {r.k1} to {r.k2} at {', '.join(r.rho)}" for r in version.largest]
     for c in result.collapse:
         lines.append(f"  k = {c.k}: total collapse in {100 * c.total:.3g} %, any in {100 * c.any:.3g} % of the simplex")
+    if result.regions is not None:
+        r = result.regions
+        lines.append(
+            f"  proved over boxes: total collapse at every k (constant loss) in {100 * float(r.collapsed):.4g} % "
+            f"of the simplex, at some k in {100 * float(r.mixed):.4g} %, at none in {100 * float(r.separated):.4g} %; "
+            f"open: {100 * float(r.open):.2g} %"
+        )
     if result.export:
         lines.append(f"  written to {result.export}")
     return "\n".join(lines)

@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.unbalanced.evolution import NOISE
 from experiments.unbalanced.grid import Cell, leaves
 from experiments.unbalanced.map import VERSIONS, Definition, Profile, next_round, profiles
 from experiments.unbalanced.store import COLUMNS, Store
+
+if TYPE_CHECKING:
+    from experiments.unbalanced.regions import Regions
 
 LARGEST = 3
 
@@ -53,7 +57,7 @@ class Collapse:
 
 @dataclass(frozen=True)
 class MapResult:
-    """A map; its fields are the keys of `--json`. All numbers in double precision: nothing here is proved.
+    """A map; its fields are the keys of `--json`. All numbers are in double precision, `regions` alone is proved.
 
     Attributes:
         levels: how often cells may be halved.
@@ -62,6 +66,7 @@ class MapResult:
         unconverged: cells whose duality gaps are not within 1e-9; their priors count as no rise.
         largest_gap: the largest duality gap among the others.
         seconds: summed over the batches, each on its worker.
+        regions: the shares of the simplex in which total collapse is proved or excluded, if that was asked for.
     """
 
     claim: str
@@ -80,6 +85,7 @@ class MapResult:
     collapse: tuple[Collapse, ...]
     seconds: float
     export: str | None
+    regions: Regions | None = None
     status: int = 0
 
 
