@@ -23,7 +23,7 @@ def expected_maximum(values: Float[Array, "*b n"], weights: Float[Array, " n"], 
 def _row(row: Float[Array, " n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, ""]:
     # one sort carries the weights along and is what every comparison below is made with: if the values were computed
     # again, and rounded otherwise, they would not find themselves
-    ascending, w = jax.lax.sort((row, weights), num_keys=1)
+    ascending, w = jax.lax.sort((jnp.asarray(row), jnp.asarray(weights)), num_keys=1)
     cumulative = jnp.concatenate([jnp.zeros(1), jnp.cumsum(w)])
     cumulative = cumulative / cumulative[-1]
     at_most = cumulative[jnp.searchsorted(ascending, ascending, side="right")]
