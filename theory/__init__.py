@@ -1,7 +1,9 @@
 """The mathematical objects and statements of contrastive-learning theory, as pure functions.
 
 Start with `theory.priors` (class priors), `theory.losses` (the family of losses), `theory.population`
-(the exact population NCE loss) and `theory.geometry` (the simplex ETF and Gram matrices).
+(the exact population NCE loss) and `theory.geometry` (the simplex ETF and Gram matrices). `theory.points` has
+representations on points, `theory.bounds` the prior bounds (one paper a file), `theory.downstream` the downstream loss,
+`theory.collapse_threshold` when minority classes collapse, `theory.symbolic` the derivations.
 
 Importing this package imports nothing heavy.
 
