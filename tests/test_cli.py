@@ -130,17 +130,20 @@ def test_help_and_version_are_fast_and_import_nothing_heavy():
     assert shown.stdout.startswith("nce-verifier ")
 
 
+@pytest.fixture
+def interruptible():
+    """Children of this process hear Ctrl-C, also where a shell that runs its jobs in the background ignored it for us:
+    an ignored signal is inherited, a handled one is reset. (A `preexec_fn` would fork, which JAX forbids.)"""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("seconds", [1.0, 6.0])
 def test_ctrl_c_is_one_line_and_status_130(seconds):
     command = [sys.executable, "-m", "verify.etf", "--C", "60", "--k", "100", "--starts", "60"]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # a shell that runs its jobs in the background leaves them deaf to Ctrl-C
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(seconds)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

@@ -190,20 +190,20 @@ def test_good_losses_pass(name: str) -> None:
 
 
 def test_a_loss_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "own_losses.py").write_text(
+    (tmp_path / "collapse_losses.py").write_text(
         "from theory.float64 import jnp\n"
         "def good(v): return jnp.sum(jnp.exp(-v), axis=-1)\n"
         "def bad(v): return jnp.sum(jnp.exp(v), axis=-1)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    own = collapse.run("own_losses:good", C=2, k=2, points=2, trials=20, starts=0)
+    own = collapse.run("collapse_losses:good", C=2, k=2, points=2, trials=20, starts=0)
     same = collapse.run("exponential", C=2, k=2, points=2, trials=20, starts=0)
     assert own.hypotheses == dict.fromkeys(HYPOTHESES, PASSED)
     assert own.lemma.min_margin == pytest.approx(same.lemma.min_margin, abs=1e-13)
     with pytest.raises(InputError, match="not non-increasing"):
-        collapse.run("own_losses:bad", C=2, k=2, points=2, trials=20)
+        collapse.run("collapse_losses:bad", C=2, k=2, points=2, trials=20)
     with pytest.raises(InputError, match="enumerated"):
-        collapse.run("own_losses:good", C=4, k=40, points=4, trials=1)
+        collapse.run("collapse_losses:good", C=4, k=40, points=4, trials=1)
 
 
 # The gap in the averaging step

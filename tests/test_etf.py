@@ -120,32 +120,32 @@ def increasing(v):
 
 
 @pytest.fixture
-def own_losses(tmp_path, monkeypatch):
-    (tmp_path / "own_losses.py").write_text(OWN_LOSSES)
+def etf_losses(tmp_path, monkeypatch):
+    (tmp_path / "etf_losses.py").write_text(OWN_LOSSES)
     monkeypatch.syspath_prepend(tmp_path)
 
 
-@pytest.mark.usefixtures("own_losses")
+@pytest.mark.usefixtures("etf_losses")
 def test_a_users_loss_is_never_called_convex():
-    result = etf.run(C=3, k=2, loss="own_losses:squared", starts=2)
+    result = etf.run(C=3, k=2, loss="etf_losses:squared", starts=2)
     assert result.status is Status.NUMERICAL
     assert "no violation found" in result.note
     assert result.geometry.max_cosine_error <= 1e-6
-    assert optimum.run("0.5,0.3,0.2", 2, loss="own_losses:squared").status is Status.NUMERICAL
+    assert optimum.run("0.5,0.3,0.2", 2, loss="etf_losses:squared").status is Status.NUMERICAL
 
 
-@pytest.mark.usefixtures("own_losses")
+@pytest.mark.usefixtures("etf_losses")
 def test_a_users_loss_that_must_be_sampled_is_undecided_and_says_how_well_it_is_known():
-    result = etf.run(C=8, k=20, loss="own_losses:squared", starts=1)
+    result = etf.run(C=8, k=20, loss="etf_losses:squared", starts=1)
     assert result.status is Status.UNDECIDED
     assert "99.9% interval" in result.note or "off the simplex" in result.note
 
 
-@pytest.mark.usefixtures("own_losses")
+@pytest.mark.usefixtures("etf_losses")
 @pytest.mark.parametrize(("name", "failing"), [("concave", "convex"), ("increasing", "non-increasing")])
 def test_a_users_loss_that_fails_a_hypothesis_is_refused_by_name(name, failing):
     with pytest.raises(InputError, match=f"not {failing}"):
-        etf.run(C=3, k=2, loss=f"own_losses:{name}", starts=1)
+        etf.run(C=3, k=2, loss=f"etf_losses:{name}", starts=1)
 
 
 @pytest.mark.parametrize(
