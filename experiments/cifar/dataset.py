@@ -1,0 +1,166 @@
+"""Labelled images: CIFAR-10, CIFAR-100 or the generated stand-in, whole or as a subset, balanced or long-tailed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, Int32, UInt8
+
+from experiments.cifar import longtail, standin
+from theory import priors
+from theory.errors import InputError
+from theory.priors import Prior
+
+NAMES = ("cifar10", "cifar100", "standin")
+
+#: Images a class of the stand-in: for training unless `per_class` says otherwise, and for testing.
+STANDIN_TRAIN, STANDIN_TEST = 500, 100
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images in 8 bits and their classes, numbered from 0.
+
+    Attributes:
+        name: one of `NAMES`.
+        provenance: where the images come from and what was done to them, in words.
+        class_names: one a class, in label order.
+    """
+
+    name: str
+    provenance: str
+    class_names: tuple[str, ...]
+    train_images: UInt8[np.ndarray, "n H W 3"]
+    train_labels: Int32[np.ndarray, " n"]
+    test_images: UInt8[np.ndarray, "m H W 3"]
+    test_labels: Int32[np.ndarray, " m"]
+
+    @property
+    def C(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def train_counts(self) -> tuple[int, ...]:
+        """Training images a class, in label order."""
+        return tuple(np.bincount(self.train_labels, minlength=self.C).tolist())
+
+    def prior(self) -> Prior:
+        """The class frequencies of the training set, exactly: `rho_c = n_c / n`."""
+        return priors.from_masses(self.train_counts, normalize=True)
+
+
+def load(
+    name: str,
+    folder: Path | str | None = None,
+    *,
+    classes: int | Sequence[int] | None = None,
+    imbalance: Fraction | int | float | str | None = None,
+    per_class: int | None = None,
+    seed: int = 0,
+    size: int = 32,
+    provenance: str | None = None,
+) -> Dataset:
+    """Read or generate a data set.
+
+    Args:
+        name: one of `NAMES`.
+        folder: of CIFAR: a folder or archive in one of the official layouts (`layouts.read`).
+        classes: how many classes are kept, the first in label order; or which, renumbered in the order given.
+        imbalance: `F` of a long-tailed training set (`longtail.profile`); the test set stays balanced.
+        per_class: at most so many training images a class; of the stand-in exactly so many are made.
+        seed: of the choice of training images within a class, and of the stand-in's images. Of the same seed, the
+            images of a smaller subset of CIFAR are among those of a larger one.
+        size: height and width of the stand-in's images; those of CIFAR are 32.
+        provenance: where the images come from, in place of what the folder says of itself (`layouts.read`).
+
+    Raises:
+        InputError: if the files cannot be used, or a value is outside of what is accepted.
+    """
+    if name not in NAMES:
+        raise InputError("dataset", name, f"accepted: {', '.join(NAMES)}")
+    if per_class is not None and per_class < 1:
+        raise InputError("per-class", per_class, "accepted: an integer >= 1")
+    if name == "standin":
+        if folder is not None or provenance is not None:
+            raise InputError("dataset", name, "the stand-in set is generated: give neither a folder nor a provenance")
+        kept = _labels(classes, len(standin.CLASS_NAMES))
+        found = _generate(kept, STANDIN_TRAIN if per_class is None else per_class, size, seed)
+    else:
+        if folder is None:
+            raise InputError("folder", "nothing", f"{name} needs the folder or archive that holds it")
+        if size != 32:
+            raise InputError("size", size, "the images of CIFAR are 32 pixels wide")
+        from experiments.cifar import layouts
+
+        found = layouts.read(name, Path(folder), provenance)
+        if classes is not None:
+            found = _keep_classes(found, _labels(classes, found.C))
+    return _keep_images(found, imbalance, per_class, seed)
+
+
+def _labels(classes: int | Sequence[int] | None, available: int) -> tuple[int, ...]:
+    """The labels to keep, in the order of their new numbers."""
+    if classes is None:
+        return tuple(range(available))
+    chosen = tuple(range(classes)) if isinstance(classes, int) else tuple(classes)
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen) or not all(0 <= c < available for c in chosen):
+        accepted = f"accepted: a number of classes from 2 to {available}, or distinct labels from 0 to {available - 1}"
+        raise InputError("classes", classes, accepted)
+    return chosen
+
+
+def _generate(labels: tuple[int, ...], n: int, size: int, seed: int) -> Dataset:
+    if not standin.MIN_SIZE <= size <= 256:
+        raise InputError("size", size, f"accepted: an integer from {standin.MIN_SIZE} to 256")
+
+    def split(part: int, each: int) -> tuple[UInt8[np.ndarray, "n H W 3"], Int32[np.ndarray, " n"]]:
+        made = [standin.images(label, each, size=size, stream=(seed, part)) for label in labels]
+        return np.concatenate(made), np.repeat(np.arange(len(labels), dtype=np.int32), each)
+
+    return Dataset(
+        "standin",
+        f"generated: textures on shapes, {size} pixels wide, seed {seed}",
+        tuple(standin.CLASS_NAMES[label] for label in labels),
+        *split(0, n),
+        *split(1, STANDIN_TEST),
+    )
+
+
+def _keep_classes(found: Dataset, labels: tuple[int, ...]) -> Dataset:
+    new = np.full(found.C, -1, dtype=np.int32)
+    new[list(labels)] = np.arange(len(labels), dtype=np.int32)
+    train, test = new[found.train_labels], new[found.test_labels]
+    return replace(
+        found,
+        class_names=tuple(found.class_names[label] for label in labels),
+        train_images=found.train_images[train >= 0],
+        train_labels=train[train >= 0],
+        test_images=found.test_images[test >= 0],
+        test_labels=test[test >= 0],
+    )
+
+
+def _keep_images(
+    found: Dataset, imbalance: Fraction | int | float | str | None, per_class: int | None, seed: int
+) -> Dataset:
+    counts = found.train_counts
+    if min(counts) == 0:
+        raise InputError("folder", found.name, f"no training image of class '{found.class_names[counts.index(0)]}'")
+    kept = tuple(count if per_class is None else min(count, per_class) for count in counts)
+    if imbalance is not None:
+        exact = priors.number(repr(imbalance) if isinstance(imbalance, float) else str(imbalance), "imbalance")
+        kept = longtail.profile(min(kept), found.C, exact)
+    if kept == counts:
+        return found
+    chosen = np.sort(np.concatenate([_choose(found.train_labels, c, n, seed) for c, n in enumerate(kept)]))
+    return replace(found, train_images=found.train_images[chosen], train_labels=found.train_labels[chosen])
+
+
+def _choose(labels: Int32[np.ndarray, " n"], c: int, n: int, seed: int) -> Int[np.ndarray, " kept"]:
+    """The places of `n` images of class `c`; those for a smaller `n` are among those for a larger."""
+    return np.random.default_rng([seed, c]).permutation(np.flatnonzero(labels == c))[:n]
