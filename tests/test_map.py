@@ -1,6 +1,5 @@
 """The map command: rows of the batched solver, summarized and exported; bad input refused."""
 
-import csv
 import json
 import math
 from fractions import Fraction
@@ -9,26 +8,29 @@ import numpy as np
 import pytest
 
 from experiments.unbalanced import __main__ as program
-from experiments.unbalanced import command
+from experiments.unbalanced import command, picture
+from experiments.unbalanced.families import groups, parse
 from experiments.unbalanced.grid import leaves
 from experiments.unbalanced.map import VERSIONS, Definition, profiles, sweep
+from experiments.unbalanced.map_proofs import prove_strongest
 from experiments.unbalanced.map_summary import summarize
-from experiments.unbalanced.store import COLUMNS, Store
-from experiments.unbalanced.workers import InProcess
+from experiments.unbalanced.store import Store
+from experiments.unbalanced.workers import HERE
 from theory import priors
 from theory.collapse_threshold import collapse_threshold
 from theory.losses import Logistic
-from verify import conjecture
+from verify import checker, downstream
 from verify.batched import WEIGHTINGS, solve
+from verify.checker.verdict import Verdict
 
-DEFINITION = Definition((1, 1, 1), 9, 1, (1, 4096), batch=64)
+DEFINITION = Definition(groups((1, 1, 1)), 9, 1, (1, 4096), batch=64)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("map") / "store"
     with Store(path, DEFINITION.as_json()) as opened:
-        sweep(DEFINITION, opened, InProcess(), 1)
+        sweep(DEFINITION, opened, HERE)
     return path
 
 
@@ -43,7 +45,7 @@ def test_profiles_are_those_of_the_solver(store):
     with Store(store) as opened:
         found = dict(profiles(DEFINITION, opened))
     assert set(DEFINITION.grid.base()) < set(found)
-    rho = np.array([DEFINITION.grid.prior(cell).as_array() for cell in found])
+    rho = np.array([DEFINITION.prior(cell).as_array() for cell in found])
     again = solve(Logistic(), rho, DEFINITION.ks)
     for i, profile in enumerate(found.values()):
         assert profile.converged
@@ -81,17 +83,23 @@ def test_an_unfinished_map_is_shown_as_such(tmp_path):
         assert result.priors == 0
 
 
+BAD = [
+    "--groups 1",
+    "--groups 1,1",
+    "--resolution 0",
+    "--k 0",
+    "--temperature 0",
+    "--slice 0.5,*",
+    "--slice 0.5,*,* --groups 1,2",
+    "--family longtail",
+    "--family longtail --C 10 --largest 1",
+    "--C 10",
+    "--largest 10",
+    "--jobs 2 --scheduler tcp://127.0.0.1:1",
+]
+
+
 def test_commands(store, tmp_path, monkeypatch, capsys):
-    out = tmp_path / "map.csv"
-    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--export", out, "--json")
-    assert code == 0
-    shown = json.loads(printed.out)
-    with out.open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == shown["cells"]
-    assert set(COLUMNS) < set(rows[0])
-    assert sum(float(row["weight"]) for row in rows if row["k"] == "1") == pytest.approx(1)
-    assert all(math.isfinite(float(row[name])) for row in rows for name in COLUMNS)
     # the map is complete: running it again only summarizes
     same = ("--resolution", 9, "--levels", 1, "--k", "1,4096", "--jobs", 1, "--store")
     code, printed = run(monkeypatch, capsys, "map", *same, store)
@@ -107,23 +115,69 @@ def test_commands(store, tmp_path, monkeypatch, capsys):
     assert Fraction(regions["open"]) < Fraction(1, 100)
     code, printed = run(monkeypatch, capsys, "show", "--store", store, "--regions")
     assert "proved over boxes" in printed.out
-    for bad in (("--groups", "1"), ("--groups", "1,1"), ("--resolution", "0"), ("--k", "0"), ("--temperature", "0")):
-        code, printed = run(monkeypatch, capsys, "map", *bad, "--store", tmp_path / "none")
+    for bad in BAD:
+        code, printed = run(monkeypatch, capsys, "map", *bad.split(), "--store", tmp_path / "none")
         assert code == 2
         assert printed.err.count("\n") == 1
     assert not (tmp_path / "none").exists()
     code, printed = run(monkeypatch, capsys, "show", "--store", tmp_path / "none")
     assert (code, printed.err.count("\n")) == (2, 1)
-    assert run(monkeypatch, capsys, "show", "--export", out)[0] == 2
+    assert run(monkeypatch, capsys, "show", "--export", tmp_path / "map.csv")[0] == 2
     assert run(monkeypatch, capsys, "show", "--regions")[0] == 2
+    assert run(monkeypatch, capsys, "show", "--prove", 1)[0] == 2
 
 
 def test_two_groups_and_the_limit(tmp_path):
-    definition = Definition((1, 4), 8, 0, (2, math.inf), batch=8)
+    definition = Definition(groups((1, 4)), 8, 0, (2, math.inf), batch=8)
     with Store(tmp_path / "s", definition.as_json()) as opened:
-        sweep(definition, opened, InProcess(), 1)
+        sweep(definition, opened, HERE)
         result = summarize(opened)
     assert (result.priors, result.unconverged, result.k) == (8, 0, (2, "inf"))
+
+
+@pytest.mark.parametrize("family", ["1/2,*,*,*", "longtail:1000,C=4"])
+def test_slices_and_profiles_of_four_classes_agree_with_the_single_solver(family, tmp_path):
+    definition = Definition(parse(family), 3, 0, (4,), batch=8)
+    with Store(tmp_path / "s", definition.as_json()) as opened:
+        sweep(definition, opened, HERE)
+        result = summarize(opened)
+        found = dict(profiles(definition, opened))
+    assert result.complete
+    assert result.unconverged == 0
+    assert result.family == family
+    cell, profile = next(iter(found.items()))
+    single = downstream.run(definition.prior(cell), 4)
+    assert profile.values["weighted_optimal"][0] == pytest.approx(single.sup.upper, abs=1e-7)
+    assert profile.values["weighted_mean"][0] == pytest.approx(single.mean_classifier.upper, abs=1e-7)
+
+
+def test_the_strongest_cells_are_proven(store, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "certificates"
+    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--prove", 1, "--certificates", folder, "--json")
+    assert code == 0
+    shown = json.loads(printed.out)
+    strongest = {(v["weighting"], v["classifier"]): v["largest"][0] for v in shown["versions"] if v["largest"]}
+    assert ("weighted", "mean") in strongest
+    findings = shown["proven"]["findings"]
+    assert {(f["weighting"], f["classifier"]) for f in findings} == set(strongest)
+    assert shown["proven"]["unproven"] == []
+    for f in findings:
+        rise = strongest[f["weighting"], f["classifier"]]
+        assert (f["rho"], f["k1"], f["k2"]) == (rise["rho"], rise["k1"], rise["k2"])
+        assert f["increase_lower"] == pytest.approx(rise["increase"], abs=1e-8)
+        certificate = json.loads((folder / f["certificate"]).read_text())
+        assert certificate["statement"]["rho"] == f["rho"]
+        assert checker.check(certificate).verdict == "accepted"
+
+
+def test_what_the_checker_refuses_is_not_called_proven(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("verify.certify.publish.check", lambda _: Verdict("rejected", "for this test", {}))
+    with Store(store) as opened:
+        found = dict(profiles(DEFINITION, opened))
+    made = prove_strongest(DEFINITION, found, 1, tmp_path / "none")
+    assert made.findings == ()
+    assert len(made.unproven) >= 1
+    assert list((tmp_path / "none").iterdir()) == []
 
 
 def test_the_committed_map_says_what_the_solver_and_the_conjecture_command_say():
@@ -140,12 +194,21 @@ def test_the_committed_map_says_what_the_solver_and_the_conjecture_command_say()
             cells = solve(Logistic(), rho, (rise["k1"], rise["k2"]))
             losses = (cells.optimal if column[1] == "optimal" else cells.mean)[0, :, WEIGHTINGS.index(column[0])]
             assert losses[1] - losses[0] == pytest.approx(rise["increase"], abs=1e-8)
-    assert {entry["status"] for entry in data["proven"]} == {"refuted"}
-    for entry in data["proven"]:
-        found = conjecture.run(
-            priors.from_masses(entry["rho"]),
-            (entry["k1"], entry["k2"]),
-            weighting=entry["weighting"],
-            classifier=entry["classifier"],
-        )
-        assert found.witness.increase_lower >= entry["increase_lower"] * (1 - 1e-9)
+    for finding in committed["proven"]["findings"]:
+        certificate = json.loads((command.FINDINGS / finding["certificate"]).read_text())
+        assert checker.check(certificate).verdict == "accepted"
+        assert certificate["statement"]["rho"] == finding["rho"]
+        assert [p["k"] for p in certificate["statement"]["points"]] == [finding["k1"], finding["k2"]]
+        assert Fraction(certificate["statement"]["increase"]) >= Fraction(finding["increase_lower"])
+
+
+def test_the_committed_picture_is_of_the_committed_map():
+    committed = json.loads((command.FINDINGS / "map-C3.json").read_text())["map"]
+    made = picture.read(command.FINDINGS / "map-C3.npz")
+    assert (str(made.family), made.ks.tolist()) == (committed["family"], committed["k"])
+    assert made.weight.sum() == pytest.approx(1)
+    for i, version in enumerate(committed["versions"]):
+        assert made.versions[i] == f"{version['weighting']}_{version['classifier']}"
+        assert made.weight[made.rise[:, i] > 1e-8].sum() == pytest.approx(version["share"], abs=1e-9)
+    for j, entry in enumerate(committed["collapse"]):
+        assert made.weight[made.points[:, j] == 2].sum() == pytest.approx(entry["total"], abs=1e-9)

@@ -1,6 +1,7 @@
 """Boxes of priors in which total collapse is proved or excluded."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -24,6 +25,15 @@ def test_shares_match_the_thresholds():
         assert share <= truth
         assert share >= truth - REGIONS.open
     assert REGIONS.open < 0.01
+
+
+def test_intervals_cover_everything_once():
+    assert REGIONS.intervals[0].lo == Fraction(1, 3)
+    assert REGIONS.intervals[-1].hi == 1
+    assert all(a.hi == b.lo and a.kind != b.kind for a, b in pairwise(REGIONS.intervals))
+    for kind in ("collapsed", "separated", "mixed", "open"):
+        shares = (exceeding(i.lo) - exceeding(i.hi) for i in REGIONS.intervals if i.kind == kind)
+        assert sum(shares, Fraction(0)) == getattr(REGIONS, kind)
 
 
 @settings(max_examples=40)

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from experiments.unbalanced import map as maps
+from experiments.unbalanced.families import groups
 from experiments.unbalanced.grid import Cell
 from experiments.unbalanced.map import Definition, sweep
 from experiments.unbalanced.store import COLUMNS, Row, Store
-from experiments.unbalanced.workers import InProcess
+from experiments.unbalanced.workers import HERE
 from theory.errors import InputError
 
-SMALL = Definition((1, 1, 1), 14, 2, (1, 4096), batch=8)
+SMALL = Definition(groups((1, 1, 1)), 14, 2, (1, 4096), batch=8)
 
 # the same sweep in a process of its own, with a quick stand-in for the solver
 PROGRAM = """
@@ -47,7 +48,7 @@ def quick_batch(definition, batch, delay=0.0):
 def run_quickly(path, delay=0.0):
     maps.solve_batch = lambda definition, batch: quick_batch(definition, batch, delay)
     with Store(path, SMALL.as_json()) as store:
-        sweep(SMALL, store, InProcess(), 1)
+        sweep(SMALL, store, HERE)
 
 
 def contents(path):
@@ -137,7 +138,7 @@ def test_other_sweeps_versions_and_files_are_refused(tmp_path):
     path = tmp_path / "s"
     with Store(path, SMALL.as_json()):
         pass
-    other = Definition((1, 1, 1), 15, 2, (1, 4096), batch=8)
+    other = Definition(groups((1, 1, 1)), 15, 2, (1, 4096), batch=8)
     with pytest.raises(InputError, match="another sweep, with resolution = 14"):
         Store(path, other.as_json())
     with Store(path) as store:
@@ -161,7 +162,7 @@ def test_other_sweeps_versions_and_files_are_refused(tmp_path):
 
 
 def test_definitions_survive_json():
-    definition = Definition((1, 4), 7, 0, (1, float("inf")), maps.Fraction(1, 3))
+    definition = Definition(groups((1, 4)), 7, 0, (1, float("inf")), maps.Fraction(1, 3))
     assert Definition.from_json(json.loads(json.dumps(definition.as_json()))) == definition
 
 

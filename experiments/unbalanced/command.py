@@ -143,17 +143,21 @@ def show_main(argv: Sequence[str] | None = None) -> NoReturn:
         "experiments.unbalanced show",
         "The committed findings: what each search did, and its strongest proven rises; or the store of a map.",
         "  python -m experiments.unbalanced show\n"
-        "  python -m experiments.unbalanced show --store nce-data/unbalanced/map-1-1-1.sqlite --export map.csv",
+        "  python -m experiments.unbalanced show --store nce-data/unbalanced/map-1-1-1.sqlite --export map.csv\n"
+        "  python -m experiments.unbalanced show --store nce-data/unbalanced/map-1-1-1.sqlite --regions --prove 3",
     )
     made.add_argument("--store", type=Path, metavar="FILE", help="show this map, finished or not")
     made.add_argument("--regions", action="store_true", help="prove where the map collapses totally, over boxes")
-    made.add_argument("--export", type=cli.writable, metavar="FILE", help="write the rows of the map as CSV")
+    made.add_argument(
+        "--export", type=cli.writable, metavar="FILE", help="write its rows as .csv or .parquet, or a .npz for figures"
+    )
+    map_command.add_prove(made)
 
     def execute(arguments: argparse.Namespace) -> Shown | MapResult:
         if arguments.store is not None:
-            return map_command.show_store(arguments.store, arguments.export, arguments.regions)
-        if arguments.export is not None or arguments.regions:
-            raise InputError("store", "", "--export and --regions are about a map; give its store")
+            return map_command.show_store(arguments)
+        if arguments.export is not None or arguments.regions or arguments.prove:
+            raise InputError("store", "", "--export, --regions and --prove are about a map; give its store")
         return Shown("unbalanced-findings", json.loads((FINDINGS / "table.json").read_text())["searches"])
 
     def report(result: Shown | MapResult) -> str:

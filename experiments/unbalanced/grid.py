@@ -1,11 +1,12 @@
-"""The simplex of priors as cells that can be refined: segments for two groups of classes, triangles for three.
+"""The simplex of shares as cells that can be refined: segments for two shares, triangles for three.
 
-The shares of `g` groups (2 or 3) fill a simplex, which a grid of resolution `N` at level `l` cuts into
-`(N 2^l)^(g-1)` equal cells. A cell is named by its centroid, whose coordinates are integers over `g N 2^l`, all with
-the same residue mod `g`: 1 where a triangle points like the whole simplex, 2 where it is turned over (segments: 1).
-Halving every edge cuts a cell into `2^(g-1)` equal ones, the middle one with the same centroid.
+The shares `s_1, ..., s_g > 0` with sum 1 (`g` = 2 or 3; `experiments.unbalanced.families` makes priors of them) fill a
+simplex, which a grid of resolution `N` at level `l` cuts into `(N 2^l)^(g-1)` equal cells. A cell is named by its
+centroid, whose coordinates are integers over `g N 2^l`, all with the same residue mod `g`: 1 where a triangle points
+like the whole simplex, 2 where it is turned over (segments: 1). Halving every edge cuts a cell into `2^(g-1)` equal
+ones, the middle one with the same centroid.
 
-Groups of equal size may be exchanged: a cell stands for all that arise so, and its weight counts them.
+Shares of the same kind may be exchanged: a cell stands for all that arise so, and its weight counts them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from theory.errors import InputError
-from theory.priors import Prior
 
 
 class Cell(NamedTuple):
@@ -30,24 +30,24 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """The grid of resolution `N` over the shares of groups of `sizes` equal classes.
+    """The grid of resolution `N` over shares of these `kinds`: 2 or 3 labels, equal where shares may be exchanged.
 
     Raises:
-        InputError: unless there are two or three groups, three classes or more, and `N >= 1`.
+        InputError: unless there are two or three shares, and `N >= 1`.
     """
 
-    sizes: tuple[int, ...]
+    kinds: tuple[int, ...]
     resolution: int
 
     def __post_init__(self) -> None:
-        if len(self.sizes) not in (2, 3) or min(self.sizes) < 1 or sum(self.sizes) < 3:
-            raise InputError("groups", self.sizes, "accepted: two or three groups, three classes or more")
+        if len(self.kinds) not in (2, 3):
+            raise InputError("groups", self.kinds, "accepted: two or three")
         if self.resolution < 1:
             raise InputError("resolution", self.resolution, "accepted: an integer >= 1")
 
     @property
     def groups(self) -> int:
-        return len(self.sizes)
+        return len(self.kinds)
 
     def base(self) -> list[Cell]:
         """The cells of level 0, each class of exchangeable ones once."""
@@ -62,10 +62,10 @@ class Grid:
         return sorted(found)
 
     def canonical(self, cell: Cell) -> Cell:
-        """The representative among cells that differ by an exchange of groups of equal size: shares fall."""
+        """The representative among cells that differ by an exchange of shares of one kind: these fall."""
         centre = list(cell.centre)
-        for size in set(self.sizes):
-            places = [i for i, s in enumerate(self.sizes) if s == size]
+        for kind in set(self.kinds):
+            places = [i for i, s in enumerate(self.kinds) if s == kind]
             for i, value in zip(places, sorted((centre[i] for i in places), reverse=True), strict=True):
                 centre[i] = value
         return Cell(cell.level, tuple(centre))
@@ -73,8 +73,8 @@ class Grid:
     def weight(self, cell: Cell) -> Fraction:
         """The share of the whole simplex that the cell stands for."""
         orbit = 1
-        for size in set(self.sizes):
-            values = [v for v, s in zip(cell.centre, self.sizes, strict=True) if s == size]
+        for kind in set(self.kinds):
+            values = [v for v, s in zip(cell.centre, self.kinds, strict=True) if s == kind]
             orbit *= math.factorial(len(values))
             for value in set(values):
                 orbit //= math.factorial(values.count(value))
@@ -121,11 +121,10 @@ class Grid:
             for offset in self._offsets(cell)
         ]
 
-    def prior(self, cell: Cell) -> Prior:
-        """The prior at the centroid: group `i` of `sizes[i]` equal classes has share `i`."""
+    def shares(self, cell: Cell) -> tuple[Fraction, ...]:
+        """The shares at the centroid."""
         unit = self.groups * (self.resolution << cell.level)
-        masses = tuple(Fraction(c, unit * size) for c, size in zip(cell.centre, self.sizes, strict=True))
-        return Prior(masses, self.sizes)
+        return tuple(Fraction(c, unit) for c in cell.centre)
 
     def _offsets(self, cell: Cell) -> Iterator[tuple[int, ...]]:
         """From the centroid to the corners: permutations of (g-1, -1, ..., -1), with the sign of the orientation."""

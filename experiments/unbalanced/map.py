@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import groupby
@@ -20,10 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments.unbalanced.evolution import NOISE, largest_rise
+from experiments.unbalanced.families import Family, parse
 from experiments.unbalanced.grid import Cell, Grid, boundary_children
 from experiments.unbalanced.store import COLUMNS, Batch, Row, Store
+from experiments.unbalanced.workers import Workers
 from theory.errors import InputError
 from theory.losses import Logistic
+from theory.priors import Prior
 
 #: The versions of the conjecture, named by the columns of the store.
 VERSIONS = ("weighted_optimal", "balanced_optimal", "weighted_mean", "balanced_mean")
@@ -36,10 +39,10 @@ class Definition:
     """What a map is of: everything that its rows depend on.
 
     Raises:
-        InputError: if `levels` is negative, or `Grid` refuses the sizes or the resolution.
+        InputError: if `levels` is negative, or `Grid` refuses the resolution.
     """
 
-    sizes: tuple[int, ...]
+    family: Family
     resolution: int
     levels: int
     ks: tuple[int | float, ...]
@@ -49,22 +52,26 @@ class Definition:
     def __post_init__(self) -> None:
         if not 0 <= self.levels <= 20:
             raise InputError("levels", self.levels, "accepted: an integer from 0 to 20")
-        Grid(self.sizes, self.resolution)
+        Grid(self.family.kinds, self.resolution)
 
     @property
     def grid(self) -> Grid:
-        return Grid(self.sizes, self.resolution)
+        return Grid(self.family.kinds, self.resolution)
+
+    def prior(self, cell: Cell) -> Prior:
+        """The prior at the centroid of a cell."""
+        return self.family.prior(self.grid.shares(cell))
 
     def as_json(self) -> dict[str, Any]:
-        """JSON types; `inf` as a string, the temperature exactly."""
+        """JSON types; `inf` as a string, the temperature exactly, the family as a user writes it."""
         ks = ["inf" if math.isinf(k) else k for k in self.ks]
-        return asdict(self) | {"sizes": list(self.sizes), "ks": ks, "temperature": str(self.temperature)}
+        return asdict(self) | {"family": str(self.family), "ks": ks, "temperature": str(self.temperature)}
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Definition:
         """The inverse of `as_json`."""
         ks = tuple(math.inf if k == "inf" else k for k in found["ks"])
-        exact = {"sizes": tuple(found["sizes"]), "ks": ks, "temperature": Fraction(found["temperature"])}
+        exact = {"family": parse(found["family"]), "ks": ks, "temperature": Fraction(found["temperature"])}
         return cls(**(found | exact))
 
 
@@ -96,7 +103,7 @@ def solve_batch(definition: Definition, batch: Batch) -> tuple[list[Row], float]
     from verify.batched import solve
 
     begun = time.perf_counter()
-    rho = np.array([definition.grid.prior(cell).as_array() for cell in batch.cells])
+    rho = np.array([definition.prior(cell).as_array() for cell in batch.cells])
     # always the same shape, so that one compiled function serves all batches
     padded = np.resize(rho, (definition.batch, rho.shape[1]))
     cells = solve(Logistic(), padded, definition.ks, beta=float(1 / definition.temperature))
@@ -141,18 +148,14 @@ def next_round(definition: Definition, store: Store) -> list[Cell]:
 
 
 def sweep(
-    definition: Definition,
-    store: Store,
-    pool: Executor,
-    capacity: int,
-    progress: Callable[[str], None] = lambda text: None,
+    definition: Definition, store: Store, workers: Workers, progress: Callable[[str], None] = lambda text: None
 ) -> None:
-    """Work until the map is complete; `capacity` batches are kept in flight."""
+    """Work until the map is complete."""
     owner = f"{os.getpid()}-{time.time_ns()}"
     while True:
         # the round is counted before the last is known to be done: whoever plans it first, it is planned once
         number = store.rounds()
-        _drain(definition, store, pool, capacity, owner, progress)
+        _drain(definition, store, workers, owner, progress)
         cells = next_round(definition, store)
         if cells:
             store.plan(number, cells, definition.batch)
@@ -160,25 +163,19 @@ def sweep(
             return
 
 
-def _drain(
-    definition: Definition,
-    store: Store,
-    pool: Executor,
-    capacity: int,
-    owner: str,
-    progress: Callable[[str], None],
-) -> None:
+def _drain(definition: Definition, store: Store, workers: Workers, owner: str, progress: Callable[[str], None]) -> None:
     """Work until no planned batch is left."""
     flying: dict[Future[tuple[list[Row], float]], Batch] = {}
-    while store.unfinished():
+    while left := store.unfinished():
+        progress(f"round {store.rounds()}: {left} batches left")
+        capacity = workers.capacity()
         while len(flying) < capacity:
             batch = store.claim(owner)
             # another process may have taken over a batch that is in flight here, and this one takes it back
             if batch is None or any(batch.id == other.id for other in flying.values()):
                 break
-            flying[pool.submit(solve_batch, definition, batch)] = batch
+            flying[workers.pool.submit(solve_batch, definition, batch)] = batch
         for future in wait(flying, return_when=FIRST_COMPLETED).done:
             store.finish(flying.pop(future).id, *future.result())
-        progress(f"round {store.rounds()}: {store.unfinished()} batches left")
     for future in flying:
         future.cancel()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from experiments.unbalanced.evolution import NOISE
 from experiments.unbalanced.grid import Cell, leaves
 from experiments.unbalanced.map import VERSIONS, Definition, Profile, next_round, profiles
-from experiments.unbalanced.store import COLUMNS, Store
+from experiments.unbalanced.store import Store
 
 if TYPE_CHECKING:
+    from experiments.unbalanced.map_proofs import Proven
     from experiments.unbalanced.regions import Regions
 
 LARGEST = 3
@@ -36,7 +37,8 @@ class Version:
     """One version of the conjecture.
 
     Attributes:
-        share: the share of the simplex in cells at whose centroid the loss rises by more than 1e-8.
+        share: the share of the family's simplex (the whole simplex of priors, a slice, a range of log-factors or of
+            exponents) in cells at whose centroid the loss rises by more than 1e-8.
         largest: the largest rises.
     """
 
@@ -48,7 +50,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Collapse:
-    """The shares of the simplex in which the classes have 2 distinct points (of C >= 3), and fewer than C."""
+    """The shares of the family's simplex in which the classes have 2 distinct points (of C >= 3), and fewer than C."""
 
     k: int | float | str
     total: float
@@ -57,21 +59,23 @@ class Collapse:
 
 @dataclass(frozen=True)
 class MapResult:
-    """A map; its fields are the keys of `--json`. All numbers are in double precision, `regions` alone is proved.
+    """A map; its fields are the keys of `--json`. All is in double precision, but `regions` and `proven` are proved.
 
     Attributes:
+        family: the priors, as `experiments.unbalanced.families.parse` reads them.
         levels: how often cells may be halved.
         complete: whether nothing is left to solve.
         priors: how many were solved; `cells` counts them with every `k`.
         unconverged: cells whose duality gaps are not within 1e-9; their priors count as no rise.
-        largest_gap: the largest duality gap among the others.
+        largest_gap: the largest duality gap among the others, relative to max(1, |loss|).
         seconds: summed over the batches, each on its worker.
         regions: the shares of the simplex in which total collapse is proved or excluded, if that was asked for.
+        proven: the strongest rises with certificates, if these were asked for.
     """
 
     claim: str
     store: str
-    groups: tuple[int, ...]
+    family: str
     resolution: int
     levels: int
     k: tuple[int | float | str, ...]
@@ -86,21 +90,23 @@ class MapResult:
     seconds: float
     export: str | None
     regions: Regions | None = None
+    proven: Proven | None = None
     status: int = 0
 
 
 def summarize(store: Store, export: Path | None = None) -> MapResult:
-    """Summarize a store, and write its rows as CSV if `export` is given."""
+    """Summarize a store, and write it as `experiments.unbalanced.export` does if `export` is given."""
     definition = Definition.from_json(store.definition)
     found = dict(profiles(definition, store))
     tiles = leaves(definition.grid, found)
-    gaps = [max(p.values["nce_gap"].max(), p.values["sup_gap"].max()) for p in found.values() if p.converged]
     if export is not None:
-        _write(definition, found, export)
+        from experiments.unbalanced.export import export as write
+
+        write(definition, found, export)
     return MapResult(
         claim="unbalanced-map",
         store=str(store.path),
-        groups=definition.sizes,
+        family=str(definition.family),
         resolution=definition.resolution,
         levels=definition.levels,
         k=tuple(definition.as_json()["ks"]),
@@ -109,7 +115,7 @@ def summarize(store: Store, export: Path | None = None) -> MapResult:
         priors=len(found),
         cells=len(found) * len(definition.ks),
         unconverged=sum(int((p.values["converged"] == 0).sum()) for p in found.values()),
-        largest_gap=float(max(gaps, default=0.0)),
+        largest_gap=max((_relative_gap(p) for p in found.values() if p.converged), default=0.0),
         versions=tuple(_version(definition, found, tiles, i) for i in range(len(VERSIONS))),
         collapse=tuple(_collapse(definition, found, tiles, j) for j in range(len(definition.ks))),
         seconds=store.seconds(),
@@ -117,9 +123,7 @@ def summarize(store: Store, export: Path | None = None) -> MapResult:
     )
 
 
-def largest_rises(
-    definition: Definition, found: dict[Cell, Profile], version: int, count: int
-) -> list[tuple[Cell, Profile]]:
+def largest_rises(found: Mapping[Cell, Profile], version: int, count: int) -> list[tuple[Cell, Profile]]:
     """The converged priors where this version of the conjecture fails most, worst first."""
     failing = [(c, p) for c, p in found.items() if p.converged and p.rises[version] > NOISE]
     return sorted(failing, key=lambda item: -item[1].rises[version])[:count]
@@ -129,8 +133,8 @@ def _version(definition: Definition, found: dict[Cell, Profile], tiles: list[Cel
     weighting, classifier = VERSIONS[i].split("_")
     ks = definition.as_json()["ks"]
     largest = tuple(
-        Increase(tuple(definition.grid.prior(cell).as_strings()), ks[p.pairs[i][0]], ks[p.pairs[i][1]], p.rises[i])
-        for cell, p in largest_rises(definition, found, i, LARGEST)
+        Increase(tuple(definition.prior(cell).as_strings()), ks[p.pairs[i][0]], ks[p.pairs[i][1]], p.rises[i])
+        for cell, p in largest_rises(found, i, LARGEST)
     )
     failing = (cell for cell in tiles if found[cell].converged and found[cell].rises[i] > NOISE)
     return Version(weighting, classifier, _share(definition, failing), largest)
@@ -138,7 +142,7 @@ def _version(definition: Definition, found: dict[Cell, Profile], tiles: list[Cel
 
 def _collapse(definition: Definition, found: dict[Cell, Profile], tiles: list[Cell], j: int) -> Collapse:
     points = {cell: int(found[cell].values["points"][j]) for cell in tiles if found[cell].values["converged"][j]}
-    C = sum(definition.sizes)
+    C = definition.family.C
     return Collapse(
         definition.as_json()["ks"][j],
         _share(definition, (cell for cell, n in points.items() if n == 2)),
@@ -150,19 +154,8 @@ def _share(definition: Definition, cells: Iterator[Cell]) -> float:
     return float(sum((definition.grid.weight(cell) for cell in cells), Fraction(0)))
 
 
-def _write(definition: Definition, found: dict[Cell, Profile], path: Path) -> None:
-    """One line a prior and `k`: level, weight of the cell (0 if it was refined), group shares, the store's columns."""
-    grid, tiles = definition.grid, set(leaves(definition.grid, found))
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        shares = [f"share_{i + 1}" for i in range(len(definition.sizes))]
-        writer.writerow(["level", "weight", *shares, "k", *COLUMNS])
-        for cell, profile in found.items():
-            unit = sum(cell.centre)
-            weight = float(grid.weight(cell)) if cell in tiles else 0
-            head = [cell.level, weight, *(str(Fraction(c, unit)) for c in cell.centre)]
-            for j, k in enumerate(definition.as_json()["ks"]):
-                values = (profile.values[name][j].item() for name in COLUMNS)
-                writer.writerow([*head, k, *(int(v) if v == int(v) else repr(v) for v in values)])
-    os.replace(temporary, path)
+def _relative_gap(profile: Profile) -> float:
+    """The largest gap at one prior, as `verify.batched` measures it."""
+    values = profile.values
+    sup = np.maximum(1.0, np.maximum(values["weighted_optimal"], values["balanced_optimal"]))
+    return float(max(np.max(values["nce_gap"] / np.maximum(1.0, values["nce"])), np.max(values["sup_gap"] / sup)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -45,7 +46,7 @@ def rational_prior(problem: Problem, shares: tuple[float, ...]) -> Prior:
 
 def prove(problem: Problem, hit: Hit, certificate: Path | None = None) -> Finding | None:
     """The finding that a hit leads to, its certificate accepted by the checker; None if nothing is proved there."""
-    result = conjecture.run(
+    return prove_rise(
         rational_prior(problem, hit.shares),
         sorted({*_KS, hit.k1, hit.k2}),
         weighting=problem.weighting,
@@ -54,14 +55,39 @@ def prove(problem: Problem, hit: Hit, certificate: Path | None = None) -> Findin
         temperature=Fraction(1 / problem.beta).limit_denominator(10**6),
         certificate=certificate,
     )
+
+
+def prove_rise(
+    prior: Prior,
+    ks: Sequence[int | float],
+    *,
+    weighting: str,
+    classifier: str,
+    loss: str = "logistic",
+    temperature: Fraction = Fraction(1),
+    certificate: Path | None = None,
+) -> Finding | None:
+    """The largest rise that is proved at this prior between two of these `k`; None if none is.
+
+    With `certificate` the checker has accepted what is written there.
+    """
+    result = conjecture.run(
+        prior,
+        ks,
+        weighting=weighting,
+        classifier=classifier,
+        loss=loss,
+        temperature=temperature,
+        certificate=certificate,
+    )
     if result.witness is None or result.status.value != "refuted":
         return None
     sup = {entry.k: entry.sup for entry in result.series}
     return Finding(
         rho=result.problem.rho,
-        weighting=problem.weighting,
-        classifier=problem.classifier,
-        loss=problem.loss.name,
+        weighting=weighting,
+        classifier=classifier,
+        loss=loss,
         temperature=result.problem.temperature,
         k1=result.witness.k1,
         k2=result.witness.k2,

@@ -27,6 +27,15 @@ _BITS = 128
 
 
 @dataclass(frozen=True)
+class Interval:
+    """All priors of three classes with a largest mass between `lo` and `hi`; `kind` is a share of `Regions`."""
+
+    lo: Fraction
+    hi: Fraction
+    kind: str
+
+
+@dataclass(frozen=True)
 class Regions:
     """Shares of the simplex of three classes, exact, proved by the boxes; they sum to 1.
 
@@ -35,6 +44,7 @@ class Regions:
         separated: total collapse at no `k` of the list.
         mixed: total collapse at some and not at others, each decided.
         open: not decided for some `k`.
+        intervals: the boxes, neighbours of one kind joined, by rising largest mass.
     """
 
     ks: tuple[int, ...]
@@ -44,12 +54,13 @@ class Regions:
     separated: Fraction
     mixed: Fraction
     open: Fraction
+    intervals: tuple[Interval, ...]
 
 
 def prove_regions(ks: Sequence[int], *, temperature: Fraction = Fraction(1), depth: int = 12) -> Regions:
     """Bisect the interval [1/3, 1] of `p` until every box is decided for every `k`, `depth` times at most."""
     shares = dict.fromkeys(("collapsed", "separated", "mixed", "open"), Fraction(0))
-    boxes = 0
+    boxes: list[Interval] = []
     pending = [(Fraction(1, 3), Fraction(1), 0)]
     while pending:
         lo, hi, level = pending.pop()
@@ -58,12 +69,16 @@ def prove_regions(ks: Sequence[int], *, temperature: Fraction = Fraction(1), dep
             middle = (lo + hi) / 2
             pending += [(lo, middle, level + 1), (middle, hi, level + 1)]
             continue
-        boxes += 1
         kind = "open" if None in verdicts else "mixed" if len(verdicts) > 1 else "separated"
         if verdicts == {True}:
             kind = "collapsed"
         shares[kind] += exceeding(lo) - exceeding(hi)
-    return Regions(tuple(ks), temperature, boxes, **shares)
+        boxes.append(Interval(lo, hi, kind))
+    joined: list[Interval] = []
+    for box in sorted(boxes, key=lambda box: box.lo):
+        before = joined.pop() if joined and joined[-1].kind == box.kind else box
+        joined.append(Interval(before.lo, box.hi, box.kind))
+    return Regions(tuple(ks), temperature, len(boxes), **shares, intervals=tuple(joined))
 
 
 def decide(lo: Fraction, hi: Fraction, k: int, temperature: Fraction = Fraction(1)) -> bool | None:

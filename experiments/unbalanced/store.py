@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 
 from experiments.unbalanced.grid import Cell
 from theory.errors import InputError
+from verify.results import versions
 
 SCHEMA = "nce-map"
-VERSION = 1
+VERSION = 2
+_PROGRAM = versions()["nce-verifier"]
 COLUMNS = (
     "nce",
     "nce_gap",
@@ -65,9 +67,11 @@ class Row(NamedTuple):
 class Store:
     """The file of a sweep, opened by one process; any number of processes may open it.
 
+    Without a definition it is only read.
+
     Raises:
-        InputError: if the file holds something else, or a sweep of another version or definition; or if it does not
-            exist and no definition is given.
+        InputError: if the file holds something else, or a sweep of another definition, or one by another version of
+            this program, whose rows must not mix; or if it does not exist and no definition is given.
     """
 
     def __init__(self, path: Path, definition: dict[str, Any] | None = None) -> None:
@@ -101,7 +105,8 @@ class Store:
             if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 for statement in _TABLES.split(";"):
                     self._db.execute(statement)
-                entries = {"schema": SCHEMA, "version": str(VERSION), "definition": json.dumps(definition)}
+                entries = {"schema": SCHEMA, "version": str(VERSION), "program": _PROGRAM}
+                entries["definition"] = json.dumps(definition)
                 self._db.executemany("INSERT INTO meta VALUES (?, ?)", entries.items())
 
     def _checked(self, definition: dict[str, Any] | None) -> dict[str, Any]:
@@ -110,6 +115,8 @@ class Store:
             raise InputError("store", self.path, "accepted: the store of a map")
         if meta["version"] != str(VERSION):
             raise InputError("store", self.path, f"it has version {meta['version']}, this program writes {VERSION}")
+        if definition is not None and meta["program"] != _PROGRAM:
+            raise InputError("store", self.path, f"nce-verifier {meta['program']} made it, and this is {_PROGRAM}")
         found: dict[str, Any] = json.loads(meta["definition"])
         if definition is not None and found != json.loads(json.dumps(definition)):
             other = [f"{key} = {found.get(key)}" for key in definition if found.get(key) != definition[key]]

@@ -1,4 +1,4 @@
-"""Where the batches of a map are solved: in this process, or on the cores of this machine."""
+"""Where the batches of a map are solved: in this process, or on the cores of this machine (`cluster`: on others)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
+
+
+class Workers(NamedTuple):
+    """An executor, and how many batches should be in flight at the moment."""
+
+    pool: Executor
+    capacity: Callable[[], int]
 
 
 class InProcess(Executor):
@@ -23,17 +30,21 @@ class InProcess(Executor):
         return future
 
 
+#: This process alone.
+HERE = Workers(InProcess(), lambda: 1)
+
+
 @contextmanager
-def workers(jobs: int) -> Iterator[tuple[Executor, int]]:
-    """An executor of `jobs` processes, and how many batches should be in flight."""
+def local(jobs: int) -> Iterator[Workers]:
+    """`jobs` processes on this machine; none but this one for `jobs = 1`."""
     if jobs == 1:
-        yield InProcess(), 1
+        yield HERE
     else:
         # forking a process in which JAX has started threads may hang
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker) as pool:
             try:
-                yield pool, jobs + 1
+                yield Workers(pool, lambda: jobs + 1)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
