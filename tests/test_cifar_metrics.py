@@ -1,0 +1,312 @@
+"""The metrics of trained networks: exact where the answer is known, and against plain loops elsewhere."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.cifar import evaluation
+from experiments.cifar.evaluation import evaluate_features
+from experiments.cifar.metrics import cosines, neighbours, neural_collapse, probe
+from experiments.cifar.metrics.class_means import class_means, cosine_matrix
+from experiments.cifar.metrics.distances import distance
+from experiments.cifar.metrics.neural_collapse import equality
+from theory import priors
+from theory.errors import InputError
+from theory.geometry import simplex_etf
+from verify import optimum
+from verify.results import as_json
+
+
+def clouds(C, each, d, seed, noise=1.0):
+    """Features around random centres, unequal classes in mixed order."""
+    rng = np.random.default_rng(seed)
+    counts = [each + c % 3 for c in range(C)]
+    labels = rng.permutation(np.repeat(np.arange(C), counts))
+    features = rng.normal(size=(C, d))[labels] + noise * rng.normal(size=(len(labels), d))
+    return features, labels
+
+
+# --- neural collapse
+
+
+def collapse_by_loops(features, labels, weights, bias, train_means):
+    """NC1 to NC4 as the paper writes them, one image at a time."""
+    C, d = weights.shape
+    members = [[h for h, y in zip(features, labels, strict=True) if y == c] for c in range(C)]
+    means = [sum(m) / len(m) for m in members]
+    middle = sum(means) / C
+    between, within = np.zeros((d, d)), np.zeros((d, d))
+    for c in range(C):
+        between += np.outer(means[c] - middle, means[c] - middle) / C
+        for h in members[c]:
+            within += np.outer(h - means[c], h - means[c]) / (C * len(members[c]))
+    nc1 = np.trace(within @ np.linalg.pinv(between, rcond=1e-12, hermitian=True)) / C
+
+    def nc2(vectors):
+        norms = [math.sqrt(v @ v) for v in vectors]
+        cosine = [vectors[i] @ vectors[j] / (norms[i] * norms[j]) for i in range(C) for j in range(C) if i != j]
+        far = sum(abs(x + 1 / (C - 1)) for x in cosine) / len(cosine)
+        return np.std(norms) / np.mean(norms), np.std(cosine), far
+
+    M = np.array([m - middle for m in means]).T
+    nc3 = np.linalg.norm(weights.T / np.linalg.norm(weights) - M / np.linalg.norm(M), "fro") ** 2
+    differ = 0
+    for h in features:
+        decided = int(np.argmax([w @ h + b for w, b in zip(weights, bias, strict=True)]))
+        differ += decided != int(np.argmin([np.linalg.norm(h - m) for m in train_means]))
+    return nc1, nc2(list(M.T)), nc2(list(weights)), nc3, differ / len(features)
+
+
+@pytest.mark.parametrize(("C", "d"), [(2, 3), (4, 3), (5, 8)])
+def test_neural_collapse_against_plain_loops(C, d):
+    features, labels = clouds(C, 6, d, seed=C)
+    rng = np.random.default_rng(0)
+    weights, bias, means = rng.normal(size=(C, d)), rng.normal(size=C), rng.normal(size=(C, d))
+    found = neural_collapse.neural_collapse(features, labels, weights, bias, means)
+    nc1, nc2_means, nc2_classifier, nc3, nc4 = collapse_by_loops(features, labels, weights, bias, means)
+    assert found.nc1 == pytest.approx(nc1, rel=1e-9)
+    for got, expected in ((found.nc2_means, nc2_means), (found.nc2_classifier, nc2_classifier)):
+        assert (got.norms, got.angles, got.maximal_angle) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert found.nc3 == pytest.approx(nc3, rel=1e-9) and found.nc4 == nc4
+
+
+def test_neural_collapse_by_hand():
+    # means (2, 0) and (-2, 0): Sigma_B = diag(4, 0), Sigma_W = diag(1/2, 1/2)
+    features = np.array([[1.0, 0], [3, 0], [-2, 1], [-2, -1]])
+    labels, means = np.array([0, 0, 1, 1]), np.array([[2.0, 0], [-2, 0]])
+    found = neural_collapse.neural_collapse(features, labels, np.eye(2), np.array([0.0, -4.0]), means)
+    assert found.nc1 == pytest.approx(1 / 16)
+    assert found.nc2_means == neural_collapse.Equality(0.0, 0.0, 0.0)
+    assert found.nc2_classifier == neural_collapse.Equality(0.0, 0.0, 1.0)
+    assert found.nc3 == pytest.approx(1.0)
+    # the bias makes class 0 of the second class's images, whose centre is the second
+    assert found.nc4 == 0.5
+
+
+@given(st.integers(0, 10**6), st.floats(0.01, 100))
+def test_neural_collapse_does_not_see_rotation_or_scale(seed, scale):
+    features, labels = clouds(3, 5, 4, seed)
+    rotation = np.linalg.qr(np.random.default_rng(seed).normal(size=(4, 4)))[0]
+    weights, means = features[:3], class_means(features, labels, 3)
+    before = neural_collapse.neural_collapse(features, labels, weights, np.zeros(3), means)
+    after = neural_collapse.neural_collapse(
+        scale * features @ rotation, labels, scale * weights @ rotation, np.zeros(3), scale * means @ rotation
+    )
+    np.testing.assert_allclose(after.nc1, before.nc1, rtol=1e-6)
+    np.testing.assert_allclose(after.nc3, before.nc3, rtol=1e-6, atol=1e-12)
+    assert after.nc2_means.angles == pytest.approx(before.nc2_means.angles, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("C", [2, 4, 10])
+def test_all_of_it_vanishes_at_the_simplex_etf(C):
+    labels = np.tile(np.arange(C), 5)
+    features = simplex_etf(C, C + 2, seed=C)[labels].astype(np.float32)
+    found = evaluate_features(features, labels, features, labels, prior=priors.uniform(C), k=4, temperature=1)
+    assert found.probe.converged and found.optimum.source == "simplex ETF"
+    for part in (found.train, found.test):
+        nc = part.neural_collapse
+        assert nc.nc1 < 1e-10 and nc.nc3 < 1e-8 and nc.nc4 == 0.0
+        for equal in (nc.nc2_means, nc.nc2_classifier):
+            assert max(equal.norms, equal.angles, equal.maximal_angle) < 1e-4
+        assert part.to_etf.max < 1e-6 and part.to_optimum.max < 2e-6
+        for accuracy in (part.linear_probe, part.knn, part.mean_classifier):
+            assert accuracy == evaluation.Accuracy(1.0, 1.0)
+        assert part.cosines.within.mean == pytest.approx(1.0, abs=1e-6)
+        assert part.cosines.between.mean == pytest.approx(-1 / (C - 1), abs=1e-6)
+        np.testing.assert_allclose(part.mean_norms, 1.0, atol=1e-6)
+
+
+def test_zero_vectors_do_not_divide():
+    found = equality(np.zeros((3, 2)))
+    assert (found.norms, found.angles, found.maximal_angle) == (0.0, 0.0, 0.5)
+
+
+# --- nearest neighbours
+
+
+def votes_by_loops(train, labels, queries, C, k, own=None):
+    found = np.zeros((len(queries), C))
+    for i, q in enumerate(queries):
+        cosine = [q @ x / (np.linalg.norm(q) * np.linalg.norm(x)) for x in train]
+        order = sorted((j for j in range(len(train)) if own is None or j != own[i]), key=lambda j: (-cosine[j], j))
+        for j in order[:k]:
+            found[i, labels[j]] += math.exp((cosine[j] - 1) / 0.1)
+    return found
+
+
+def test_votes_against_plain_loops(monkeypatch):
+    monkeypatch.setattr(neighbours, "NEIGHBOURS", 7)
+    monkeypatch.setattr(neighbours, "_BLOCK", 16)
+    train, labels = clouds(3, 12, 4, seed=1)
+    queries, _ = clouds(3, 6, 4, seed=2)
+    found = neighbours.votes(train, labels, queries, 3)
+    np.testing.assert_allclose(found, votes_by_loops(train, labels, queries, 3, 7), rtol=1e-4)
+    own = np.arange(0, len(train), 2)
+    found = neighbours.votes(train, labels, train[own], 3, own=own)
+    np.testing.assert_allclose(found, votes_by_loops(train, labels, train[own], 3, 7, own), rtol=1e-4)
+    # of a few images all vote, but never the one asked for
+    found = neighbours.votes(train[:5], labels[:5], train[:5], 3, own=np.arange(5))
+    np.testing.assert_allclose(found, votes_by_loops(train[:5], labels[:5], train[:5], 3, 4, np.arange(5)), rtol=1e-4)
+
+
+def test_of_equally_near_neighbours_the_first_vote(monkeypatch):
+    monkeypatch.setattr(neighbours, "NEIGHBOURS", 3)
+    train = np.tile([[1.0, 0.0]], (8, 1))
+    labels = np.array([1, 0, 0, 1, 1, 1, 1, 1])
+    found = neighbours.votes(train, labels, np.array([[2.0, 0.0]]), 2)
+    np.testing.assert_allclose(found, [[2.0, 1.0]], rtol=1e-6)
+
+
+# --- cosines
+
+
+def test_histograms_against_plain_loops(monkeypatch):
+    monkeypatch.setattr(cosines, "_BLOCK", 7)
+    features, labels = clouds(3, 8, 5, seed=3)
+    found = cosines.cosines(features, labels, seed=0)
+    pairs = {True: [], False: []}
+    for i in range(len(labels)):
+        for j in range(i):
+            x, y = features[i], features[j]
+            pairs[bool(labels[i] == labels[j])].append(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
+    for side, values in ((found.within, pairs[True]), (found.between, pairs[False])):
+        edges = np.linspace(-1, 1, cosines.BINS + 1)
+        assert side.counts == tuple(np.histogram(values, edges)[0].tolist())
+        assert (side.mean, side.std) == pytest.approx((np.mean(values), np.std(values)))
+    assert found.images == len(labels)
+
+
+def test_of_many_images_some_are_drawn(monkeypatch):
+    monkeypatch.setattr(cosines, "MAX_IMAGES", 20)
+    features, labels = clouds(3, 10, 5, seed=4)
+    first, again, other = (cosines.cosines(features, labels, seed=s) for s in (0, 0, 1))
+    assert first == again != other and first.images == 20
+    assert sum(first.within.counts) + sum(first.between.counts) == 20 * 19 // 2
+
+
+def test_cosines_at_the_ends_fall_into_the_last_bins():
+    found = cosines.cosines(np.array([[1.0, 0], [1, 0], [-1, 0]]), np.array([0, 0, 1]), seed=0)
+    assert found.within.counts[-1] == 1 and found.between.counts[0] == 2
+    alone = cosines.cosines(np.array([[1.0, 0], [-1, 0]]), np.array([0, 1]), seed=0)
+    assert math.isnan(alone.within.mean) and as_json(alone)["within"]["mean"] is None
+
+
+# --- linear probe
+
+
+def newton_probe(features, labels, C, l2):
+    """The same problem by Newton's method with the whole Hessian, in the plain coordinates."""
+    n, d = features.shape
+    X = np.hstack([features, np.ones((n, 1))])
+    theta = np.zeros((C, d + 1))
+    for _ in range(60):
+        scores = X @ theta.T
+        P = np.exp(scores - scores.max(1, keepdims=True))
+        P /= P.sum(1, keepdims=True)
+        gradient = (P - np.eye(C)[labels]).T @ X / n + l2 * theta
+        hessian = l2 * np.eye(C * (d + 1))
+        for i in range(n):
+            hessian += np.kron(np.diag(P[i]) - np.outer(P[i], P[i]), np.outer(X[i], X[i])) / n
+        step = np.linalg.solve(hessian, gradient.ravel()).reshape(C, d + 1)
+        theta -= step / max(1.0, np.linalg.norm(step))
+        if np.linalg.norm(step) < 1e-12:
+            break
+    own = (X @ theta.T)[np.arange(n), labels]
+    value = np.mean(np.log(np.exp(X @ theta.T).sum(1)) - own) + l2 / 2 * np.sum(theta**2)
+    return theta, value
+
+
+@pytest.mark.parametrize(("noise", "l2"), [(2.0, 1e-3), (0.5, 1e-2)])
+def test_probe_against_newton(noise, l2):
+    features, labels = clouds(3, 10, 4, seed=5, noise=noise)
+    features[:, 1] *= 30  # badly scaled
+    theta, value = newton_probe(features, labels, 3, l2)
+    found = probe.fit(features, labels, 3, l2=l2, tolerance=1e-8)
+    assert found.converged and found.gradient_norm <= 1e-8
+    assert found.loss == pytest.approx(value, abs=1e-12)
+    np.testing.assert_allclose(found.weights, theta[:, :-1], atol=1e-5)
+    np.testing.assert_allclose(found.bias, theta[:, -1], atol=1e-5)
+    np.testing.assert_allclose(found.scores(features), features @ theta[:, :-1].T + theta[:, -1], atol=1e-3)
+
+
+def test_probe_of_other_features_of_the_same_space_scores_the_same():
+    features, labels = clouds(3, 10, 4, seed=6)
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+    plain, turned = probe.fit(features, labels, 3), probe.fit(features @ rotation, labels, 3)
+    np.testing.assert_allclose(turned.scores(features @ rotation), plain.scores(features), atol=1e-2)
+    assert abs(plain.loss - turned.loss) < 1e-7
+    again = probe.fit(features, labels, 3)
+    np.testing.assert_array_equal(again.weights, plain.weights)
+
+
+# --- means, distances, and everything together
+
+
+def test_class_means_and_their_cosines_by_hand():
+    features = np.array([[1, 0], [0, 2], [3, 0], [0, 4]], np.float32)
+    means = class_means(features, np.array([0, 1, 0, 1]), 2)
+    np.testing.assert_array_equal(means, [[2, 0], [0, 3]])
+    np.testing.assert_array_equal(cosine_matrix(means), np.eye(2))
+    for labels in ([0, 0, 0, 0], [0, 1, 2, 1]):
+        with pytest.raises(InputError, match="labels"):
+            class_means(features, np.array(labels), 2)
+    with pytest.raises(InputError, match="finite"):
+        class_means(features * np.nan, np.array([0, 1, 0, 1]), 2)
+    with pytest.raises(InputError, match="not zero"):
+        cosine_matrix(np.zeros((2, 2)))
+
+
+def test_distance_by_hand():
+    G = np.array([[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1]])
+    found = distance(G, np.eye(3))
+    assert found.max == 0.5 and found.rms == pytest.approx(0.5 / math.sqrt(3))
+
+
+def test_features_at_the_computed_optimum_are_recognized():
+    prior = priors.from_masses([20, 6, 4], normalize=True)
+    best = optimum.run(prior, 8, temperature="1/2")
+    labels = np.repeat(np.arange(3), [20, 6, 4])
+    values, vectors = np.linalg.eigh(np.array(best.gram))
+    U = vectors * np.sqrt(np.clip(values, 0, None))
+    mixed = np.random.default_rng(0).permutation(30)
+    found = evaluate_features(U[labels[mixed]], labels[mixed], U, np.arange(3), prior=prior, k=8, temperature=0.5)
+    assert found.optimum.source == "verify.optimum" and found.optimum.status == "proved"
+    assert found.optimum.radius is not None and found.temperature == "1/2" and found.rho == ("2/3", "1/5", "2/15")
+    for part in (found.train, found.test):
+        assert part.to_optimum.max < 2e-6 and part.to_etf.max > 0.1 and part.optimum_over_etf < 1e-4
+        np.testing.assert_allclose(part.gram, best.gram, atol=2e-6)
+    text = json.dumps(as_json(found), allow_nan=False)
+    assert json.loads(text)["train"]["cosines"]["images"] == 30 and "weights" not in json.loads(text)["probe"]
+
+
+def test_noisy_features_are_worse_on_the_test_set_and_measured_alike():
+    features, labels = clouds(3, 40, 4, seed=8, noise=1.5)
+    other, other_labels = clouds(3, 30, 4, seed=8, noise=1.5)  # other draws around the same centres
+    found = evaluate_features(
+        features,
+        labels,
+        other,
+        other_labels,
+        prior=priors.from_masses([40, 41, 42], normalize=True),
+        k=1,
+        temperature=1,
+    )
+    fitted = probe.fit(features, labels, 3)
+    decided = np.argmax(other @ fitted.weights.T + fitted.bias, 1)
+    assert found.test.linear_probe.overall == pytest.approx(np.mean(decided == other_labels))
+    per_class = [np.mean(decided[other_labels == c] == c) for c in range(3)]
+    assert found.test.linear_probe.balanced == pytest.approx(np.mean(per_class))
+    nearest = np.argmax(votes_by_loops(features, labels, other, 3, 200), 1)
+    assert found.test.knn.overall == pytest.approx(np.mean(nearest == other_labels))
+    means = class_means(features, labels, 3)
+    assert found.test.mean_classifier.overall == pytest.approx(np.mean(np.argmax(other @ means.T, 1) == other_labels))
+    assert found.train.linear_probe.overall > 1 / 2
+
+
+def test_of_many_training_images_some_are_asked(monkeypatch):
+    monkeypatch.setattr(evaluation, "MAX_QUERIES", 10)
+    assert len(evaluation._queries(50, 0)) == 10 and np.array_equal(evaluation._queries(10, 0), np.arange(10))
