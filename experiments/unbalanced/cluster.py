@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
@@ -80,13 +81,12 @@ def cluster(address: str) -> Iterator[Workers]:
             version, or dies again and again of the same batch.
     """
     try:
-        import dask
-
-        # this program says in one line what went wrong
-        dask.config.set({"logging": {"distributed": "critical", "distributed.client": "critical"}})
         from distributed import Client, KilledWorker
     except ImportError:
         raise InputError("scheduler", address, "this needs Dask: pip install 'nce-verifier[cluster]'") from None
+    # this program says itself, in one line, what went wrong
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client: Any = Client(address, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
