@@ -286,15 +286,7 @@ def test_features_at_the_computed_optimum_are_recognized():
 def test_noisy_features_are_worse_on_the_test_set_and_measured_alike():
     features, labels = clouds(3, 40, 4, seed=8, noise=1.5)
     other, other_labels = clouds(3, 30, 4, seed=8, noise=1.5)  # other draws around the same centres
-    found = evaluate_features(
-        features,
-        labels,
-        other,
-        other_labels,
-        prior=priors.from_masses([40, 41, 42], normalize=True),
-        k=1,
-        temperature=1,
-    )
+    found = evaluate_features(features, labels, other, other_labels, prior=priors.uniform(3), k=1, temperature=1)
     fitted = probe.fit(features, labels, 3)
     decided = np.argmax(other @ fitted.weights.T + fitted.bias, 1)
     assert found.test.linear_probe.overall == pytest.approx(np.mean(decided == other_labels))
