@@ -11,6 +11,7 @@ import pytest
 
 from experiments.cifar.evaluation import evaluate_features
 from experiments.cifar.summary import numbers, summarize
+from experiments.cifar.summary_command import summary_main
 from experiments.cifar.summary_output import markdown, write
 from theory import priors
 from theory.errors import InputError
@@ -153,6 +154,24 @@ def test_bad_folders_are_one_line(runs, tmp_path):
         (damaged / "metrics.json").write_text(text)
         with pytest.raises(InputError, match=complaint):
             summarize([folder])
+
+
+def test_the_command_prints_tables_and_writes_files(runs, tmp_path, capsys):
+    folder, _ = runs
+    out = tmp_path / "out"
+    for options, code in (([], 0), (["--out", str(out), "--json"], 0), (["--out", str(out / "summary.md")], 2)):
+        with pytest.raises(SystemExit) as stop:
+            summary_main([str(folder), *options])
+        assert stop.value.code == code
+        printed = capsys.readouterr()
+        if not options:
+            assert printed.out.startswith("# Trained networks") and not out.exists()
+        elif code == 0:
+            found = json.loads(printed.out)
+            assert found["runs"] == 7 and found["groups"] == 3 and found["left_out"] == ["unfinished"]
+            assert len(found["files"]) == 3 and (out / "summary.json").is_file()
+        else:
+            assert printed.err.count("\n") == 1 and "--out" in printed.err
 
 
 def test_numbers_by_dotted_name():

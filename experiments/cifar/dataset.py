@@ -11,11 +11,10 @@ import numpy as np
 from jaxtyping import Int, Int32, UInt8
 
 from experiments.cifar import longtail, standin
+from experiments.cifar.dataset_options import NAMES
 from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
-
-NAMES = ("cifar10", "cifar100", "standin")
 
 #: Images a class of the stand-in: for training unless `per_class` says otherwise, and for testing.
 STANDIN_TRAIN, STANDIN_TEST = 500, 100

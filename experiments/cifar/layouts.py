@@ -133,7 +133,7 @@ def _find(name: str, path: Path) -> tuple[Layout, dict[str, bytes], Path]:
             if any(file in files for file in (*layout.train, layout.test)):
                 return layout, files, path
     else:
-        raise InputError("folder", path, "there is no such folder or archive")
+        raise InputError("folder", path, "there is no such folder or archive (data --download fetches it)")
     wanted = " nor ".join(f"{layout.folder} ({layout.test}, ...)" for layout in layouts)
     raise InputError("folder", path, f"it holds neither {wanted}")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cifar.summary import PARTS, Group, Part, Summary, numbers
+from theory.errors import InputError
 from verify.results import as_json
 
 _TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "standin": "the generated stand-in set"}
@@ -54,8 +55,15 @@ NC1 to NC4: Papyan, Han & Donoho 2020, with the linear probe as the classifier. 
 
 
 def write(summary: Summary, folder: Path) -> tuple[Path, ...]:
-    """Write `summary.json`, `summary.md` (`markdown`) and `summary.csv` (`table`); their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write `summary.json`, `summary.md` (`markdown`) and `summary.csv` (`table`); their paths.
+
+    Raises:
+        InputError: if the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("out", folder, f"it cannot be made: {error.strerror}") from None
     text = {
         "summary.json": json.dumps(as_json(summary), allow_nan=False) + "\n",
         "summary.md": markdown(summary),
@@ -102,11 +110,14 @@ def _study(summary: Summary, groups: list[Group]) -> list[str]:
     largest, smallest = (pick(map(Fraction, groups[0].rho)) for pick in (max, min))
     tail = "" if largest == smallest else f", largest over smallest class {float(largest / smallest):.4g}"
     title = f"## {_TITLES.get(config['dataset'], config['dataset'])}, {groups[0].C} classes{tail}"
-    shown = [f"{key} {value}" for key, value in config.items() if key not in ("k", "dataset", "provenance")]
+    titled = ("k", "dataset", "provenance")
+    shown = [f"{key} {value}" for key, value in config.items() if key not in titled and value is not None]
     records = [summary.runs[i].record for group in groups for i in group.runs]
     lines = [title, "", f"Images: {config.get('provenance', 'not stated')}.", "", f"Configuration: {', '.join(shown)}."]
     lines += ["", _ran(records), ""]
-    for heading, columns in (("Accuracy", ACCURACY), ("Geometry", GEOMETRY), ("Neural collapse", COLLAPSE)):
+    # for equal classes the optimum is the simplex ETF
+    geometry = GEOMETRY if tail else tuple(column for column in GEOMETRY if "optimum" not in column[1])
+    for heading, columns in (("Accuracy", ACCURACY), ("Geometry", geometry), ("Neural collapse", COLLAPSE)):
         lines += [f"### {heading}", "", *_table(groups, columns), ""]
     return lines
 
@@ -134,9 +145,8 @@ def _cell(part: Part, name: str, digits: int) -> str:
     if spread is None:
         return "n/a"
     show: Callable[[float], str] = lambda value: _number(value, digits)  # noqa: E731
-    if spread.min == spread.max:
-        return show(spread.mean)
-    return f"{show(spread.mean)} [{show(spread.min)}, {show(spread.max)}]"
+    least, most = show(spread.min), show(spread.max)
+    return show(spread.mean) if least == most else f"{show(spread.mean)} [{least}, {most}]"
 
 
 def _number(value: float, digits: int) -> str:
