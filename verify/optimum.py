@@ -53,7 +53,6 @@ class OptimumResult:
         gram: the best Gram matrix, C x C.
         gram_radius: proven bound on `max |gram - G*|`, or None.
         rank: numerical rank of `gram`.
-        embeddings: the best embeddings, C x d; not part of the JSON.
     """
 
     claim: str

@@ -1,0 +1,146 @@
+"""The data of a figure: committed in the package, a user's own, or computed part by part and kept.
+
+A data file holds `parts`, each computed on its own, and says which command and versions made it. While parts are
+missing the file is called `NAME.unfinished.json`: a computation that was stopped goes on from there, and a complete
+file is never half new.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from paper_figs.registry import Entry
+from verify.results import versions
+
+#: Significant digits that are kept of what is drawn in double precision; proven brackets keep every bit.
+_DIGITS = 12
+
+
+class NotMeasured(Exception):
+    """The data of a figure does not exist, and cannot be computed here; the message says why in one line."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data of one figure.
+
+    Attributes:
+        parts: what was computed, by part.
+        source: "committed", or the file that was read.
+        command: what makes this data again.
+        versions: of the packages that made it.
+    """
+
+    parts: dict[str, Any]
+    source: str
+    command: str
+    versions: dict[str, str]
+
+
+def load(entry: Entry, folder: Path, *, recompute: bool = False, progress: Callable[[str], None] | None = None) -> Data:
+    """The data of a figure: from `folder`, else from the package, else computed into `folder`.
+
+    Args:
+        entry: the figure.
+        folder: where data is kept (`--data`).
+        recompute: compute it, whatever there is; a computation that was stopped goes on.
+        progress: called with a line of text as the computation goes on.
+
+    Raises:
+        NotMeasured: if the data has to be measured by another command, and has not been.
+    """
+    if entry.seconds is None:
+        found: Data = entry.module.read(folder)
+        return found
+    path = folder / "paper_figs" / f"{entry.name}.json"
+    if not recompute:
+        for source, text in ((str(path), _text(path)), ("committed", committed(entry.name))):
+            document = _document(text, entry)
+            if document is not None and document["parts"].keys() == set(entry.module.parts()):
+                return Data(document["parts"], source, document["command"], document["versions"])
+    return _computed(entry, path, progress or (lambda text: None))
+
+
+def committed(name: str) -> str | None:
+    """The text of the data file in the package, or None."""
+    found = files("paper_figs") / "data" / f"{name}.json"
+    return found.read_text() if found.is_file() else None
+
+
+def _computed(entry: Entry, path: Path, progress: Callable[[str], None]) -> Data:
+    module = entry.module
+    unfinished = path.with_name(f"{entry.name}.unfinished.json")
+    made_by = versions("jax", "numpy", "scipy", "python-flint")
+    document = _document(_text(unfinished), entry)
+    if document is None or document["versions"] != made_by:
+        document = {
+            "figure": entry.name,
+            "command": f"python -m paper_figs {entry.name} --recompute",
+            "versions": made_by,
+            "parts": {},
+        }
+    names = module.parts()
+    parts = {name: part for name, part in document["parts"].items() if name in names}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for done, name in enumerate(names):
+        if name not in parts:
+            progress(f"{entry.name}: {done} of {len(names)} parts of its data, now {name}")
+            parts[name] = module.compute(name)
+            ordered = {n: parts[n] for n in names if n in parts}
+            write_bytes(unfinished, _as_text(document | {"parts": ordered}))
+    complete = document | {"parts": {name: parts[name] for name in names}}
+    write_bytes(path, _as_text(complete))
+    unfinished.unlink(missing_ok=True)
+    # what was just read from arrays is read back as JSON, so that a second run draws from the same numbers
+    return Data(json.loads(_as_text(complete))["parts"], str(path), document["command"], made_by)
+
+
+def significant(value: Any) -> Any:
+    """Numbers and (nested) arrays of them as JSON, with `_DIGITS` significant digits."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [significant(item) for item in value]
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, all of it or nothing (a temporary file beside it, then a rename)."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text() if path.is_file() else None
+
+
+def _document(text: str | None, entry: Entry) -> dict[str, Any] | None:
+    """The data file of this figure, or None for anything else."""
+    try:
+        found = json.loads(text or "")
+    except json.JSONDecodeError:
+        return None
+    ours = isinstance(found, dict) and found.keys() == {"figure", "command", "versions", "parts"}
+    return found if ours and found["figure"] == entry.name else None
+
+
+def _as_text(document: dict[str, Any]) -> bytes:
+    """One line a part, so that a change of the data can be read in a diff."""
+    head = {key: value for key, value in document.items() if key != "parts"}
+    lines = [f"  {json.dumps(name)}: {json.dumps(part, allow_nan=False)}" for name, part in document["parts"].items()]
+    opening = json.dumps(head, indent=1)[:-2]
+    return f'{opening},\n "parts": {{\n{("," + chr(10)).join(lines)}\n }}\n}}\n'.encode()

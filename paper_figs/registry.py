@@ -1,0 +1,50 @@
+"""Every figure: its name, what it shows, and how long its data takes. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One figure.
+
+    Attributes:
+        name: of the figure, its module in `paper_figs.figures` and its data.
+        shows: what it shows, in one line.
+        seconds: about how long its data takes on two cores; None where it is measured by another command.
+    """
+
+    name: str
+    shows: str
+    seconds: int | None
+
+    @property
+    def module(self) -> ModuleType:
+        """The module that computes and draws it."""
+        return import_module(f"paper_figs.figures.{self.name}")
+
+
+FIGURES = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "etf", "The simplex ETF: 3 vectors in the plane, 4 in space, and the minimizers found from random starts", 8
+        ),
+        Entry("bounds", "Prior bounds against the exact downstream loss of the optimum: they explode or saturate", 90),
+        Entry("coverage", "Probabilities of collision and of coverage against k: the supposed trade-off", 5),
+        Entry(
+            "lemma", "The loss as classes are collapsed one by one; the averaging step's margin, and where it fails", 60
+        ),
+        Entry("unbalanced", "Downstream loss of the minimizer against k, proven: falling, constant, and refuted", 90),
+        Entry(
+            "geometry",
+            "Optimal Gram matrices for unbalanced classes at k = 1, 16, 256, inf; three classes as vectors",
+            40,
+        ),
+        Entry("collapse", "Collapse threshold against k; cosine of the minorities against the majority's mass", 120),
+        Entry("family", "The optimum's loss for each loss of the family at several temperatures, against k", 300),
+    )
+}
