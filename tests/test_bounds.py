@@ -11,9 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import experiments.bounds
 from theory import bounds, priors
-from theory.balanced import downstream_minimum, nce_minimum
 from theory.bounds.collisions import log_no_collision, log_no_collision_worst
 from theory.bounds.coverage import log_coverage
 from theory.downstream import mean_classifier_loss
@@ -199,23 +197,3 @@ def test_command_line(capsys):
         printed = capsys.readouterr()
         assert printed.err.count("\n") == 1
         assert printed.out == ""
-
-
-def test_committed_data_is_complete_and_no_bound_is_violated():
-    rows = experiments.bounds.rows()
-    assert {(row["prior"], row["C"]) for row in rows} >= {("uniform", 10), ("uniform", 100)}
-    for C in (10, 100):
-        ks = [row["k"] for row in rows if row["prior"] == "uniform" and row["C"] == C]
-        assert (min(ks), max(ks)) == (1, 10**4)
-    for row in rows:
-        assert row["status"] == "numerical"
-        assert row["violated"] == []
-        prior, k = priors.parse(row["prior"], row["C"]), row["k"]
-        again = bounds.all_bounds(prior, k, row["exact"]["nce"])
-        for name, bound in row["bounds"].items():
-            assert (again[name].value is None) == (bound["value"] is None)
-            if bound["value"] is not None:
-                assert again[name].value == pytest.approx(bound["value"], rel=1e-9)
-        if row["prior"] == "uniform" and k in (1, 10**4):
-            assert row["exact"]["nce"] == pytest.approx(nce_minimum(LOGISTIC, row["C"], k), rel=1e-12)
-            assert row["exact"]["sup"] == pytest.approx(downstream_minimum(LOGISTIC, row["C"]), rel=1e-12)

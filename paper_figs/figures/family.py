@@ -64,7 +64,8 @@ def draw(parts: dict[str, Any]) -> Figure:
             nce.plot(ks, upper, label=f"temperature $T = {temperature}$", **style)
             # the bracket, which is narrower than the line wherever it closes
             nce.vlines(ks, lower, upper, color=style["color"], linewidth=2.2, alpha=0.5)
-            sup.plot(ks, [row.get("sup_upper", math.nan) for row in data["rows"]], **style)
+            if loss != "hinge":
+                sup.plot(ks, [row.get("sup_upper", math.nan) for row in data["rows"]], **style)
         nce.set_title(loss)
         nce.set_ylabel(_SHOWN[data["normalization"]])
         if loss != "hinge":
