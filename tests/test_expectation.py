@@ -10,7 +10,6 @@ from problems import embeddings, priors, temperatures
 from theory.expectation.enumeration import enumerated, multisets
 from theory.expectation.extremes import expected_maximum
 from theory.expectation.integrals import log1p_sum, log_sum
-from theory.expectation.moments import BLOCK, DEGREE, log1p_sum_nonnegative
 from theory.float64 import jax, jnp
 from theory.geometry import gram
 from theory.losses import LOSSES, Custom, SmoothedHinge
@@ -145,45 +144,6 @@ def test_real_k_against_fifty_digits(k):
         reference = mpmath.fsum(r * _mp_row(row, rho, mpmath.mpf(k)) for r, row in zip(rho, x, strict=True))
         value = _population(LOSSES["logistic"], GRAM, weights, k, 1.0)
         assert abs(float(value) / reference - 1) <= 1e-12
-
-
-@given(st.integers(0, 10**6), st.sampled_from([1.0, 3.0, 64.0, 1e6]), temperatures)
-def test_moments_agree_with_the_general_integral(seed, k, temperature):
-    generator = np.random.default_rng(seed)
-    v = generator.uniform(0, 2, size=(4, 6)) / temperature
-    v[np.arange(4), np.arange(4)] = 0.0
-    rho = generator.dirichlet(np.full(6, 0.3)) * (1 - 6e-9) + 1e-9
-    fast, general = _fast(v, rho, k), _general(v, rho, k)
-    np.testing.assert_allclose(fast[0], general[0], rtol=2e-14)
-    for a, b in zip(fast[1], general[1], strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13 * float(np.max(np.abs(b))))
-
-
-def _with_gradients(function):
-    def total(v, rho, k):
-        rows = function(v, rho, k)
-        return jnp.sum(rows), rows
-
-    differentiated = jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True)
-
-    @jax.jit
-    def both(v, rho, k):
-        (_, rows), gradients = differentiated(v, rho, k)
-        return rows, gradients
-
-    return both
-
-
-_fast, _general = _with_gradients(log1p_sum_nonnegative), _with_gradients(log1p_sum)
-
-
-def test_moments_in_blocks_agree_with_moments_at_once():
-    generator = np.random.default_rng(0)
-    v = generator.uniform(0, 2, size=(90, 150))
-    rho = np.full(150, 1 / 150)
-    assert v.size * (DEGREE + 1) > BLOCK
-    fast, general = jax.jit(log1p_sum_nonnegative)(v, rho, 64.0), jax.jit(log1p_sum)(v, rho, 64.0)
-    np.testing.assert_allclose(fast, general, rtol=1e-13)
 
 
 def test_negative_margins_are_in_the_range_of_the_general_integrals():

@@ -39,6 +39,8 @@ def population_loss(
     be traced; `math.inf` must be known before compilation. The diagonal of `gram` is taken to be 1.
     """
     v, rho = margins(gram, beta), jnp.asarray(rho)
+    if isinstance(k, int | float) and isinstance(beta, int | float):
+        loss = loss.specialized(k, beta)
     if isinstance(k, float) and math.isinf(k):
         return rho @ loss.limit(v, rho)
     return rho @ loss.expected_nonnegative(v, rho, k)

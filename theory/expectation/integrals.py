@@ -29,9 +29,9 @@ LOG_NODES = 448
 
 # The sum over nodes left of the first is taken in closed form to first order in k x t; what remains is of
 # relative size (k x_max t_0)^2 = 1e-18.
-_LOG_LEFT = -20.72
+LOG_LEFT = -20.72
 # E_1(38.2) = 7e-19
-_LOG_RIGHT = 3.643
+LOG_RIGHT = 3.643
 
 
 def log1p_sum(
@@ -42,7 +42,7 @@ def log1p_sum(
 ) -> Float[Array, "*b"]:
     """`E log(1 + sum_{i<=k} exp(-v_{J_i}))`, `J_i` iid with these weights (module docstring)."""
     log_x_max = jax.lax.stop_gradient(jnp.maximum(0.0, jnp.max(-margins, axis=-1)))
-    t, h, tail = log1p_grid(jnp.log(k) + log_x_max, nodes)
+    t, h, tail = _grid(LOG_LEFT - jnp.log(k) - log_x_max, LOG_RIGHT, nodes)
     x = jnp.exp(-margins)
     q = -jnp.einsum("n,...nt->...t", weights, jnp.expm1(-t[..., None, :] * x[..., :, None]))
     # 1 - phi = q never cancels; where phi is below rounding, its power no longer counts beside 1
@@ -62,8 +62,8 @@ def log_sum(
     shift = jnp.max(-margins, axis=-1)
     log_x = -margins - shift[..., None]
     log_x_min = jax.lax.stop_gradient(jnp.min(log_x, axis=-1))
-    right = _LOG_RIGHT - jnp.minimum(0.0, jnp.log(k) + log_x_min)
-    t, h, tail = _grid(_LOG_LEFT - jnp.log(k) + 0 * log_x_min, right, nodes)
+    right = LOG_RIGHT - jnp.minimum(0.0, jnp.log(k) + log_x_min)
+    t, h, tail = _grid(LOG_LEFT - jnp.log(k) + 0 * log_x_min, right, nodes)
     x = jnp.exp(log_x)
     exponent = -t[..., None, :] * x[..., :, None]
     q = -jnp.einsum("n,...nt->...t", weights, jnp.expm1(exponent))
@@ -76,13 +76,6 @@ def log_sum(
     # both exponentials are near 1 for small t
     stable = jnp.where(small, jnp.expm1(-t) - jnp.expm1(k * log_phi), integrand)
     return shift + h * (jnp.sum(stable, axis=-1) + first_order)
-
-
-def log1p_grid(
-    log_k_x_max: Float[Array, "*b"], nodes: int
-) -> tuple[Float[Array, "*b t"], Float[Array, "*b"], Float[Array, "*b"]]:
-    """The nodes of `E log(1 + S)`, the step `h`, and the sum of what would be nodes to their left."""
-    return _grid(_LOG_LEFT - log_k_x_max, _LOG_RIGHT, nodes)
 
 
 def _grid(

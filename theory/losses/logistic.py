@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
 from theory.expectation.integrals import LOG1P_NODES, log1p_sum
-from theory.expectation.moments import log1p_sum_nonnegative
+from theory.expectation.moments import FULL, Resolution, log1p_sum_nonnegative, resolution
 from theory.float64 import jax, jnp
 from theory.losses.base import Loss
 
@@ -22,6 +23,8 @@ class Logistic(Loss):
     normalization: ClassVar[str] = "subtract_log_k"
     #: Nodes of the quadrature; see `theory.expectation.integrals` for the range that they cover.
     nodes: int = LOG1P_NODES
+    #: Resolution of the class-level fast path; see `theory.expectation.moments`.
+    resolution: Resolution = FULL
 
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         return jnp.logaddexp(0.0, jax.nn.logsumexp(-v, axis=-1))
@@ -32,7 +35,10 @@ class Logistic(Loss):
     def expected_nonnegative(
         self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar
     ) -> Float[Array, " rows"]:
-        return log1p_sum_nonnegative(margins, weights, k)
+        return log1p_sum_nonnegative(margins, weights, k, self.resolution)
+
+    def specialized(self, k: int | float, beta: int | float) -> Logistic:
+        return self if math.isinf(k) else replace(self, resolution=resolution(k, 2 * beta))
 
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
         return jax.nn.logsumexp(-margins, b=weights, axis=-1)
