@@ -18,7 +18,7 @@ from theory.errors import InputError
 from theory.priors import Prior, from_masses, parse
 from verify.certify import enclosure, newton, prove_etf, prove_optimum
 from verify.certify.document import down, text, up, write
-from verify.certify.enclosure import LOSSES, Problem, ball, bounds, enclose, is_positive_definite
+from verify.certify.enclosure import LOSSES, Point, Problem, ball, bounds, enclose, is_positive_definite
 from verify.certify.newton import NewtonStep, derivatives
 from verify.certify.optimum import gram_radius
 from verify.checker import check, dual, intervals
@@ -43,7 +43,7 @@ def holds(value: Any, interval: tuple[Fraction, Fraction]) -> bool:
 @pytest.mark.parametrize(("k", "beta"), [(1, Fraction(1)), (4, Fraction(5)), (9, Fraction(1, 3))])
 def test_enclosures_contain_the_enumerated_loss_and_gradient(loss: str, k: int, beta: Fraction) -> None:
     value, gradient = reference.population_loss(loss, RHO, k, beta, exact_gram(ROWS))
-    local = enclose(Problem(loss, k, beta, RHO), ROWS, 120)
+    local = enclose(Problem(loss, k, beta, RHO), Point(ROWS), 120)
     assert holds(value, bounds(local.loss))
     assert float(local.loss.rad()) < 1e-33
     for c in range(3):
@@ -56,7 +56,7 @@ def test_enclosures_contain_the_enumerated_loss_and_gradient(loss: str, k: int, 
 def test_enclosures_at_large_k_against_another_quadrature() -> None:
     """k = 10^5: mpmath's double-exponential rule on the integral in t."""
     k, beta = 10**5, Fraction(2)
-    local = enclose(Problem("logistic", k, beta, RHO), ROWS, 80)
+    local = enclose(Problem("logistic", k, beta, RHO), Point(ROWS), 80)
     mp = reference.mp
     gram, total = exact_gram(ROWS), mp.mpf(0)
     for c, row in enumerate(gram):
@@ -79,7 +79,7 @@ def test_float_derivatives_against_differences_of_balls(loss: str) -> None:
     rho = np.array([float(r) for r in RHO])
     gram = np.array([[float(g) for g in row] for row in exact_gram(ROWS)])
     local = derivatives(loss, 6, 1.5, rho, gram)
-    balls = enclose(Problem(loss, 6, Fraction(3, 2), RHO), ROWS, 80).gradient
+    balls = enclose(Problem(loss, 6, Fraction(3, 2), RHO), Point(ROWS), 80).gradient
     np.testing.assert_allclose(local.gradient, [[float(a) for a in row] for row in balls], rtol=1e-13, atol=1e-300)
     step = 1e-5
     for c in range(3):
@@ -235,7 +235,7 @@ def test_the_width_is_a_choice() -> None:
 
 def test_collapsed_optima_are_integers() -> None:
     proof = solve(parse("0.93,0.04,0.03"), 2, "logistic", Fraction(1), Fraction(1, 10**40))
-    assert proof.embeddings in ((((1,), (-1,), (-1,))), ((-1,), (1,), (1,)))
+    assert proof.point.rows in ([[1], [-1], [-1]], [[-1], [1], [1]])
 
 
 @pytest.mark.parametrize(
@@ -361,9 +361,10 @@ def test_producer_and_checker_enclose_the_same_loss(C: int, k: int, loss: str) -
     """Two implementations of the quadrature and of interval arithmetic, in general position."""
     prior = parse("zipf:1", C)
     rows = np.random.default_rng(C).integers(-99, 100, size=(C, C)).tolist()
-    ours = enclose(Problem(loss, k, Fraction(3, 2), prior.rho), rows, 80)
+    ours = enclose(Problem(loss, k, Fraction(3, 2), prior.rho), Point(rows), 80)
     shift = Fraction(100)  # so large that the slack is definite anywhere
-    theirs = dual.enclose_optimum(dual.Problem(loss, k, Fraction(3, 2), list(prior.rho)), rows, shift, 80)
+    means = dual.Means(rows, [sum(x * x for x in row) for row in rows], [False] * C)
+    theirs = dual.enclose_optimum(dual.Problem(loss, k, Fraction(3, 2), list(prior.rho), [1] * C), means, shift, 80)
     low, high = bounds(ours.loss)
     their_low, their_high = intervals.low(theirs.loss), intervals.high(theirs.loss)
     assert max(low, their_low) <= min(high, their_high)

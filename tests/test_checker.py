@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from experiments.certificates import reference
 from verify import check as command
 from verify.checker import check, intervals, rows
-from verify.checker.dual import Problem, enclose_optimum
+from verify.checker.dual import Means, Problem, enclose_optimum
 from verify.checker.etf_optimality import etf_loss
 from verify.checker.reading import Fields, cleared, load, rational
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
@@ -149,14 +149,19 @@ def test_a_coarse_rule_is_still_an_enclosure() -> None:
             assert intervals.high(value) - intervals.low(value) < 300 * Fraction(1, 2**bits)
 
 
+def directions(rows: list[list[int]]) -> Means:
+    """Class embeddings, to be normalized."""
+    return Means(rows, [sum(x * x for x in row) for row in rows], [False] * len(rows))
+
+
 def test_the_bound_needs_a_shift_that_reaches() -> None:
     """At the ETF of a uniform prior the slack is singular and psd; at another point it is not."""
-    problem = Problem("logistic", 5, Fraction(1), [Fraction(1, 3)] * 3)
+    problem = Problem("logistic", 5, Fraction(1), [Fraction(1, 3)] * 3, [1] * 3)
     etf = [[2, -1, -1], [-1, 2, -1], [-1, -1, 2]]
-    found = enclose_optimum(problem, etf, Fraction(1, 10**12), 80)
+    found = enclose_optimum(problem, directions(etf), Fraction(1, 10**12), 80)
     assert contains(found.loss, reference.etf_minimum("logistic", 3, 5, Fraction(1)))
     with pytest.raises(Rejected):
-        enclose_optimum(problem, [[1, 0, 0], [0, 1, 0], [0, 0, 1]], Fraction(1, 10**3), 80)
+        enclose_optimum(problem, directions([[1, 0, 0], [0, 1, 0], [0, 0, 1]]), Fraction(1, 10**3), 80)
 
 
 def changed(path: Path, **fields: Any) -> dict[str, Any]:

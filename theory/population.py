@@ -41,9 +41,16 @@ def population_loss(
     v, rho = margins(gram, beta), jnp.asarray(rho)
     if isinstance(k, int | float) and isinstance(beta, int | float):
         loss = loss.specialized(k, beta)
+    return rho @ limit_or_expectation(loss, v, rho, k)
+
+
+def limit_or_expectation(
+    loss: Loss, v: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar
+) -> Float[Array, " rows"]:
+    """The loss of rows of margins `v >= 0` whose negatives have these weights; the limit for `k = math.inf`."""
     if isinstance(k, float) and math.isinf(k):
-        return rho @ loss.limit(v, rho)
-    return rho @ loss.expected_nonnegative(v, rho, k)
+        return loss.limit(v, weights)
+    return loss.expected_nonnegative(v, weights, k)
 
 
 def enumerated_loss(

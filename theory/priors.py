@@ -72,6 +72,13 @@ class Prior:
         """Whether all classes have the same mass."""
         return len(set(self.masses)) == 1
 
+    def merged(self) -> Prior:
+        """The same masses with classes of equal mass in one group each, in the order of first appearance."""
+        counts: dict[Fraction, int] = {}
+        for mass, count in zip(self.masses, self.counts, strict=True):
+            counts[mass] = counts.get(mass, 0) + count
+        return Prior(tuple(counts), tuple(counts.values()))
+
     def as_array(self) -> Float[np.ndarray, "C"]:
         """`rho` in double precision, each entry correctly rounded."""
         import numpy as np
@@ -81,6 +88,11 @@ class Prior:
     def as_strings(self) -> list[str]:
         """`rho` as exact "p/q" strings in lowest terms."""
         return [f"{m.numerator}/{m.denominator}" for m in self.rho]
+
+    def as_groups(self) -> list[str]:
+        """The groups as exact "NxP/Q" strings, `N` classes that share the mass `P/Q`, as `parse` reads them."""
+        shares = [count * mass for mass, count in zip(self.masses, self.counts, strict=True)]
+        return [f"{n}x{s.numerator}/{s.denominator}" for n, s in zip(self.counts, shares, strict=True)]
 
 
 def uniform(C: int) -> Prior:

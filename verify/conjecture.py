@@ -26,6 +26,7 @@ from verify.results import (
     check_d,
     check_k,
     check_temperature,
+    listed,
     round_down,
     round_up,
     versions,
@@ -159,7 +160,7 @@ def run(
     return ConjectureResult(
         claim="conjecture",
         status=status,
-        problem=Problem(prior.C, ks, d, tuple(prior.as_strings()), loss, ratio(exact_temperature)),
+        problem=Problem(prior.C, ks, d, listed(prior), loss, ratio(exact_temperature)),
         weighting=weighting,
         classifier=classifier,
         series=tuple(_entry(task, point) for point in points),

@@ -31,6 +31,7 @@ from verify.results import (
     round_up,
     versions,
 )
+from verify.supervised.options import shortened
 
 if TYPE_CHECKING:
     from theory.losses import Loss
@@ -50,9 +51,13 @@ class OptimumResult:
     """What `run` found; its fields are the keys of `--json`.
 
     Attributes:
-        gram: the best Gram matrix, C x C.
+        gram: the best Gram matrix, C x C; or, if `groups` is not None, one row and column a group: the cosines between
+            classes of two groups and, on the diagonal, of two classes of one group (1 for a group of one class).
+        groups: the groups of equal classes that the rows of `gram` stand for, as "NxP/Q" (`N` classes that share the
+            mass `P/Q`), where there are more than 256 classes and some are equal; else None.
         gram_radius: proven bound on `max |gram - G*|`, or None.
-        rank: numerical rank of `gram`.
+        rank: numerical rank of the best C x C Gram matrix.
+        search: the starts; a prior with equal classes is solved without any, which counts as one (`verify.groups`).
     """
 
     claim: str
@@ -60,6 +65,7 @@ class OptimumResult:
     problem: Problem
     nce: Bracket
     gram: tuple[tuple[float, ...], ...]
+    groups: tuple[str, ...] | None
     gram_radius: float | None
     rank: int
     search: SearchReport
@@ -91,6 +97,9 @@ def run(
     if the float64 bracket closes to `GAP_TOLERANCE`. For smaller `d`, `lower` is the convex relaxation's and the status
     is `undecided` unless the bracket closes.
 
+    Where classes have equal masses the problem is solved in the number of groups (`verify.groups`), whatever C is; the
+    optimum then needs `d >= min(C - 1, rank)`, and with fewer dimensions the search is over all classes.
+
     Args:
         rho: a prior, or the text of one (`theory.priors.parse`).
         k: number of negatives; `math.inf` for the limit; real `k` is never called proved.
@@ -109,9 +118,30 @@ def run(
     """
     begun = time.perf_counter()
     prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
-    if prior.C > MAX_CLASSES:
-        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
+
+    from verify.groups.solve import pays, solve
+
+    grouped = solve(prior, k, loss=loss, temperature=exact_temperature, d=d) if pays(prior, loss) else None
+    if prior.C > MAX_CLASSES and grouped is None:
+        raise InputError(
+            "rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes with this loss and prior"
+        )
+    if grouped is not None and d < min(grouped.rank, prior.C - 1):
+        if prior.C > MAX_CLASSES:
+            accepted = f"accepted for so many classes: at least {grouped.rank}, the rank of the optimum"
+            raise InputError("d", d, accepted)
+        grouped = None
+    if grouped is not None:
+        from verify.groups.result import fields
+
+        return OptimumResult(
+            claim="global-optimum",
+            problem=problem(prior, k, d, loss, exact_temperature),
+            seconds=time.perf_counter() - begun,
+            versions=versions("numpy", "python-flint"),
+            **fields(grouped, prior, k, loss, certificate, GAP_TOLERANCE),
+        )
 
     from theory.geometry import rank
     from theory.losses import get_loss
@@ -136,7 +166,7 @@ def run(
     radius = None
     written = None
     if proof is not None and not relaxed and proof.gram is not None and proof.gram_radius is not None:
-        gram, radius = _enclosed_gram(proof)
+        gram, radius = proof.doubles()
     if certificate is not None and status is Status.PROVED and proof is not None:
         refused = publish(proof.certificate(), certificate)
         written, status, note = (None, Status.UNDECIDED, refused) if refused else (str(certificate), status, note)
@@ -148,6 +178,7 @@ def run(
         problem=problem(prior, k, d, loss, exact_temperature),
         nce=bracket,
         gram=tuple(tuple(float(g) for g in row) for row in gram),
+        groups=None,
         gram_radius=radius,
         rank=rank(found.gram),
         search=report_search(found),
@@ -216,31 +247,22 @@ def _decide(
     return status, "; ".join(notes)
 
 
-def _enclosed_gram(proof: OptimumProof) -> tuple[list[list[float]], float]:
-    """The proof's Gram matrix in doubles, and its radius with what that rounding adds."""
-    assert proof.gram is not None and proof.gram_radius is not None
-    rounded = [[float(g) for g in row] for row in proof.gram]
-    worst = max(
-        abs(Fraction(near) - exact)
-        for near_row, row in zip(rounded, proof.gram, strict=True)
-        for near, exact in zip(near_row, row, strict=True)
-    )
-    return rounded, round_up(proof.gram_radius + worst)
-
-
 def report(result: OptimumResult) -> str:
     """The readable report."""
     nce = result.nce
     lines = [
-        f"Prior {_shorten(result.problem.rho)}: C = {result.problem.C}, k = {result.problem.k}, "
+        f"Prior {shortened(result.problem.rho)}: C = {result.problem.C}, k = {result.problem.k}, "
         f"d = {result.problem.d}, {result.problem.loss} loss, "
         f"temperature {result.problem.temperature.removesuffix('/1')}",
-        f"  best of {result.search.starts} starts   {nce.found:.15g}   ({result.search.converged} converged)",
+        f"  best of {result.search.starts} starts   {nce.found:.15g}   ({result.search.converged} converged)"
+        if result.search.runs
+        else f"  found in groups     {nce.found:.15g}",
         f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
     ]
-    if result.problem.C <= 10:
+    if len(result.gram) <= 10:
         within = "to double precision" if result.gram_radius is None else f"to within {result.gram_radius:.1e}, proven"
-        lines.append(f"  optimal cosines ({within}), rank {result.rank}:")
+        of = "" if result.groups is None else " between groups, and within them on the diagonal"
+        lines.append(f"  optimal cosines{of} ({within}), rank {result.rank}:")
         lines += ["    " + " ".join(f"{g:8.5f}" for g in row) for row in result.gram]
     else:
         lines.append(f"  rank {result.rank}")
@@ -250,11 +272,6 @@ def report(result: OptimumResult) -> str:
         lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
     lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
     return "\n".join(lines)
-
-
-def _shorten(rho: tuple[str, ...]) -> str:
-    shown = [r if len(r) <= 12 else f"{float(Fraction(r)):.4g}" for r in rho[:6]]
-    return "(" + ", ".join(shown) + (", ...)" if len(rho) > 6 else ")")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -18,6 +18,9 @@ from theory.priors import Prior, number
 #: The largest finite `k` for which the quadrature in double precision is tested.
 MAX_K = 10**9
 
+#: The most classes whose masses are listed one by one where some are equal.
+MAX_LISTED = 1000
+
 
 class Status(Enum):
     """How far a claim is settled. Never a stronger word than was earned."""
@@ -38,6 +41,8 @@ class Problem:
     """Which population loss is meant; `rho` and `temperature` are exact.
 
     Attributes:
+        rho: the mass of every class as "p/q"; with more than `MAX_LISTED` classes, some of which are equal, the groups
+            of equal classes instead, as "NxP/Q" (`N` classes that share the mass `P/Q`, as `--rho groups:` reads them).
         k: number of negatives: an integer, a real number (nothing is proved of it), `math.inf`, or a list.
         d: dimension of the embeddings.
         loss: name of the loss, or `package.module:callable`.
@@ -75,7 +80,14 @@ class Bracket:
 
 def problem(prior: Prior, k: int | float, d: int, loss: str, temperature: Fraction) -> Problem:
     """The `Problem` of a prior, with exact numbers as strings."""
-    return Problem(prior.C, k, d, tuple(prior.as_strings()), loss, f"{temperature.numerator}/{temperature.denominator}")
+    return Problem(prior.C, k, d, listed(prior), loss, f"{temperature.numerator}/{temperature.denominator}")
+
+
+def listed(prior: Prior) -> tuple[str, ...]:
+    """The masses as `Problem.rho` gives them."""
+    if prior.C > MAX_LISTED and len((groups := prior.merged()).masses) < prior.C:
+        return tuple(groups.as_groups())
+    return tuple(prior.as_strings())
 
 
 def check_k(k: object) -> int | float:

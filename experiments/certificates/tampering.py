@@ -240,19 +240,26 @@ def is_true(statement: dict[str, Any]) -> bool:
         if statement["d"] < statement["C"] - 1:
             return False
         return bool(low <= reference.etf_minimum(statement["loss"], statement["C"], k, beta) <= high)
-    rho = tuple(Fraction(r) for r in statement["rho"])
-    if sum(rho) != 1 or min(rho) <= 0 or statement["d"] < len(rho) - 1:
+    counts = statement.get("counts", [1] * len(statement["rho"]))
+    if sum(counts) > 3:
+        raise ValueError("the reference finds minimizers for two and three classes")
+    of_class = [g for g, n in enumerate(counts) for _ in range(n)]
+    rho = tuple(Fraction(statement["rho"][g]) for g in of_class)
+    if len(counts) != len(statement["rho"]) or sum(rho) != 1 or min(rho) <= 0:
         return False
     minimum = reference.minimum(statement["loss"], rho, k, beta)
-    if not low <= minimum.loss <= high:
+    collapsed = all(abs(x) == 1 for row in minimum.gram for x in row)
+    if not low <= minimum.loss <= high or statement["d"] < (1 if collapsed and "counts" in statement else len(rho) - 1):
         return False
     if "minimizer" not in statement:
         return True
     gram, radius = statement["minimizer"]["gram"], reference.number(Fraction(statement["minimizer"]["radius"]))
+    # two classes of one group are told by the diagonal, which is 1 for a group of one class
     pairs = [
-        (g, reference.number(Fraction(h)))
-        for ours, row in zip(minimum.gram, gram, strict=True)
-        for g, h in zip(ours, row, strict=True)
+        (1 if c == j else ours, reference.number(Fraction(gram[g][h])))
+        for (c, g), row in zip(enumerate(of_class), minimum.gram, strict=True)
+        for (j, h), ours in zip(enumerate(of_class), row, strict=True)
+        if c != j or counts[g] == 1
     ]
     return all(bool(abs(g - h) <= radius) for g, h in pairs)
 

@@ -4,6 +4,6 @@
 """
 
 from verify.certify.balanced import EtfProof, prove_etf
-from verify.certify.optimum import OptimumProof, prove_optimum
+from verify.certify.optimum import OptimumProof, prove_grouped, prove_optimum
 
-__all__ = ["EtfProof", "OptimumProof", "prove_etf", "prove_optimum"]
+__all__ = ["EtfProof", "OptimumProof", "prove_etf", "prove_grouped", "prove_optimum"]

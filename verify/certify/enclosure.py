@@ -21,7 +21,7 @@ from fractions import Fraction
 from math import ceil, log, pi
 from typing import Any
 
-from flint import arb, arb_mat, ctx, fmpq, fmpz_mat
+from flint import arb, arb_mat, ctx, fmpq, fmpz, fmpz_mat
 
 Ball = Any  # flint.arb, which has no type stubs
 Law = tuple[tuple[int, Fraction], ...]  # (index of a value, its mass)
@@ -39,12 +39,27 @@ class OutOfReach(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """A contrastive problem over classes: `beta = 1/temperature`, `rho` the exact prior, `k` an integer."""
+    """A contrastive problem over groups of equal classes: `beta = 1/temperature`, `k` an integer.
+
+    `rho` is the exact mass of one class of each group, `counts` their numbers of classes (empty: one class each, so
+    that the groups are the classes).
+    """
 
     loss: str
     k: int
     beta: Fraction
     rho: tuple[Fraction, ...]
+    counts: tuple[int, ...] = ()
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of classes of each group."""
+        return self.counts or (1,) * len(self.rho)
+
+    @property
+    def totals(self) -> tuple[Fraction, ...]:
+        """The mass of each group."""
+        return tuple(n * r for n, r in zip(self.sizes, self.rho, strict=True))
 
     @property
     def guard_bits(self) -> int:
@@ -53,18 +68,44 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A matrix B of the groups' mean embeddings, exactly.
+
+    Row w of integers stands for the mean `w / |w|` of a group whose classes coincide, and for `w / unit`, shorter than
+    1, if it is one of the `free` rows: a group of two or more classes, spread evenly around their mean.
+    """
+
+    rows: list[list[int]]
+    free: frozenset[int] = frozenset()
+    unit: int = 1
+
+
+@dataclass(frozen=True)
 class Enclosure:
-    """Balls around `L(G0)`, the entries of G0, and the symmetrized gradient with zero diagonal."""
+    """Balls around L, the entries of B, the cosines, and the symmetrized gradient in B (constants have slope 0).
+
+    `cosines[g][g]` is that of two classes of group g, 1 for a group of one class.
+    """
 
     loss: Ball
     gram: list[list[Ball]]
+    cosines: list[list[Ball]]
     gradient: list[list[Ball]]
+    free: frozenset[int]
+
+    def products(self) -> list[Ball]:
+        """`diag(A B)`."""
+        return [
+            sum((a * g for a, g in zip(row, gram, strict=True)), arb(0))
+            for row, gram in zip(self.gradient, self.gram, strict=True)
+        ]
 
     def slack(self) -> list[list[Ball]]:
-        """`S = A - Diag(y)`, `y = diag(A G0)`."""
+        """`S = A - Diag(y)`, `y = diag(A B)` but for the free rows, where it is 0."""
         slack = [list(row) for row in self.gradient]
-        for c, row in enumerate(self.gradient):
-            slack[c][c] = -sum((a * g for a, g in zip(row, self.gram[c], strict=True)), arb(0))
+        for c, y in enumerate(self.products()):
+            if c not in self.free:
+                slack[c][c] -= y
         return slack
 
 
@@ -85,44 +126,58 @@ def bounds(x: Ball) -> tuple[Fraction, Fraction]:
     return middle - radius, middle + radius
 
 
-def enclose(problem: Problem, rows: list[list[int]], bits: int) -> Enclosure:
-    """Loss and gradient at `G0_cj = w_c.w_j / sqrt(|w_c|^2 |w_j|^2)`, the rows w integers, to about `bits` bits."""
+def enclose(problem: Problem, point: Point, bits: int) -> Enclosure:
+    """Loss and gradient at the point, to about `bits` bits."""
     with ctx.workprec(bits + problem.guard_bits):
-        classes, rho = range(len(rows)), problem.rho
-        embeddings = fmpz_mat(rows)
-        dots = embeddings * embeddings.transpose()
+        groups, totals, sizes = range(len(point.rows)), problem.totals, problem.sizes
+        means = fmpz_mat(point.rows)
+        dots = means * means.transpose()
+        squares = [fmpz(point.unit) ** 2 if g in point.free else dots[g, g] for g in groups]
         # Entries known as equal from the integers share their exponentials, rows of one law their integrals.
         index: dict[object, int] = {"diagonal": 0}
         entries = [arb(1)]
-        names = [[0] * len(rows) for _ in classes]
-        for c in classes:
-            for j in range(c):
-                square = dots[c, c] * dots[j, j]
-                key = (int(dots[c, j]), int(square))
-                if key not in index:
-                    index[key] = len(entries)
-                    entries.append(arb(dots[c, j]) / arb(square).sqrt())
-                names[c][j] = names[j][c] = index[key]
+
+        gram, names = [[arb(1)] * len(groups) for _ in groups], [[0] * len(groups) for _ in groups]
+        for g in groups:
+            for h in range(g):
+                dot, square = dots[g, h], squares[g] * squares[h]
+                pair = (int(dot), int(square))
+                if pair not in index:
+                    index[pair] = len(entries)
+                    entries.append(arb(dot) / arb(square).sqrt())
+                names[g][h] = names[h][g] = index[pair]
+                gram[g][h] = gram[h][g] = entries[index[pair]]
+            if g in point.free:
+                p = Fraction(int(dots[g, g]), int(squares[g]))
+                within = (sizes[g] * p - 1) / (sizes[g] - 1)
+                if within not in index:
+                    index[within] = len(entries)
+                    entries.append(ball(within))
+                gram[g][g], names[g][g] = ball(p), index[within]
         beta = ball(problem.beta)
-        values = [(beta * (g - 1)).exp() for g in entries]
-        laws = [law([(names[c][j], rho[j]) for j in classes]) for c in classes]
+        values = [(beta * (x - 1)).exp() for x in entries]
+        laws = []
+        for g in groups:
+            masses = [(names[g][h], totals[h]) for h in groups if h != g]
+            laws.append(law([*masses, (0, problem.rho[g]), (names[g][g], totals[g] - problem.rho[g])]))
         found = row_losses(problem.loss, problem.k, values, list(dict.fromkeys(laws)), bits)
 
-        gradient = [[arb(0)] * len(rows) for _ in classes]
-        for c in classes:
-            for j in range(c):
-                u = names[c][j]
-                slope = ball(problem.beta * rho[c] * rho[j] / 2) * values[u]
-                gradient[c][j] = gradient[j][c] = slope * (found[laws[c]][1][u] + found[laws[j]][1][u])
-        loss = sum((ball(r) * found[laws[c]][0] for c, r in enumerate(rho)), arb(0))
-        return Enclosure(loss, [[entries[u] for u in row] for row in names], gradient)
+        gradient = [[arb(0)] * len(groups) for _ in groups]
+        for g in groups:
+            for h in range(g if sizes[g] == 1 else g + 1):
+                u = names[g][h]
+                slope = ball(problem.beta * totals[g] * totals[h] / 2) * values[u]
+                gradient[g][h] = gradient[h][g] = slope * (found[laws[g]][1][u] + found[laws[h]][1][u])
+        loss = sum((ball(m) * found[laws[g]][0] for g, m in enumerate(totals)), arb(0))
+        return Enclosure(loss, gram, [[entries[u] for u in row] for row in names], gradient, point.free)
 
 
 def law(pairs: list[tuple[int, Fraction]]) -> Law:
-    """The law that puts these masses on these values, each value once."""
+    """The law that puts these masses on these values, each value once, without those of mass 0."""
     masses: dict[int, Fraction] = {}
     for u, m in pairs:
-        masses[u] = masses.get(u, Fraction(0)) + m
+        if m:
+            masses[u] = masses.get(u, Fraction(0)) + m
     return tuple(sorted(masses.items()))
 
 

@@ -1,18 +1,20 @@
-r"""Newton's method for class embeddings on the sphere, from float64 derivatives.
+r"""Newton's method for embeddings on the sphere, from float64 derivatives.
 
-For rows u_c of U with |u_c| = 1, `G = U U^T`, A the symmetrized gradient, `S = A - Diag(A G)`, the Riemannian
-gradient is `2 S U` and the Hessian at tangent V is `2 <S, V V^T> + L''[V U^T + U V^T]`, where L'' is block diagonal
-by anchors. Rotations `U Omega` are its kernel. The same factorized Hessian corrects a residual `S U` known to many
-more digits than its own 16 by some ten digits a step, so float64 linear algebra serves any precision.
+Classes of equal mass may be taken together (`verify.certify.optimum`): a row is then the mean of the embeddings of N
+classes, of length at most 1, and `free` where it is shorter. For rows u_c of U, `B = U U^T`, A the symmetrized
+gradient, `S = A - Diag(y)` with `y = diag(A B)` where |u_c| = 1 and 0 at free rows, the Riemannian gradient is `2 S U`
+and the Hessian at tangent V is `2 <S, V V^T> + L''[V U^T + U V^T]`, where L'' is block diagonal by anchors. Rotations
+`U Omega` are its kernel. The same factorized Hessian corrects a residual `S U` known to many more digits than its own
+16 by some ten digits a step, so float64 linear algebra serves any precision.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log
+from math import ceil, isinf, log
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, cg
 
@@ -23,66 +25,128 @@ DENSE = 600
 
 @dataclass(frozen=True)
 class Derivatives:
-    """In float64: the symmetrized gradient (zero diagonal), and `hessian[c, j, l] = d^2 L / dG_cj dG_cl`."""
+    """In float64, at the matrix B of the groups' mean embeddings (G itself where every group is one class).
 
-    gradient: Float[Array, "C C"]
-    hessian: Float[Array, "C C C"]
+    `value` is the loss, `gradient` the symmetrized gradient in B, and `hessian[c, j, l] = d^2 L / dB_cj dB_cl`. The
+    diagonal entries of groups of one class are constants, and have no derivative.
+    """
 
-    def slack(self, U: Float[Array, "C r"]) -> Float[Array, "C C"]:
-        """`S = A - Diag(y)`, `y = diag(A U U^T)`."""
-        return self.gradient - np.diag(np.sum(self.gradient * (U @ U.T), axis=1))
+    value: float
+    gradient: Float[Array, "m m"]
+    hessian: Float[Array, "m m m"]
+
+    def slack(self, U: Float[Array, "m r"], free: Bool[Array, " m"] | None = None) -> Float[Array, "m m"]:
+        """`S = A - Diag(y)`, `y = diag(A U U^T)`, and 0 for the rows that are not bound to the sphere."""
+        y = np.sum(self.gradient * (U @ U.T), axis=1)
+        return self.gradient - np.diag(y if free is None else np.where(free, 0.0, y))
 
 
-def derivatives(loss: str, k: int, beta: float, rho: Float[Array, " C"], gram: Float[Array, "C C"]) -> Derivatives:
-    """First and second derivatives of the population loss in the entries of G, by the trapezoid rule of `enclosure`."""
-    X = np.exp(beta * (gram - 1))
-    eye = np.eye(len(rho))
-    if loss == "exponential":
-        slope, curvature, cross = np.full_like(X, k), np.zeros_like(X), np.zeros((*X.shape, len(rho)))
-    elif loss == "separable":
-        slope, curvature, cross = k / (1 + X), k / (1 + X) ** 2, np.zeros((*X.shape, len(rho)))
-    else:
-        logistic, h, digits = loss == "logistic", 0.2, 38 + log(k)
-        c = 1.0 if logistic else min(1.0, k * float(X.min()))
-        t = np.exp(h * np.arange(-ceil(digits / h), ceil(log(digits / c) / h) + 1))
-        E = np.exp(-t[:, None] * X[:, None, :])  # anchor, node, class
-        below = -np.expm1(-t[:, None] * X[:, None, :]) @ rho
-        log_phi = np.where(below < 0.5, np.log1p(-np.minimum(below, 0.5)), np.log(np.maximum(E @ rho, 1e-300)))
-        weight = k * np.exp((k - 1) * log_phi) * t * h * (np.exp(-t) if logistic else 1.0)
-        slope = np.einsum("cn,cnj->cj", weight, E)
-        curvature = np.einsum("cn,cnj->cj", weight * t, E)
-        cross = np.matmul(E.transpose(0, 2, 1), ((k - 1) * weight * t * np.exp(-log_phi))[:, :, None] * E)
-    first = beta * np.outer(rho, rho) * X * slope
-    scaled = rho * X
+def derivatives(
+    loss: str,
+    k: int | float,
+    beta: float,
+    rho: Float[Array, " m"],
+    gram: Float[Array, "m m"],
+    counts: Float[Array, " m"] | None = None,
+) -> Derivatives:
+    """Value and derivatives of the population loss in the entries of B, by the trapezoid rule of `enclosure`.
+
+    `counts` are the numbers of classes of the groups (1 each by default), `rho` the mass of one class of each. The
+    cosine of two classes of one group is `(N B_gg - 1)/(N - 1)`. For `k = inf` the limit of the normalized loss.
+    """
+    m, counts = len(rho), np.ones(len(rho)) if counts is None else counts
+    totals, several = rho * counts, counts > 1
+    stretch = np.ones((m, m))
+    np.fill_diagonal(stretch, np.where(several, counts / np.maximum(counts - 1, 1), 0.0))
+    cosines = gram.copy()
+    np.fill_diagonal(cosines, np.where(several, 1 - stretch.diagonal() * (1 - gram.diagonal()), 1.0))
+    # the law of each row: the other groups, the anchor's mates on the diagonal, and last the anchor's own class
+    masses = np.hstack([np.tile(totals, (m, 1)), rho[:, None]])
+    masses[np.arange(m), np.arange(m)] = totals - rho
+    masses[np.arange(m), np.arange(m)][~several] = 0.0
+    X = np.hstack([np.exp(beta * (cosines - 1)), np.ones((m, 1))])
+    value, slope, curvature, cross = _rows(loss, k, X, masses)
+    X, scaled = X[:, :m], (masses * X)[:, :m] * stretch
+    first = beta * totals[:, None] * scaled * slope[:, :m]
     second = (
         beta**2
-        * rho[:, None, None]
-        * (eye * (scaled * (slope - X * curvature))[:, None, :] - scaled[:, :, None] * scaled[:, None, :] * cross)
+        * totals[:, None, None]
+        * (
+            np.eye(m) * (scaled * stretch * (slope[:, :m] - X * curvature[:, :m]))[:, None, :]
+            - scaled[:, :, None] * scaled[:, None, :] * cross[:, :m, :m]
+        )
     )
-    gradient = (first + first.T) / 2
-    np.fill_diagonal(gradient, 0.0)
-    return Derivatives(gradient, second)
+    return Derivatives(float(totals @ value), (first + first.T) / 2, second)
+
+
+def _rows(
+    loss: str, k: int | float, X: Float[Array, "m n"], masses: Float[Array, "m n"]
+) -> tuple[Float[Array, " m"], Float[Array, "m n"], Float[Array, "m n"], Float[Array, "m n n"]]:
+    """Row losses; slopes g_u with `dL/dX_u = m_u g_u`; and the c_u, e_uv of `dg_u/dX_v = -(c_u [u = v] + m_v e_uv)`."""
+    none = np.zeros((*X.shape, X.shape[1]))
+    if loss in ("exponential", "separable"):
+        times = 1.0 if isinf(k) else k
+        if loss == "exponential":
+            return times * np.sum(masses * X, axis=1), np.full_like(X, times), np.zeros_like(X), none
+        return times * np.sum(masses * np.log1p(X), axis=1), times / (1 + X), times / (1 + X) ** 2, none
+    if isinf(k):
+        mean = np.sum(masses * X, axis=1)[:, None]
+        return np.log(mean[:, 0]), np.tile(1 / mean, X.shape[1]), np.zeros_like(X), none + 1 / mean[:, :, None] ** 2
+    logistic, h, digits = loss == "logistic", 0.2, 38 + log(k)
+    c = 1.0 if logistic else min(1.0, k * float(X.min()))
+    t = np.exp(h * np.arange(-ceil(digits / h), ceil(log(digits / c) / h) + 1))
+    E = np.exp(-t[:, None] * X[:, None, :])  # anchor, node, class
+    below = -np.einsum("cnj,cj->cn", np.expm1(-t[:, None] * X[:, None, :]), masses)
+    phi = np.maximum(np.einsum("cnj,cj->cn", E, masses), 1e-300)
+    log_phi = np.where(below < 0.5, np.log1p(-np.minimum(below, 0.5)), np.log(phi))
+    rest = np.exp(-t) if logistic else np.ones_like(t)
+    if logistic:
+        value = h * np.sum(-np.expm1(k * log_phi) * rest, axis=1)
+    else:
+        value = h * np.sum(np.expm1(-t) - np.expm1(k * log_phi), axis=1)
+    weight = k * np.exp((k - 1) * log_phi) * t * h * rest
+    slope = np.einsum("cn,cnj->cj", weight, E)
+    curvature = np.einsum("cn,cnj->cj", weight * t, E)
+    cross = np.matmul(E.transpose(0, 2, 1), ((k - 1) * weight * t * np.exp(-log_phi))[:, :, None] * E)
+    return value, slope, curvature, cross
 
 
 class NewtonStep:
-    """The Hessian at unit rows U, to be solved with: `step(S U)` is the tangent correction V, rotation-free.
+    """The Hessian at rows U, to be solved with: `step(S U)` is the correction V, rotation-free.
 
-    Coordinates of class c are scaled by `1/sqrt(rho_c)`, which makes a skewed prior harmless. Up to `DENSE` unknowns
-    the Hessian is factorized, which ill-conditioned problems need; beyond, conjugate gradients on its products.
+    Rows are on the sphere and V is tangent there, but for the `free` ones. Coordinates of row c are scaled by
+    `1/sqrt(weights_c)`, the mass of its classes, which makes a skewed prior harmless. Up to `DENSE` unknowns the
+    Hessian is factorized, which ill-conditioned problems need; beyond, conjugate gradients on its products.
 
     Raises:
         scipy.linalg.LinAlgError: if the Hessian is not positive definite across the rotations.
     """
 
-    def __init__(self, U: Float[Array, "C r"], rho: Float[Array, " C"], local: Derivatives) -> None:
-        self.U, self.curvature, self.weighted = U, local.hessian, rho[:, None] * U
-        self.slack = local.slack(U)
-        # tangents[c]: an orthonormal basis of the complement of u_c, as columns, scaled.
-        self.tangents = np.stack([np.linalg.svd(u[None, :])[2][1:].T for u in U]) / np.sqrt(rho)[:, None, None]
+    def __init__(
+        self,
+        U: Float[Array, "m r"],
+        weights: Float[Array, " m"],
+        local: Derivatives,
+        free: Bool[Array, " m"] | None = None,
+    ) -> None:
+        self.U, self.curvature, self.weighted = U, local.hessian, weights[:, None] * U
+        self.slack = local.slack(U, free)
+        # tangents[c]: an orthonormal basis of the complement of u_c, as columns, scaled; a free row's basis has one
+        # column more, beside which stands a column of zeros with a unit in the Hessian.
+        self.padding = np.zeros(0)
+        if free is None or not free.any():
+            tangents = np.stack([np.linalg.svd(u[None, :])[2][1:].T for u in U])
+        else:
+            tangents = np.stack([np.eye(U.shape[1])] * len(U))
+            for c in np.flatnonzero(~free):
+                tangents[c] = np.linalg.svd(U[c][None, :])[2].T
+                tangents[c, :, 0] = 0.0
+            self.padding = np.repeat(~free, U.shape[1]) * (np.arange(U.size) % U.shape[1] == 0).astype(float)
+        self.tangents = tangents / np.sqrt(weights)[:, None, None]
         unknowns = self.tangents[:, 0, :].size
         self.factor = linalg.cho_factor(self.product(np.eye(unknowns))) if unknowns <= DENSE else None
 
-    def step(self, residual: Float[Array, "C r"]) -> Float[Array, "C r"]:
+    def step(self, residual: Float[Array, "m r"]) -> Float[Array, "m r"]:
         """The Newton step for the gradient `2 residual`."""
         right = -2 * np.einsum("cra,cr->ca", self.tangents, residual).ravel()
         if self.factor is not None:
@@ -91,15 +155,15 @@ class NewtonStep:
         operator = LinearOperator((right.size, right.size), matvec=self.product, dtype=np.float64)
         return self.move(size * cg(operator, right / size, rtol=1e-10, maxiter=5000)[0])
 
-    def move(self, x: Float[Array, "*b n"]) -> Float[Array, "*b C r"]:
-        """The tangent vector V with these coordinates."""
+    def move(self, x: Float[Array, "*b n"]) -> Float[Array, "*b m r"]:
+        """The vector V with these coordinates."""
         V: Array = np.einsum("cra,...ca->...cr", self.tangents, x.reshape(*x.shape[:-1], len(self.U), -1))
         return V
 
     def product(self, x: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
         """The Hessian at V(x), `2 S V + (W + W^T) U` with `W_c = L''_c (V U^T + U V^T)_c`, made definite.
 
-        Its kernel are the rotations. `2 D U (K - K^T)`, `K = U^T D V`, D = Diag(rho), is added: of the same rank,
+        Its kernel are the rotations. `2 D U (K - K^T)`, `K = U^T D V`, D = Diag(weights), is added: of the same rank,
         definite on them, so that it vanishes at the solution of any system that they leave solvable.
         """
         V = self.move(x)
@@ -108,4 +172,5 @@ class NewtonStep:
         turn = self.weighted.T @ V
         image = 2 * self.slack @ V + (W + np.swapaxes(W, -1, -2)) @ self.U
         image += 2 * self.weighted @ (turn - np.swapaxes(turn, -1, -2))
-        return np.einsum("cra,...cr->...ca", self.tangents, image).reshape(x.shape)
+        coordinates: Array = np.einsum("cra,...cr->...ca", self.tangents, image).reshape(x.shape)
+        return coordinates + self.padding * x if self.padding.size else coordinates

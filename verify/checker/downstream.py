@@ -33,7 +33,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from verify.checker.dual import Problem, enclose_optimum, read_embeddings, read_prior, read_temperature
+from verify.checker.dual import Problem, enclose_optimum, read_means, read_prior, read_temperature
 from verify.checker.global_optimum import bits_for
 from verify.checker.intervals import Context, Interval, context, enclose, exp, high, log, low, resolve
 from verify.checker.reading import MAX_K, Fields
@@ -120,9 +120,11 @@ def _check_point(task: Task, claim: Fields, witness: Fields) -> Point:
     lower, upper = claim.rational("lower"), claim.rational("upper")
     if lower >= upper:
         raise Rejected("the interval [lower, upper] has no interior")
-    problem = Problem(task.loss, k, task.beta, task.rho)
+    problem = Problem(task.loss, k, task.beta, task.rho, [1] * C)
     structure = witness.choice("structure", STRUCTURES) if "structure" in witness.data else None
-    embeddings, shift = ([], upper - lower) if structure else (read_embeddings(witness, C), witness.rational("shift"))
+    means, shift = None, upper - lower
+    if structure is None:
+        means, shift = read_means(witness, problem.counts), witness.rational("shift")
     if shift <= 0:
         raise Rejected("the shift is not positive")
     coefficients = witness.matrix("classifier") if task.classifier == "optimal" else None
@@ -133,12 +135,12 @@ def _check_point(task: Task, claim: Fields, witness: Fields) -> Point:
         if structure:
             ctx = context(bits, k)
             gram = _exact_gram(ctx, problem, structure)
-        else:
-            optimum = enclose_optimum(problem, embeddings, shift, bits)
+        elif means:
+            optimum = enclose_optimum(problem, means, shift, bits)
             assert optimum.radius is not None  # the loss is one of STRICT
             ctx, radius = optimum.ctx, optimum.radius
             gram = [[_unit(ctx, g + r * ctx.mpf([-1, 1])) for g, r in zip(*rows, strict=True)] for rows in
-                    zip(optimum.gram, radius, strict=True)]  # fmt: skip
+                    zip(optimum.cosines, radius, strict=True)]  # fmt: skip
         rank = 1 if structure in ("two-classes", "total-collapse") else C - 1
         below, above = _bracket(ctx, task, gram, coefficients, roomy=task.d > rank)
         if lower > high(above) or upper < low(below):

@@ -1,16 +1,26 @@
 r"""The minimum over all class embeddings, enclosed from both sides at one rational witness.
 
-Let `L(G) = sum_c rho_c row_c(G)`, G the Gram matrix (psd, unit diagonal), and the loss one of `rows.LOSSES`.
+Let `L(G) = sum_c rho_c row_c(G)`, G the Gram matrix (psd, unit diagonal), and the loss one of `rows.LOSSES`. Classes of
+equal mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_g rho_g. A class is a group of one.
 
 1.  *Convexity.* For integer k, L is an expectation of convex functions (log-sum-exp, sums of exp) of affine
     functions of the entries of G.
-2.  *Upper bound.* The exact real matrix G0 of the witness' normalized rows is feasible, so min L <= L(G0).
-3.  *Lower bound.* Let A be the symmetrized gradient at G0 with zero diagonal, y = diag(A G0), S = A - Diag(y). For
-    feasible G, L(G) >= L(G0) + <A, G - G0> (1.), `<A, G0> = sum y = <Diag(y), G>`, so L(G) >= L(G0) + <S, G>. If S
-    + eps D is positive semidefinite, D = Diag(rho), then <S, G> >= -eps <D, G> = -eps. So min L >= L(G0) - eps.
+2.  *Groups.* The mean of G over the permutations within groups is feasible, and L no larger there (1.). It has one
+    cosine b_gh for each two groups and one, t_g, within each; the groups' mean embeddings have the Gram matrix B, B_gh
+    = b_gh and B_gg = p_g = (1 + (N_g - 1) t_g)/N_g, psd with p_g <= 1, and p_g = 1 if N_g = 1. Conversely each such B
+    is feasible: (mean_g, sqrt(1 - p_g) s_i), s_i the vertices of a regular simplex of N_g in N_g - 1 dimensions of the
+    group's own, have these cosines. So min L is the minimum over such B, L convex there. For groups of one B = G.
+    *Upper bound.* The witness gives B0 = V V^T exactly, where row v_g is w/|w|, or w itself if N_g > 1 and |w| < 1
+    (a "free" row). B0 is feasible, so min L <= L(B0). The rank of its G is at most the number of columns plus N_g - 1
+    for each free row.
+3.  *Lower bound.* Let A be the symmetrized gradient at B0, 0 where B is constant, y = diag(A B0), but 0 at free rows,
+    and S = A - Diag(y), where y_g <= 0 if N_g > 1. For feasible B, L(B) >= L(B0) + <A, B - B0> (1.). If S + eps D is
+    positive semidefinite, D = Diag(M), then <A, B> = <S, B> + sum_g y_g p_g >= -eps + sum_g y_g, as sum_g M_g p_g <= 1
+    and y_g p_g >= y_g (equal if N_g = 1). And <A, B0> = sum_g y_g + r, r the sum of (A B0)_gg over free rows. So
+    min L >= L(B0) - eps - r.
 4.  *Dimension.* Every off-diagonal derivative is positive. At a positive definite G they would have to vanish for G
     to be a minimizer over the elliptope; so minimizers are singular, of rank <= C-1, and d >= C-1 dimensions hold
-    them.
+    them. Fewer hold the minimum if they hold the witness, d >= its rank (2.).
 5.  *All representations.* A representation f that is not constant on classes does no better: with mu_c = E[f | c],
     lift to u_c = (mu_c, sqrt(1 - |mu_c|^2) e_c) in C more dimensions. Given the classes, Jensen bounds the loss
     from below by that of the mean margins |mu_c|^2 - mu_c.mu_j; the lifted margins are 0 at a collision and else 1
@@ -38,21 +48,39 @@ from verify.checker.verdict import Rejected, Unreadable
 
 @dataclass(frozen=True)
 class Problem:
-    """A contrastive problem at the level of classes: `beta = 1/temperature`."""
+    """A contrastive problem over groups of `counts` classes of mass `rho` each: `beta = 1/temperature`."""
 
     loss: str
     k: int
     beta: Fraction
     rho: list[Fraction]
+    counts: list[int]
+
+    @property
+    def totals(self) -> list[Fraction]:
+        return [n * r for n, r in zip(self.counts, self.rho, strict=True)]
+
+
+@dataclass(frozen=True)
+class Means:
+    """The witness' rows: `w / sqrt(square)` is the mean embedding of a group, of length 1 unless it is `free`."""
+
+    rows: list[list[int]]
+    squares: list[int]
+    free: list[bool]
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """The minimum lies in `loss - eps` to `loss`; G* within `radius` of `gram`, entry by entry (None if not shown)."""
+    """The minimum lies in `lower` to `loss`; the optimal cosines are within `radius` of `cosines`, entry by entry.
+
+    On the diagonal are the cosines within groups, 1 for a group of one class. `radius` is None if none is shown.
+    """
 
     ctx: Context
     loss: Interval
-    gram: list[list[Interval]]
+    lower: Interval
+    cosines: list[list[Interval]]
     radius: list[list[Interval]] | None
 
 
@@ -63,42 +91,57 @@ def read_temperature(fields: Fields) -> Fraction:
     return temperature
 
 
-def read_prior(fields: Fields) -> list[Fraction]:
+def read_groups(fields: Fields) -> tuple[list[Fraction], list[int]]:
+    """The masses `rho` of one class of each group and the `counts` of classes, 1 each where none are given."""
     rho = fields.rationals("rho")
+    counts = fields.integers("counts", 1, MAX_K) if "counts" in fields.data else [1] * len(rho)
     numerators, denominator = cleared("rho", rho)
-    if len(rho) < 2 or min(rho) <= 0 or sum(numerators) != denominator:
-        raise Unreadable("rho: at least two positive masses that sum to 1 are needed")
-    return rho
+    if len(counts) != len(rho) or sum(counts) < 2 or min(rho) <= 0:
+        raise Unreadable("rho: at least two classes of positive mass are needed, and a count for each mass")
+    if sum(n * p for n, p in zip(counts, numerators, strict=True)) != denominator:
+        raise Unreadable("rho: the masses do not sum to 1")
+    return rho, counts
 
 
-def read_problem(fields: Fields) -> Problem:
-    """The fields loss, k, temperature, rho and d of a statement."""
+def read_prior(fields: Fields) -> list[Fraction]:
+    """The masses of all classes."""
+    if "counts" in fields.data:
+        raise Unreadable(f"{fields.name}.counts: this kind has no groups")
+    return read_groups(fields)[0]
+
+
+def read_problem(fields: Fields) -> tuple[Problem, int]:
+    """The fields loss, k, temperature, rho, counts of a statement, and its d."""
     loss, k = fields.choice("loss", LOSSES), fields.integer("k", 1, MAX_K)
-    rho = read_prior(fields)
-    fields.integer("d", max(1, len(rho) - 1), MAX_K)
-    return Problem(loss, k, 1 / read_temperature(fields), rho)
+    rho, counts = read_groups(fields)
+    least = 1 if "counts" in fields.data else max(1, len(rho) - 1)
+    return Problem(loss, k, 1 / read_temperature(fields), rho, counts), fields.integer("d", least, MAX_K)
 
 
-def read_embeddings(fields: Fields, C: int) -> list[list[int]]:
-    """One row for each class, times a positive integer that clears its denominators (rows are normalized later)."""
-    rows = [cleared("witness.embeddings", row)[0] for row in fields.matrix("embeddings")]
-    if len(rows) != C or not all(any(row) for row in rows):
-        raise Unreadable("witness.embeddings: one row for each class is needed, none of them zero")
-    return rows
+def read_means(fields: Fields, counts: list[int]) -> Means:
+    """One row for each group: shorter than 1 it is a free row if there are two classes or more, else a direction."""
+    matrix = fields.matrix("embeddings")
+    if len(matrix) != len(counts):
+        raise Unreadable("witness.embeddings: one row for each group is needed")
+    rows, squares, free = [], [], []
+    for n, row in zip(counts, matrix, strict=True):
+        integers, denominator = cleared("witness.embeddings", row)
+        square = sum(x * x for x in integers)
+        rows.append(integers)
+        free.append(n > 1 and square < denominator**2)
+        squares.append(denominator**2 if free[-1] else square)
+    if not all(squares):
+        raise Unreadable("witness.embeddings: the row of a single class is zero")
+    return Means(rows, squares, free)
 
 
-def normalized_gram(ctx: Context, rows: list[list[int]]) -> list[list[Interval]]:
-    """`G_cj = w_c.w_j / sqrt(|w_c|^2 |w_j|^2)`, the diagonal exactly 1."""
-    dots = [[sum(x * y for x, y in zip(v, w, strict=True)) for w in rows[: c + 1]] for c, v in enumerate(rows)]
-    gram = [[ctx.mpf(1)] * len(rows) for _ in rows]
-    for c in range(len(rows)):
-        for j in range(c):
-            gram[c][j] = gram[j][c] = ctx.mpf(dots[c][j]) / ctx.sqrt(ctx.mpf(dots[c][c] * dots[j][j]))
-    return gram
+def rank(problem: Problem, means: Means) -> int:
+    """A bound on the rank of the Gram matrix of all classes (2.)."""
+    return len(means.rows[0]) + sum(n - 1 for n, free in zip(problem.counts, means.free, strict=True) if free)
 
 
-def enclose_optimum(problem: Problem, embeddings: list[list[int]], shift: Fraction, bits: int) -> Optimum:
-    """Steps 2, 3 and 6 at the witness' Gram matrix, with `eps = shift`.
+def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) -> Optimum:
+    """Steps 2, 3 and 6 at the witness, with `eps = shift`.
 
     Raises:
         Rejected: if the witness is shown not to prove a lower bound with this shift.
@@ -106,49 +149,85 @@ def enclose_optimum(problem: Problem, embeddings: list[list[int]], shift: Fracti
     """
     if shift <= 0:
         raise Rejected("the shift is not positive")
-    k, rho = problem.k, problem.rho
+    k, totals, counts = problem.k, problem.totals, problem.counts
     ctx = context(bits, k)
-    classes = range(len(rho))
+    groups, one = range(len(totals)), ctx.mpf(1)
     beta = enclose(ctx, problem.beta)
-    gram = normalized_gram(ctx, embeddings)
+    gram, cosines = _matrices(ctx, counts, means)
     # Entries with one and the same enclosure share their exponentials, rows with one and the same law their integrals.
-    index: dict[object, int] = {ctx.mpf(1)._mpi_: 0}
-    names = [[index.setdefault(g._mpi_, len(index)) for g in row] for row in gram]
-    values = [ctx.mpf(1)] * len(index)
-    for c in classes:
-        for j in classes:
-            if names[c][j]:
-                values[names[c][j]] = exp(ctx, beta * (gram[c][j] - 1))
-    laws = []
-    for c in classes:
-        law: dict[int, Fraction] = {}
-        for j in classes:
-            law[names[c][j]] = law.get(names[c][j], Fraction(0)) + rho[j]
-        laws.append(tuple(sorted(law.items())))
+    index: dict[object, int] = {one._mpi_: 0}
+    names = [[index.setdefault(x._mpi_, len(index)) for x in row] for row in cosines]
+    values = [one] * len(index)
+    for g in groups:
+        for h in groups:
+            if names[g][h]:
+                values[names[g][h]] = exp(ctx, beta * (cosines[g][h] - 1))
+    laws = [_law(problem, g, names[g]) for g in groups]
     distinct = list(dict.fromkeys(laws))
     found = dict(zip(distinct, row_losses(ctx, problem.loss, k, values, [dict(law) for law in distinct]), strict=True))
 
-    loss = sum(enclose(ctx, rho[c]) * found[laws[c]][0] for c in classes)
-    slack = [[ctx.mpf(0)] * len(rho) for _ in classes]
-    for c in classes:
-        for j in range(c):
-            u = names[c][j]
-            slopes = found[laws[c]][1][u] + found[laws[j]][1][u]
-            slack[c][j] = slack[j][c] = enclose(ctx, problem.beta * rho[c] * rho[j] / 2) * values[u] * slopes
-    for c in classes:
-        y = sum(slack[c][j] * gram[c][j] for j in classes if j != c)
-        slack[c][c] = enclose(ctx, shift * rho[c]) - y
+    loss = sum(enclose(ctx, totals[g]) * found[laws[g]][0] for g in groups)
+    slack = [[ctx.mpf(0)] * len(totals) for _ in groups]
+    for g in groups:
+        for h in range(g if counts[g] == 1 else g + 1):
+            u = names[g][h]
+            slopes = found[laws[g]][1][u] + found[laws[h]][1][u]
+            slack[g][h] = slack[h][g] = enclose(ctx, problem.beta * totals[g] * totals[h] / 2) * values[u] * slopes
+    products = [sum(a * b for a, b in zip(*pair, strict=True)) for pair in zip(slack, gram, strict=True)]
+    residual = ctx.mpf(0)
+    for g, y in enumerate(products):
+        if means.free[g]:
+            residual += y
+        elif counts[g] > 1 and (y <= 0) is not True:
+            raise (Rejected if (y > 0) is True else Unresolved)("a multiplier of the unit ball has the wrong sign")
+        slack[g][g] += enclose(ctx, shift * totals[g]) - (0 if means.free[g] else y)
     require_positive_definite(slack)
-    return Optimum(ctx, loss, gram, _radius(ctx, problem, shift))
+    gap = enclose(ctx, shift) + residual
+    return Optimum(ctx, loss, loss - gap, cosines, _radius(ctx, problem, gap))
 
 
-def _radius(ctx: Context, problem: Problem, shift: Fraction) -> list[list[Interval]] | None:
+def _matrices(ctx: Context, counts: list[int], means: Means) -> tuple[list[list[Interval]], list[list[Interval]]]:
+    """B (2.), and the cosines."""
+    rows, squares = means.rows, means.squares
+    gram, cosines = [[ctx.mpf(1)] * len(rows) for _ in rows], [[ctx.mpf(1)] * len(rows) for _ in rows]
+    for g in range(len(rows)):
+        for h in range(g):
+            product = ctx.mpf(_dot(rows[g], rows[h])) / ctx.sqrt(ctx.mpf(squares[g] * squares[h]))
+            gram[g][h] = gram[h][g] = cosines[g][h] = cosines[h][g] = product
+        if means.free[g]:
+            p = Fraction(_dot(rows[g], rows[g]), squares[g])
+            gram[g][g], cosines[g][g] = enclose(ctx, p), enclose(ctx, (counts[g] * p - 1) / (counts[g] - 1))
+    return gram, cosines
+
+
+def _law(problem: Problem, g: int, names: list[int]) -> tuple[tuple[int, Fraction], ...]:
+    """The law of an anchor of group g: its own class, its mates, and the other groups."""
+    law: dict[int, Fraction] = {0: problem.rho[g]}
+    for h, total in enumerate(problem.totals):
+        mass = total if h != g else total - problem.rho[g]
+        if mass:
+            law[names[h]] = law.get(names[h], Fraction(0)) + mass
+    return tuple(sorted(law.items()))
+
+
+def _radius(ctx: Context, problem: Problem, gap: Interval) -> list[list[Interval]] | None:
     q = exp(ctx, enclose(ctx, -2 * problem.beta))
     if problem.loss == "decoupled":
         return None
     weight = {"exponential": q, "separable": q / (1 + q) ** 2, "logistic": q / (problem.k + q) ** 2}[problem.loss]
-    scale = shift / (problem.beta**2 * problem.k)
-    return [
-        [ctx.sqrt(enclose(ctx, scale / (r * s)) / weight) if c != j else ctx.mpf(0) for j, s in enumerate(problem.rho)]
-        for c, r in enumerate(problem.rho)
+    scale, totals, largest = problem.beta**2 * problem.k, problem.totals, ctx.mpf(gap.b)
+    radius = [
+        [
+            ctx.sqrt(largest * enclose(ctx, 1 / (scale * r * s)) / weight) if g != h else ctx.mpf(0)
+            for h, s in enumerate(totals)
+        ]
+        for g, r in enumerate(totals)
     ]
+    for g, (m, r) in enumerate(zip(totals, problem.rho, strict=True)):
+        if m != r:
+            radius[g][g] = ctx.sqrt(largest * enclose(ctx, 2 / (scale * m * (m - r))) / weight)
+    return radius
+
+
+def _dot(v: list[int], w: list[int]) -> int:
+    return sum(x * y for x, y in zip(v, w, strict=True))

@@ -19,7 +19,7 @@ from fractions import Fraction
 
 from verify.checker.dual import read_temperature
 from verify.checker.global_optimum import bits_for, compare_interval
-from verify.checker.intervals import Interval, context, enclose, exp, high, low, resolve
+from verify.checker.intervals import Interval, context, enclose, exp, resolve
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import LOSSES, row_losses
 from verify.checker.verdict import Rejected
@@ -36,7 +36,7 @@ def check(statement: Fields, witness: Fields) -> str:
 
     def attempt(bits: int) -> None:
         value = etf_loss(loss, C, k, b, bits)
-        compare_interval(lower, upper, low(value), high(value), Fraction(0))
+        compare_interval(lower, upper, value, value)
 
     resolve(bits_for(upper - lower), attempt)
     return "the closed form of the minimum lies in the interval"

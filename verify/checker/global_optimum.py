@@ -1,16 +1,18 @@
-"""Kind `global-optimum`: the minimum of the contrastive loss lies in [lower, upper], for d >= C-1 dimensions.
+"""Kind `global-optimum`: the minimum of the contrastive loss lies in [lower, upper], in d dimensions.
 
-Statement: loss, k, temperature, d, rho, lower, upper; optionally minimizer {gram, radius}: every entry of the
-optimal Gram matrix is within radius of gram's. Witness: embeddings (a row for each class, of any length) and
-shift (eps of `dual`); the rest, such as the maker's precision, is not used.
+Statement: loss, k, temperature, d, rho, lower, upper; optionally counts, the numbers of classes of mass rho_g each (one
+each where it is absent); optionally minimizer {gram, radius}: every optimal cosine is within radius of gram's entry,
+between groups or, on the diagonal, within one (1 for one class). d is at least C-1, or with counts the rank of the
+witness. Witness: embeddings (a row for each group, see `dual`) and shift (eps of `dual`); the rest, such as the
+maker's precision, is not used.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from verify.checker.dual import enclose_optimum, read_embeddings, read_problem
-from verify.checker.intervals import enclose, high, low, resolve
+from verify.checker.dual import enclose_optimum, rank, read_means, read_problem
+from verify.checker.intervals import Interval, enclose, high, low, resolve
 from verify.checker.reading import Fields
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
 
@@ -20,46 +22,46 @@ def bits_for(width: Fraction) -> int:
     return max(48, width.denominator.bit_length() - width.numerator.bit_length() + 20)
 
 
-def compare_interval(
-    lower: Fraction, upper: Fraction, low_found: Fraction, high_found: Fraction, gap: Fraction
-) -> None:
-    """Require `lower <= v - gap` and `v <= upper` for the number v in [low_found, high_found]."""
-    if lower > high_found:
+def compare_interval(lower: Fraction, upper: Fraction, below: Interval, above: Interval) -> None:
+    """Require that `lower` is at most the number in `below`, and `upper` at least that in `above`."""
+    if lower > high(above):
         raise Rejected("the lower bound exceeds the loss that the witness attains")
-    if lower > high_found - gap:
+    if lower > high(below):
         raise Rejected("the witness does not prove the lower bound")
-    if upper < low_found:
+    if upper < low(above):
         raise Rejected("the witness does not attain the upper bound")
-    if lower > low_found - gap or upper < high_found:
+    if lower > low(below) or upper < high(above):
         raise Unresolved("the interval is not decided at this precision")
 
 
 def check(statement: Fields, witness: Fields) -> str:
-    problem = read_problem(statement)
+    problem, d = read_problem(statement)
     lower, upper = statement.rational("lower"), statement.rational("upper")
     if lower >= upper:
         raise Rejected("the interval [lower, upper] has no interior")
-    C = len(problem.rho)
+    groups = range(len(problem.rho))
     minimizer = statement.object("minimizer") if "minimizer" in statement.data else None
     if minimizer is not None:
         gram, radius = minimizer.matrix("gram"), minimizer.rational("radius")
         minimizer.done()
-        if len(gram) != C or len(gram[0]) != C:
-            raise Unreadable("statement.minimizer.gram: a C x C matrix is needed")
-    embeddings, shift = read_embeddings(witness, C), witness.rational("shift")
+        if len(gram) != len(groups) or len(gram[0]) != len(groups):
+            raise Unreadable("statement.minimizer.gram: a row and a column for each group are needed")
+    means, shift = read_means(witness, problem.counts), witness.rational("shift")
     if shift <= 0:
         raise Rejected("the shift is not positive")
+    if d < min(sum(problem.counts) - 1, rank(problem, means)):
+        raise Rejected("d is less than C-1, and than the rank of the witness")
 
     def attempt(bits: int) -> None:
-        found = enclose_optimum(problem, embeddings, shift, bits)
-        compare_interval(lower, upper, low(found.loss), high(found.loss), shift)
+        found = enclose_optimum(problem, means, shift, bits)
+        compare_interval(lower, upper, found.lower, found.loss)
         if minimizer is None:
             return
         if found.radius is None:
             raise Rejected("the minimizer of this loss is not enclosed by this checker")
-        for c in range(C):
-            for j in range(C):
-                distance = abs(found.gram[c][j] - enclose(found.ctx, gram[c][j])) + found.radius[c][j]
+        for g in groups:
+            for h in groups:
+                distance = abs(found.cosines[g][h] - enclose(found.ctx, gram[g][h])) + found.radius[g][h]
                 if low(distance) > radius:
                     raise Rejected("the witness does not prove the claim about the minimizer")
                 if high(distance) > radius:

@@ -90,6 +90,16 @@ class Fields:
     def rational(self, key: str) -> Fraction:
         return rational(f"{self.name}.{key}", self.raw(key))
 
+    def integers(self, key: str, low: int, high: int) -> list[int]:
+        name = f"{self.name}.{key}"
+
+        def read(value: object) -> int:
+            if type(value) is not int or not low <= value <= high:
+                raise Unreadable(f"{name}: integers in {low}..{high} are needed")
+            return value
+
+        return _listed(name, self.raw(key), read)
+
     def object(self, key: str) -> Fields:
         return Fields(f"{self.name}.{key}", self.raw(key))
 

@@ -23,7 +23,7 @@ from jaxtyping import Float
 
 from theory.priors import Prior
 from verify.certify import prove_optimum
-from verify.certify.enclosure import Problem, ball, bounds, enclose
+from verify.certify.enclosure import Point, Problem, ball, bounds, enclose
 from verify.certify.optimum import MAX_CLASSES, gram_radius
 
 #: The losses that are strictly convex in the cosines, so that the minimizer is one.
@@ -76,7 +76,7 @@ def _is_collapsed(prior: Prior, k: int, loss: str, temperature: Fraction) -> boo
     three = Problem(loss, k, 1 / temperature, (p, (1 - p) / 2, (1 - p) / 2))
     for bits in (64, 256):
         with ctx.workprec(bits):
-            gradient = enclose(three, [[1], [-1], [-1]], bits).gradient
+            gradient = enclose(three, Point([[1], [-1], [-1]]), bits).gradient
             alpha = gradient[0][1] / ball(three.rho[1])
             gamma = gradient[1][2] / ball(three.rho[1] ** 2)
             difference = alpha - ball(1 - p) * gamma
@@ -138,7 +138,7 @@ def nce_bounds(
         return proof.lower, proof.upper
     problem = Problem(loss, k, 1 / temperature, prior.rho)
     signs = [[1] if g == 1 else [-1] for g in minimizer.gram[prior.rho.index(max(prior.rho))]]
-    return bounds(enclose(problem, signs, 96).loss)
+    return bounds(enclose(problem, Point(signs), 96).loss)
 
 
 def ball_gram(minimizer: Minimizer) -> list[list[arb]]:

@@ -32,6 +32,9 @@ def add_embeddings(made: argparse.ArgumentParser) -> None:
 
 
 def shortened(rho: tuple[str, ...]) -> str:
-    """A prior for a readable report: at most six masses, long fractions as decimals."""
-    shown = [r if len(r) <= 12 else f"{float(Fraction(r)):.4g}" for r in rho[:6]]
+    """A prior for a readable report: at most six masses or groups, long fractions as decimals."""
+    shown = []
+    for entry in rho[:6]:
+        count, cross, mass = entry.rpartition("x")
+        shown.append(count + cross + (mass if len(mass) <= 12 else f"{float(Fraction(mass)):.4g}"))
     return "(" + ", ".join(shown) + (", ...)" if len(rho) > 6 else ")")

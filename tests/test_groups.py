@@ -1,0 +1,220 @@
+"""Priors with groups of equal classes: everything in the number of groups agrees with the problem in all classes."""
+
+import copy
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theory import priors
+from theory.errors import InputError
+from theory.float64 import jax
+from theory.groups import class_gram, cosines, grouped_loss, mean_gram
+from theory.losses import LOSSES, get_loss
+from theory.population import population_loss
+from theory.priors import Prior
+from verify import optimum
+from verify.certify import prove_grouped, prove_optimum
+from verify.certify.newton import derivatives
+from verify.checker import check
+from verify.groups.barrier import Barrier
+from verify.groups.solve import pays, solve
+from verify.optimize.search import search
+from verify.results import Status
+
+FULL = jax.jit(population_loss, static_argnums=0)
+IN_GROUPS = jax.jit(grouped_loss, static_argnums=0)
+SMOOTH = ("logistic", "decoupled", "exponential", "separable")
+MILLION = "groups:1x0.9,1000000x0.1"
+TEN = "groups:1x0.55,9x0.1,990x0.05,9000x0.05,90000x0.05,200000x0.05,200000x0.04,200000x0.06,100000x0.02,200000x0.03"
+
+
+@st.composite
+def grouped(draw: st.DrawFn, shapes: tuple[tuple[int, ...], ...] = ((1, 2), (2, 3))) -> Prior:
+    """A prior of few shapes whose groups have different masses."""
+    counts = draw(st.sampled_from(shapes))
+    masses = draw(st.lists(st.integers(1, 1000), min_size=len(counts), max_size=len(counts), unique=True))
+    return priors.groups([(n, Fraction(n * m)) for n, m in zip(counts, masses, strict=True)], normalize=True)
+
+
+def random_means(prior: Prior, rng: np.random.Generator) -> np.ndarray:
+    """A feasible B: means of length 1 for groups of one class, shorter for the others."""
+    means = rng.normal(size=(len(prior.masses), 3))
+    lengths = np.where(np.array(prior.counts) > 1, rng.uniform(0.1, 1, len(means)), 1.0)
+    means *= (lengths / np.linalg.norm(means, axis=1))[:, None]
+    return means @ means.T
+
+
+def test_merging_and_writing_groups() -> None:
+    prior = priors.parse("groups:2x0.5,3x0.25,1x0.25")
+    assert prior.merged() == priors.Prior((Fraction(1, 4), Fraction(1, 12)), (3, 3))
+    assert prior.merged().as_groups() == ["3x3/4", "3x1/4"]
+    assert priors.parse("groups:" + ",".join(prior.as_groups())) == prior
+
+
+@given(prior=grouped(), seed=st.integers(0, 10**6), k=st.sampled_from([1, 7, 4096]), name=st.sampled_from([*LOSSES]))
+@settings(max_examples=15)
+def test_the_loss_in_groups_is_that_of_all_classes(prior: Prior, seed: int, k: int, name: str) -> None:
+    B = random_means(prior, np.random.default_rng(seed))
+    reduced = cosines(B, prior)
+    np.testing.assert_allclose(mean_gram(reduced, prior), B, atol=1e-14)
+    G = class_gram(reduced, prior, prior)
+    assert np.linalg.eigvalsh(G)[0] > -1e-12
+    rho, _, counts = masses_first(prior, B)
+    full = FULL(get_loss(name), G, prior.as_array(), float(k), 1.5)
+    assert float(IN_GROUPS(get_loss(name), reduced, rho, counts, float(k), 1.5)) == pytest.approx(
+        float(full), rel=1e-12
+    )
+    if name != "hinge":
+        local = derivatives(name, k, 1.5, *masses_first(prior, B))
+        assert local.value == pytest.approx(float(full), rel=1e-12)
+
+
+def masses_first(prior: Prior, B: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.array([float(m) for m in prior.masses]), B, np.array(prior.counts, dtype=float)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("k", [5, float("inf")])
+def test_derivatives_in_groups_against_differences(name: str, k: float) -> None:
+    prior, rng, h = priors.parse("groups:1x0.3,3x0.5,2x0.2"), np.random.default_rng(1), 1e-5
+    B = random_means(prior, rng)
+    for _ in range(5):
+        D = rng.normal(size=(3, 3))
+        D = D + D.T
+        plus, at, minus = (derivatives(name, k, 1.0, *masses_first(prior, B + t * D)) for t in (h, 0.0, -h))
+        assert np.sum(at.gradient * D) == pytest.approx((plus.value - minus.value) / (2 * h), rel=1e-7)
+        curvature = np.einsum("gh,ghl,gl->", D, at.hessian, D)
+        assert curvature == pytest.approx(np.sum((plus.gradient - minus.gradient) * D) / (2 * h), rel=1e-6)
+        assert at.gradient[0, 0] == 0.0  # a class alone has no cosine of its own
+
+
+@settings(max_examples=8)
+@given(
+    prior=grouped(),
+    k=st.sampled_from([1, 16, 1000]),
+    name=st.sampled_from(["logistic", "separable"]),
+    temperature=st.sampled_from([Fraction(1, 2), Fraction(1)]),
+)
+def test_the_optimum_in_groups_is_that_of_all_classes(prior: Prior, k: int, name: str, temperature: Fraction) -> None:
+    found = solve(prior, k, loss=name, temperature=temperature, d=prior.C)
+    assert found.proved
+    proof = found.proof
+    assert proof is not None and proof.lower is not None and proof.upper is not None and proof.gram is not None
+    searched = search(get_loss(name), prior.as_array(), k, prior.C, float(1 / temperature), starts=2)
+    full = prove_optimum(prior, k, searched.best.embeddings, loss=name, temperature=temperature)
+    assert full.status == "proved" and full.lower is not None and full.upper is not None and full.gram is not None
+    assert max(proof.lower, full.lower) <= min(proof.upper, full.upper)
+    assert found.found.lower - 1e-9 * k <= proof.upper and proof.lower <= found.found.value + 1e-9 * k
+    ours = class_gram(np.array(proof.doubles()[0]), found.groups, prior)
+    theirs = np.array([[float(g) for g in row] for row in full.gram])
+    assert np.abs(ours - theirs).max() <= 1.01 * (proof.gram_radius + full.gram_radius)
+    assert check(proof.certificate()).verdict == "accepted"
+    assert check(json.dumps(full.certificate())).verdict == "accepted"
+
+
+@pytest.mark.parametrize("rho", [MILLION, TEN])
+def test_a_million_classes(rho: str) -> None:
+    result = optimum.run(rho, 65536)
+    groups = priors.parse(rho).merged()
+    assert result.status is Status.PROVED
+    assert result.nce.relative_gap <= 1e-18
+    assert result.problem.rho == result.groups == tuple(groups.as_groups())
+    assert np.shape(result.gram) == (len(groups.masses),) * 2
+    rho_g, _, counts = masses_first(groups, np.eye(1))
+    value = IN_GROUPS(get_loss("logistic"), np.array(result.gram), rho_g, counts, 65536.0, 1.0)
+    assert float(value) == pytest.approx(result.nce.upper, rel=1e-9)
+    assert result.gram_radius < 1e-4
+
+
+def test_a_limit_and_a_real_k_are_bracketed_in_floats() -> None:
+    for k in (2.5, float("inf")):
+        result = optimum.run(TEN, k)
+        assert result.status is Status.NUMERICAL
+        assert result.nce.relative_gap <= 1e-9
+
+
+def test_the_classes_keep_their_order() -> None:
+    mixed, sorted_ = optimum.run("0.1,0.3,0.1,0.5", 8), optimum.run("0.1,0.1,0.3,0.5", 8)
+    order = [0, 2, 1, 3]
+    assert mixed.nce == sorted_.nce
+    np.testing.assert_array_equal(np.array(mixed.gram)[np.ix_(order, order)], sorted_.gram)
+    assert mixed.groups is None and mixed.problem.rho == ("1/10", "3/10", "1/10", "1/2")
+
+
+def test_dimensions_that_do_not_hold_the_optimum() -> None:
+    collapsed = optimum.run("groups:1x0.97,9999x0.03", 4, d=2)
+    assert collapsed.status is Status.PROVED and collapsed.rank == 1
+    with pytest.raises(InputError, match="at least 9999"):
+        optimum.run("groups:1x0.5,9999x0.5", 4, d=2)
+
+
+def test_what_is_not_solved_in_groups() -> None:
+    assert not pays(priors.parse("0.5,0.3,0.2"), "logistic")
+    assert not pays(priors.parse("groups:2x0.5,3x0.5"), "hinge")
+    with pytest.raises(InputError, match="4000 classes"):
+        optimum.run(MILLION, 4, loss="hinge")
+
+
+def certificate() -> dict:
+    prior = priors.parse("groups:1x0.3,3x0.45,2x0.25")
+    found = solve(prior, 12, loss="logistic", temperature=Fraction(1), d=6)
+    assert found.proof is not None
+    return found.proof.certificate()
+
+
+def test_the_checker_refuses_what_is_false_or_not_shown() -> None:
+    good = certificate()
+    assert check(good).verdict == "accepted"
+
+    def changed(**fields: object) -> str:
+        document = copy.deepcopy(good)
+        for name, value in fields.items():
+            (document["witness"] if name in document["witness"] else document["statement"])[name] = value
+        return check(document).verdict
+
+    rows = good["witness"]["embeddings"]
+    assert changed(d=5) == "accepted"
+    assert changed(d=4) == "rejected"  # C - 1 = 5, and so is the rank of the witness
+    assert changed(counts=[1, 2, 3]) == "unreadable"
+    assert changed(counts=[1, 3, 2.0]) == "unreadable"
+    assert changed(counts=[1, 3]) == "unreadable"
+    assert changed(counts=[1, 3, 2], rho=["1/2", "1/15", "3/20"]) == "rejected"
+    assert changed(embeddings=rows[:2]) == "unreadable"
+    assert changed(embeddings=[["0/1"] * 2, *rows[1:]]) == "unreadable"
+    assert changed(embeddings=[rows[0], ["0/1"] * 2, rows[2]]) == "rejected"
+    # a group of three that is held together: its multiplier has the wrong sign
+    assert changed(embeddings=[rows[0], ["5/1", "0/1"], rows[2]]) == "rejected"
+    assert changed(lower=good["statement"]["upper"], upper="9/1") == "rejected"
+    minimizer = copy.deepcopy(good["statement"]["minimizer"])
+    minimizer["gram"][1][1] = "1/1"
+    assert changed(minimizer=minimizer) == "rejected"
+
+
+def test_no_embedding_in_groups_is_below_the_proven_bound() -> None:
+    """The slack with free rows is a lower bound at every feasible B, not only at the optimum."""
+    prior = priors.parse("groups:1x0.3,3x0.45,2x0.25")
+    found = solve(prior, 12, loss="logistic", temperature=Fraction(1), d=6)
+    assert found.proof is not None and found.proof.lower is not None
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        B = random_means(prior, rng)
+        assert derivatives("logistic", 12, 1.0, *masses_first(prior, B)).value >= float(found.proof.lower)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10**6))
+def test_the_barrier_ends_in_a_bracket_for_skewed_priors(seed: int) -> None:
+    """Ten groups, masses of classes over ten orders of magnitude: the float bracket closes, whether proven or not."""
+    rng = np.random.default_rng(seed)
+    pairs = [(int(10 ** rng.uniform(0, 5)), Fraction(int(10 ** rng.uniform(0, 5)))) for _ in range(10)]
+    prior = priors.groups(pairs, normalize=True).merged()
+    barrier = Barrier(prior, "logistic", 65536, 1.0)
+    found = barrier.solve()
+    assert found.value - found.lower <= 1e-11 * found.value
+    proof = prove_grouped(prior, 65536, barrier.starts(found), width=Fraction(1, 10**12))
+    if proof.lower is not None:
+        assert float(proof.lower) - 1e-11 <= found.value <= float(proof.upper) + 1e-11

@@ -1,0 +1,1 @@
+"""Priors with groups of equal classes, solved in the number of groups."""
