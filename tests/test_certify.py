@@ -20,8 +20,9 @@ from verify.certify import enclosure, newton, prove_etf, prove_optimum
 from verify.certify.document import down, text, up, write
 from verify.certify.enclosure import LOSSES, Point, Problem, ball, bounds, enclose, is_positive_definite
 from verify.certify.newton import NewtonStep, derivatives
-from verify.certify.optimum import gram_radius
+from verify.certify.optimum import OptimumProof, gram_radius
 from verify.checker import check, dual, intervals
+from verify.groups import solve as groups
 
 DATA = Path(__file__).parent / "data" / "certificates"
 ROWS = [[40, 3], [-31, 25], [-19, -36]]
@@ -257,23 +258,26 @@ def test_etf_proofs_contain_the_binomial_sum(C: int, k: int, loss: str, temperat
     assert check(proof.certificate()).verdict == "accepted"
 
 
+def proven_again(statement: dict[str, Any], witness: dict[str, Any]) -> OptimumProof:
+    """The problem of a certificate, proven from floats near its witness, or from nothing for groups of classes."""
+    k, loss, temperature = statement["k"], statement["loss"], Fraction(statement["temperature"])
+    if "counts" in statement:
+        prior = Prior(tuple(Fraction(r) for r in statement["rho"]), tuple(statement["counts"]))
+        proof = groups.solve(prior, k, loss=loss, temperature=temperature, d=statement["d"]).proof
+        assert proof is not None
+        return proof
+    rows = [[Fraction(x) for x in row] for row in witness["embeddings"]]
+    U = np.array([[float(x / max(abs(y) for y in row)) for x in row] for row in rows])
+    prior, width = from_masses(statement["rho"]), Fraction(1, 10**14)
+    return prove_optimum(prior, k, U, loss=loss, temperature=temperature, width=width)
+
+
 def test_certificates_are_the_same_byte_for_byte(tmp_path: Path) -> None:
     for path in sorted(DATA.glob("optimum-*.json")):
         document = json.loads(path.read_text())
-        statement, witness = document["statement"], document["witness"]
-        rows = [[Fraction(x) for x in row] for row in witness["embeddings"]]
-        U = np.array([[float(x / max(abs(y) for y in row)) for x in row] for row in rows])
         written = []
         for name in ("one", "two"):
-            proof = prove_optimum(
-                from_masses(statement["rho"]),
-                statement["k"],
-                U,
-                loss=statement["loss"],
-                temperature=Fraction(statement["temperature"]),
-                width=Fraction(1, 10**14),
-            )
-            write(proof.certificate(), tmp_path / name)
+            write(proven_again(document["statement"], document["witness"]).certificate(), tmp_path / name)
             written.append((tmp_path / name).read_bytes())
         assert written[0] == written[1]
         assert {"one", "two"} == {entry.name for entry in tmp_path.iterdir()}
