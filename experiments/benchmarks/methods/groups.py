@@ -1,0 +1,35 @@
+"""This project in the number of groups of equal classes: barrier method, and proof in ball arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from experiments.benchmarks.problem import Problem
+
+PACKAGES: tuple[str, ...] = ()
+
+
+def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
+    """The proven optimum; the matrix is that of the groups' cosines."""
+    from verify.groups.solve import solve
+
+    del budget
+
+    def run() -> np.ndarray:
+        found = solve(problem.prior, problem.k, loss="logistic", temperature=Fraction(1), d=problem.d)
+        assert found.proved
+        return found.cosines
+
+    return run
+
+
+def judged(problem: Problem) -> tuple[float, float]:
+    """The loss found and the proven lower bound."""
+    from verify import optimum
+
+    nce = optimum.run(problem.prior, problem.k).nce
+    assert nce.found is not None and nce.lower is not None
+    return nce.found, nce.lower

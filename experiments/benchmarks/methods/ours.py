@@ -1,0 +1,53 @@
+"""This project: trust regions on the sphere from one random start, on the exact loss, with the dual bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from experiments.benchmarks.problem import Problem
+from theory.float64 import jax, jnp
+from theory.population import population_loss
+
+PACKAGES: tuple[str, ...] = ()
+
+
+def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
+    """Search and dual bound: what `verify.optimum` does before it proves."""
+    from verify.certify.dual import dual_bound
+    from verify.optimize.objective import gram_value_and_gradient
+    from verify.optimize.search import search
+
+    del budget
+    rho = problem.rho
+
+    def solve() -> np.ndarray:
+        G = search(problem.loss, rho, problem.k, problem.d, starts=1).gram
+        dual_bound(*gram_value_and_gradient(problem.loss, G, rho, problem.k, 1.0), G)
+        return G
+
+    return solve
+
+
+def evaluator(problem: Problem) -> Callable[[], float]:
+    """The exact loss of embeddings and its gradient, compiled."""
+    U, rho, loss = start(problem), jnp.asarray(problem.rho), problem.loss
+
+    @jax.jit
+    def value_and_gradient(U: jax.Array, k: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jax.value_and_grad(lambda V: population_loss(loss, V @ V.T, rho, k))(U)
+
+    def evaluate() -> float:
+        value, gradient = value_and_gradient(U, jnp.asarray(float(problem.k)))
+        gradient.block_until_ready()
+        return float(value)
+
+    return evaluate
+
+
+def start(problem: Problem) -> jax.Array:
+    """The unit embeddings at which all methods are evaluated."""
+    from theory.geometry import normalized
+
+    return jnp.asarray(normalized(np.random.default_rng(0).normal(size=(problem.prior.C, problem.d))))

@@ -1,0 +1,66 @@
+"""One problem, as every method sees it, and what every answer is measured by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.losses import Loss, get_loss
+from theory.priors import Prior, parse
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The logistic loss of `k` negatives for a prior, over class embeddings in `d` dimensions."""
+
+    prior: Prior
+    k: int
+    d: int
+
+    @property
+    def rho(self) -> Float[np.ndarray, " C"]:
+        """The prior in double precision."""
+        return self.prior.as_array()
+
+    @property
+    def loss(self) -> Loss:
+        """The logistic loss."""
+        return get_loss("logistic")
+
+
+def read(rho: str, C: int, k: int, d: int) -> Problem:
+    """The problem of a task."""
+    return Problem(parse(rho, C), k, d)
+
+
+def embeddings(G: Float[np.ndarray, "C C"]) -> Float[np.ndarray, "C C"]:
+    """Unit rows whose Gram matrix is near G, its positive part scaled to unit diagonal: so every answer is feasible."""
+    eigenvalues, vectors = np.linalg.eigh((G + G.T) / 2)
+    U = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
+    unit: Float[np.ndarray, "C C"] = U / np.linalg.norm(U, axis=1, keepdims=True)
+    return unit
+
+
+def judge(problem: Problem, G: Float[np.ndarray, "C C"]) -> tuple[float, float]:
+    """The exact loss at the feasible Gram matrix near G, and a lower bound on the minimum, the same for all methods.
+
+    The bound is proven in ball arithmetic up to 20 classes; beyond, it is the dual bound at the best point that this
+    project's own search finds, in double precision.
+    """
+    from theory.geometry import gram
+    from verify import optimum
+    from verify.certify.dual import dual_bound
+    from verify.optimize.objective import gram_value_and_gradient
+    from verify.optimize.search import search
+
+    beta = 1.0
+    value, _ = gram_value_and_gradient(problem.loss, gram(embeddings(G)), problem.rho, problem.k, beta)
+    if problem.prior.C <= 20:
+        lower = optimum.run(problem.prior, problem.k).nce.lower
+        assert lower is not None
+        return float(value), lower
+    best = search(problem.loss, problem.rho, problem.k, problem.prior.C, beta, starts=1).gram
+    bound = dual_bound(*gram_value_and_gradient(problem.loss, best, problem.rho, problem.k, beta), best)
+    return float(value), bound.lower
