@@ -56,8 +56,9 @@ def load(entry: Entry, folder: Path, *, recompute: bool = False, progress: Calla
     Raises:
         NotMeasured: if the data has to be measured by another command, and has not been.
     """
-    if entry.seconds is None:
-        found: Data = entry.module.read(folder)
+    progress = progress or (lambda text: None)
+    if hasattr(entry.module, "load"):
+        found: Data = entry.module.load(folder, recompute=recompute, progress=progress)
         return found
     path = folder / "paper_figs" / f"{entry.name}.json"
     if not recompute:
@@ -65,7 +66,7 @@ def load(entry: Entry, folder: Path, *, recompute: bool = False, progress: Calla
             document = _document(text, entry)
             if document is not None and document["parts"].keys() == set(entry.module.parts()):
                 return Data(document["parts"], source, document["command"], document["versions"])
-    return _computed(entry, path, progress or (lambda text: None))
+    return _computed(entry, path, progress)
 
 
 def committed(name: str) -> str | None:
@@ -77,29 +78,34 @@ def committed(name: str) -> str | None:
 def _computed(entry: Entry, path: Path, progress: Callable[[str], None]) -> Data:
     module = entry.module
     unfinished = path.with_name(f"{entry.name}.unfinished.json")
-    made_by = versions("jax", "numpy", "scipy", "python-flint")
-    document = _document(_text(unfinished), entry)
-    if document is None or document["versions"] != made_by:
-        document = {
-            "figure": entry.name,
-            "command": f"python -m paper_figs {entry.name} --recompute",
-            "versions": made_by,
-            "parts": {},
-        }
+    fresh = document(entry.name, {})
+    kept = _document(_text(unfinished), entry)
+    if kept is None or kept["versions"] != fresh["versions"]:
+        kept = fresh
     names = module.parts()
-    parts = {name: part for name, part in document["parts"].items() if name in names}
+    parts = {name: part for name, part in kept["parts"].items() if name in names}
     path.parent.mkdir(parents=True, exist_ok=True)
     for done, name in enumerate(names):
         if name not in parts:
             progress(f"{entry.name}: {done} of {len(names)} parts of its data, now {name}")
             parts[name] = module.compute(name)
             ordered = {n: parts[n] for n in names if n in parts}
-            write_bytes(unfinished, _as_text(document | {"parts": ordered}))
-    complete = document | {"parts": {name: parts[name] for name in names}}
-    write_bytes(path, _as_text(complete))
+            write_bytes(unfinished, as_bytes(fresh | {"parts": ordered}))
+    content = as_bytes(fresh | {"parts": {name: parts[name] for name in names}})
+    write_bytes(path, content)
     unfinished.unlink(missing_ok=True)
-    # what was just read from arrays is read back as JSON, so that a second run draws from the same numbers
-    return Data(json.loads(_as_text(complete))["parts"], str(path), document["command"], made_by)
+    # read back, so that a second run draws from the same numbers
+    return Data(json.loads(content)["parts"], str(path), fresh["command"], fresh["versions"])
+
+
+def document(name: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """A data file: which figure, which command and versions made it, and its parts."""
+    return {
+        "figure": name,
+        "command": f"python -m paper_figs {name} --recompute",
+        "versions": versions("jax", "numpy", "scipy", "python-flint"),
+        "parts": parts,
+    }
 
 
 def significant(value: Any) -> Any:
@@ -138,7 +144,7 @@ def _document(text: str | None, entry: Entry) -> dict[str, Any] | None:
     return found if ours and found["figure"] == entry.name else None
 
 
-def _as_text(document: dict[str, Any]) -> bytes:
+def as_bytes(document: dict[str, Any]) -> bytes:
     """One line a part, so that a change of the data can be read in a diff."""
     head = {key: value for key, value in document.items() if key != "parts"}
     lines = [f"  {json.dumps(name)}: {json.dumps(part, allow_nan=False)}" for name, part in document["parts"].items()]

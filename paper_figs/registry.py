@@ -45,6 +45,14 @@ FIGURES = {
             40,
         ),
         Entry("collapse", "Collapse threshold against k; cosine of the minorities against the majority's mass", 120),
-        Entry("family", "The optimum's loss for each loss of the family at several temperatures, against k", 300),
+        Entry("simplex", "Maps over the simplex of priors: collapse, where the conjecture fails, and by how much", 300),
+        Entry("family", "The optimum's loss for each loss of the family at several temperatures, against k", 140),
+        Entry(
+            "cifar_cosine", "Trained networks: cosines within and between classes at several k against -1/(C-1)", None
+        ),
+        Entry("cifar_accuracy", "Trained networks: downstream accuracy against k, with the spread over seeds", None),
+        Entry(
+            "cifar_longtail", "Trained networks, long-tailed data: the Gram matrix against the computed optimum", None
+        ),
     )
 }

@@ -5,13 +5,14 @@ import json
 import math
 from fractions import Fraction
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from paper_figs.data import committed
-from paper_figs.figures import collapse, family, geometry, lemma, unbalanced
+from paper_figs.data import committed, load
+from paper_figs.figures import collapse, family, geometry, lemma, simplex, unbalanced
 from paper_figs.registry import FIGURES
 from theory import bounds, priors
 from theory.balanced import downstream_minimum, nce_minimum
@@ -55,7 +56,7 @@ def test_a_part_computed_again_is_the_committed_one(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, entry in FIGURES.items() if entry.seconds and committed(name)])
+@pytest.mark.parametrize("name", [name for name, entry in FIGURES.items() if entry.seconds and name != "simplex"])
 def test_all_parts_computed_again_are_the_committed_ones(name):
     for part, expected in parts(name).items():
         _agree(json.loads(json.dumps(FIGURES[name].module.compute(part))), expected, f"{name}/{part}")
@@ -284,3 +285,51 @@ def test_what_is_not_determined_is_not_drawn():
             assert ("sup_upper" in row) == (data["loss"] != "hinge" and (data["loss"], row["k"]) != ("decoupled", 1)), (
                 part
             )
+
+
+@pytest.fixture(scope="module")
+def maps():
+    return load(FIGURES["simplex"], Path("no folder")).parts
+
+
+def test_the_map_is_that_of_the_findings(maps):
+    table = json.loads((files("experiments.unbalanced") / "findings" / "map-C3.json").read_text())["map"]
+    assert maps["regions"] == table["regions"]
+    assert maps["proven"]["findings"] == table["proven"]["findings"]
+    shares = {f"{v['weighting']}_{v['classifier']}": v["share"] for v in table["versions"]}
+    for version in ("weighted_optimal", "weighted_mean"):
+        rising = np.isfinite(simplex.rises(maps["map"], version))
+        assert maps["map"].weight[rising].sum() == pytest.approx(shares[version], rel=1e-3)
+        assert np.nanmax(simplex.rises(maps["map"], version)) > (4.7e-5 if version == "weighted_optimal" else 1.4e-2)
+
+
+def test_the_proven_regions_agree_with_the_map_and_the_threshold(maps):
+    from theory.collapse_threshold import collapse_threshold
+
+    ks = [int(k) for k in maps["map"].ks]
+    separated, collapsed = (simplex.boundary(maps["regions"], kind) for kind in ("separated", "collapsed"))
+    assert collapse_threshold(ks[0]) - 1e-3 < separated <= collapse_threshold(ks[0])
+    assert collapse_threshold(ks[-1]) <= collapsed < collapse_threshold(ks[-1]) + 1e-3
+    largest = maps["map"].shares.max(axis=1)
+    coincide = (maps["map"].points == 2).sum(axis=1)
+    assert (coincide[largest > collapsed] == len(ks)).all()
+    assert (coincide[largest < separated] == 0).all()
+    # where all collapse at every k the loss is constant
+    for version in ("weighted_optimal", "weighted_mean"):
+        assert np.isnan(simplex.rises(maps["map"], version)[largest > collapsed]).all()
+
+
+def test_the_corner_agrees_with_the_map_and_with_the_proven_series(maps):
+    found = maps["corner"]
+    rise = np.array(found["rise"], dtype=float)
+    assert rise.shape == (len(found["smallest"]), len(found["largest"]))
+    assert np.isfinite(rise).all()
+    assert found["k"] == [int(k) for k in maps["map"].ks]
+    # the largest rise is nearly that of the proven one, at the centre of the nearest cell
+    row, column = np.unravel_index(rise.argmax(), rise.shape)
+    refuted = [float(Fraction(mass)) for mass in unbalanced.refuted_prior()]
+    assert found["largest"][column] == pytest.approx(refuted[0], abs=0.004)
+    assert found["smallest"][row] == pytest.approx(refuted[2], abs=4e-4)
+    assert rise.max() == pytest.approx(4.727e-5, rel=0.01)
+    beyond = np.array(found["largest"]) > simplex.boundary(maps["regions"], "collapsed")
+    assert (rise[:, beyond] <= 1e-8).all()

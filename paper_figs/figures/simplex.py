@@ -1,0 +1,232 @@
+"""Maps over the simplex of priors of three classes: collapse, where the conjecture fails, and by how much."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from paper_figs.data import Data, as_bytes, committed, document, significant, write_bytes
+from paper_figs.style import PAGE, label_panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_FINDINGS = files("experiments.unbalanced") / "findings"
+_TOP = np.sqrt(3) / 2
+_HOLDS = "0.9"
+#: Rises below this are rounding, as for `experiments.unbalanced`.
+_NOISE = 1e-8
+#: The place of a prior in the plane.
+_PLANE = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, _TOP]])
+_PIXELS = 700
+#: The corner with the rises of the best classifier: the largest and the smallest mass, cells along each axis.
+_CORNER = {"largest": (0.8, 0.94, 84), "smallest": (0.0, 0.0075, 45)}
+
+
+def load(folder: Path, *, recompute: bool, progress: Callable[[str], None]) -> Data:
+    """The data in `folder`, else the committed one, whose map is that of `experiments.unbalanced`.
+
+    The sweep of `recompute` is kept in a store, so that a stopped one goes on.
+    """
+    from experiments.unbalanced.picture import read
+
+    folder = folder / "paper_figs"
+    if recompute:
+        _sweep(folder, progress)
+    own = folder / "simplex.json"
+    if own.is_file():
+        source, found, picture = str(own), json.loads(own.read_text()), read(folder / "simplex.npz")
+    else:
+        source, found = "committed", json.loads(committed("simplex") or "")
+        with as_file(_FINDINGS / "map-C3.npz") as path:
+            picture = read(path)
+    return Data(found["parts"] | {"map": picture}, source, found["command"], found["versions"])
+
+
+def _sweep(folder: Path, progress: Callable[[str], None]) -> None:
+    """Map, prove, and only then replace what was there."""
+    from experiments.unbalanced.export import export
+    from experiments.unbalanced.map import Definition, profiles, sweep
+    from experiments.unbalanced.map_proofs import prove_strongest
+    from experiments.unbalanced.regions import prove_regions
+    from experiments.unbalanced.store import Store
+    from experiments.unbalanced.workers import local
+    from verify.results import as_json
+
+    asked = json.loads((_FINDINGS / "map-C3.json").read_text())["map"]
+    keys = {key: asked[key] for key in ("family", "resolution", "levels", "temperature")}
+    definition = Definition.from_json(keys | {"ks": asked["k"]})
+    folder.mkdir(parents=True, exist_ok=True)
+    with Store(folder / "simplex.unfinished.sqlite", definition.as_json()) as store:
+        with local(os.cpu_count() or 1) as workers:
+            sweep(definition, store, workers, lambda text: progress(f"simplex: {text}"))
+        found = dict(profiles(definition, store))
+    progress("simplex: proving")
+    ks = [k for k in definition.ks if isinstance(k, int)]
+    parts = {
+        "regions": as_json(prove_regions(ks, temperature=definition.temperature)),
+        "proven": as_json(prove_strongest(definition, found, 1, folder / "simplex-certificates")),
+        "corner": corner(ks),
+    }
+    export(definition, found, folder / "simplex.npz")
+    write_bytes(folder / "simplex.json", as_bytes(document("simplex", parts)))
+    for file in folder.glob("simplex.unfinished.sqlite*"):
+        file.unlink()
+
+
+def corner(ks: list[int]) -> dict[str, Any]:
+    """The largest rise of the best classifier's loss at the centres of the cells of `_CORNER`, in double precision."""
+    from experiments.unbalanced.evolution import largest_rise
+    from theory.losses import get_loss
+    from verify.batched import solve
+
+    largest, smallest = (np.linspace(lo, hi, 2 * n + 1)[1::2] for lo, hi, n in _CORNER.values())
+    p, r = (axis.ravel() for axis in np.meshgrid(largest, smallest))
+    cells = solve(get_loss("logistic"), np.column_stack([p, 1 - p - r, r]), ks)
+    rise = np.where(cells.converged.all(axis=1), largest_rise(cells.optimal[..., 0], range(len(ks)))[0], np.nan)
+    return {
+        "largest": significant(largest),
+        "smallest": significant(smallest),
+        "k": ks,
+        "rise": [
+            [float(f"{value:.3g}") if np.isfinite(value) else None for value in row]
+            for row in rise.reshape(len(smallest), len(largest))
+        ],
+    }
+
+
+def draw(parts: dict[str, Any]) -> Figure:
+    """Left the whole simplex by collapse, right by the rise with the mean classifier; between, the corner where the
+    loss of the best classifier rises."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(PAGE, 2.75))
+    panels = figure.subplots(1, 3, width_ratios=[1, 1.15, 1])
+    _collapse(figure, panels[0], parts)
+    _best(figure, panels[1], parts)
+    _mean(figure, panels[2], parts)
+    label_panels(panels)
+    return figure
+
+
+def rises(picture: Any, version: str) -> Float[np.ndarray, " n"]:
+    """The rise of each cell; nan where the loss does not rise."""
+    found = picture.rise[:, picture.versions.tolist().index(version)].astype(float)
+    return np.where(found > _NOISE, found, np.nan)
+
+
+def _image(axes: Axes, picture: Any, values: Float[np.ndarray, " n"], **style: Any) -> Any:
+    """The values over the whole simplex: each point has that of the cell with the nearest centroid."""
+    from scipy.spatial import cKDTree
+
+    x, y = np.meshgrid((np.arange(_PIXELS) + 0.5) / _PIXELS, _TOP * (np.arange(_PIXELS) + 0.5) / _PIXELS)
+    third = y / _TOP
+    shares = np.stack([1 - x - third / 2, x - third / 2, third], axis=-1)
+    falling = -np.sort(-shares, axis=-1)  # the map has each prior with falling shares
+    _, nearest = cKDTree(picture.shares @ _PLANE).query(falling.reshape(-1, 3) @ _PLANE)
+    shown = np.where(shares.min(axis=-1) >= 0, values[nearest].reshape(x.shape), np.nan)
+    image = axes.imshow(shown, origin="lower", extent=(0, 1, 0, _TOP), zorder=1.5, **style)
+    image.set_clip_path(axes.patches[0])
+    return image
+
+
+def _triangle(axes: Axes) -> None:
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.fill(*_PLANE.T, facecolor=_HOLDS, edgecolor="black", linewidth=0.6)
+    for (x, y), name, side in zip(_PLANE, "123", ("top", "top", "bottom"), strict=True):
+        shift = -0.03 if side == "top" else 0.02
+        axes.text(x, y + shift, f"$\\rho_{name} = 1$", ha="center", va=side)
+    axes.set_xlim(-0.04, 1.04)
+    axes.set_ylim(-0.12, _TOP + 0.1)
+
+
+def _collapse(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
+    from matplotlib.lines import Line2D
+
+    picture = parts["map"]
+    _triangle(axes)
+    K = len(picture.ks)
+    count = (picture.points == 2).sum(axis=1).astype(float)
+    cells = _image(axes, picture, count, cmap=_shades(K), vmin=-0.5, vmax=K + 0.5)
+    bar = figure.colorbar(cells, ax=axes, location="bottom", shrink=0.8, pad=0.02, ticks=range(0, K + 1, 2))
+    bar.set_label(f"at how many of {K} values of $k$")
+    axes.set_title("minorities coincide")
+    for kind, style in (("separated", ":"), ("collapsed", "-")):
+        p = boundary(parts["regions"], kind)
+        # the corners with a mass above p are cut off by one line each
+        for corner in np.eye(3):
+            ends = np.array([p * corner + (1 - p) * other for other in np.eye(3) if not np.array_equal(other, corner)])
+            axes.plot(*(ends @ _PLANE).T, color="black", linestyle=style, linewidth=0.7, marker="")
+    handles = [Line2D([], [], color="black", linestyle=style, linewidth=0.7) for style in (":", "-")]
+    labels = ["inside: at no $k$", "beyond: at every $k$"]
+    axes.legend(handles, labels, title="proved", loc=(0.27, 0.2), fontsize=6.5, title_fontsize=6.5, handlelength=1.6)
+
+
+def boundary(regions: dict[str, Any], kind: str) -> float:
+    """The largest mass up to which no prior collapses at any `k`, or from which on all do at every `k`: proved."""
+    intervals = [interval for interval in regions["intervals"] if interval["kind"] == kind]
+    return float(Fraction(intervals[0]["hi" if kind == "separated" else "lo"]))
+
+
+def _best(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
+    from matplotlib.patches import Patch
+
+    found = parts["corner"]
+    rise = 1e5 * np.array(found["rise"], dtype=float)
+    (left, right, _), (bottom, top, _) = _CORNER.values()
+    shown = np.ma.masked_less_equal(np.ma.masked_invalid(rise), 1e5 * _NOISE)
+    axes.set_facecolor(_HOLDS)
+    extent = (left, right, bottom, top)
+    image = axes.imshow(shown, origin="lower", extent=extent, aspect="auto", cmap="cividis_r", vmin=0, vmax=5)
+    figure.colorbar(image, ax=axes, location="bottom", pad=0.02, shrink=0.8, label="largest rise ($10^{-5}$ nats)")
+    p = boundary(parts["regions"], "collapsed")
+    axes.fill_between([p, right], bottom, top, facecolor="none", hatch="//////", edgecolor="0.6", linewidth=0)
+    axes.axvline(p, color="black", linestyle="-", linewidth=0.7)
+    handles: list[Any] = [Patch(facecolor=_HOLDS, edgecolor="0.6", label="no rise found")]
+    handles.append(Patch(facecolor=_HOLDS, edgecolor="0.6", hatch="//////", label="constant, proved"))
+    for finding in _proven(parts, "optimal"):
+        rho = [float(Fraction(mass)) for mass in finding["rho"]]
+        handles += _star(axes, max(rho), min(rho), "rise, proved")
+    axes.legend(handles=handles, loc="upper left")
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+    axes.set_xlabel("largest mass")
+    axes.set_ylabel("smallest mass")
+    axes.set_title("best classifier")
+
+
+def _mean(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
+    _triangle(axes)
+    values = 1e3 * rises(parts["map"], "weighted_mean")
+    cells = _image(axes, parts["map"], values, cmap="cividis_r", vmin=0, vmax=15)
+    figure.colorbar(cells, ax=axes, location="bottom", pad=0.02, shrink=0.8, label="largest rise ($10^{-3}$ nats)")
+    for finding in _proven(parts, "mean"):
+        rho = np.array(sorted((float(Fraction(mass)) for mass in finding["rho"]), reverse=True))
+        x, y = rho @ _PLANE
+        _star(axes, x, y, "rise, proved")
+    axes.set_title("mean classifier")
+
+
+def _proven(parts: dict[str, Any], classifier: str) -> list[dict[str, Any]]:
+    return [finding for finding in parts["proven"]["findings"] if finding["classifier"] == classifier]
+
+
+def _star(axes: Axes, x: float, y: float, label: str) -> list[Any]:
+    style: dict[str, Any] = {"markersize": 8, "markerfacecolor": "white", "markeredgecolor": "black"}
+    return axes.plot(x, y, marker="*", linestyle="none", clip_on=False, zorder=5, label=label, **style)
+
+
+def _shades(K: int) -> Any:
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap([str(shade) for shade in np.linspace(0.9, 0.15, K + 1)])
