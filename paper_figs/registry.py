@@ -30,29 +30,18 @@ class Entry:
 FIGURES = {
     entry.name: entry
     for entry in (
-        Entry(
-            "etf", "The simplex ETF: 3 vectors in the plane, 4 in space, and the minimizers found from random starts", 8
-        ),
-        Entry("bounds", "Prior bounds against the exact downstream loss of the optimum: they explode or saturate", 90),
+        Entry("etf", "The simplex ETF: 3 vectors in the plane, 4 in space; minimizers found from random starts", 8),
+        Entry("bounds", "Prior bounds against the exact downstream loss of the optimum: they explode or saturate", 40),
         Entry("coverage", "Probabilities of collision and of coverage against k: the supposed trade-off", 5),
-        Entry(
-            "lemma", "The loss as classes are collapsed one by one; the averaging step's margin, and where it fails", 60
-        ),
-        Entry("unbalanced", "Downstream loss of the minimizer against k, proven: falling, constant, and refuted", 90),
-        Entry(
-            "geometry",
-            "Optimal Gram matrices for unbalanced classes at k = 1, 16, 256, inf; three classes as vectors",
-            40,
-        ),
-        Entry("collapse", "Collapse threshold against k; cosine of the minorities against the majority's mass", 120),
-        Entry("simplex", "Maps over the simplex of priors: collapse, where the conjecture fails, and by how much", 300),
+        Entry("lemma", "The loss as classes are collapsed one by one; the averaging step, and a loss it fails for", 60),
+        Entry("unbalanced", "Downstream loss of the minimizer against k, proven: falling, constant, and refuted", 40),
+        Entry("geometry", "Optimal Gram matrices for unbalanced classes as k grows; three classes as vectors", 30),
+        Entry("collapse", "Collapse threshold against k; cosine of the minorities against the majority's mass", 40),
+        Entry("simplex", "Maps over the simplex of priors: collapse, where the conjecture fails, and by how much", 400),
         Entry("family", "The optimum's loss for each loss of the family at several temperatures, against k", 140),
-        Entry(
-            "cifar_cosine", "Trained networks: cosines within and between classes at several k against -1/(C-1)", None
-        ),
+        Entry("cifar_cosine", "Trained networks: cosines within and between classes at several k", None),
         Entry("cifar_accuracy", "Trained networks: downstream accuracy against k, with the spread over seeds", None),
-        Entry(
-            "cifar_longtail", "Trained networks, long-tailed data: the Gram matrix against the computed optimum", None
-        ),
+        Entry("cifar_longtail", "Trained networks, long-tailed data: the Gram matrix and the computed optimum", None),
+        Entry("scaling", "Cost against k and C, beside the alternatives", None),
     )
 }

@@ -100,6 +100,20 @@ def test_another_process_later_and_elsewhere_gives_the_same_files(tmp_path, monk
     assert not (tmp_path / "d").exists()
 
 
+@pytest.mark.parametrize(
+    "path", sorted(Path(command.__file__).parent.glob("gallery/*.png")), ids=lambda path: path.stem
+)
+def test_the_gallery_shows_what_is_drawn(path, tmp_path):
+    from matplotlib.image import imread
+
+    with paper():
+        drawn = save(_drawn(path.stem), tmp_path, path.stem)[1]
+    shown, again = imread(path), imread(drawn)
+    assert shown.shape == again.shape
+    # another version of the fonts' renderer may move an edge
+    assert abs(shown - again).mean() < 0.01
+
+
 def test_pdf_has_no_date_and_fonts_that_publishers_take(tmp_path):
     with paper():
         pdf = save(_drawn("etf"), tmp_path, "etf")[0].read_bytes()

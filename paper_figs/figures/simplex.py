@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _FINDINGS = files("experiments.unbalanced") / "findings"
 _TOP = np.sqrt(3) / 2
-_HOLDS = "0.9"
+_HOLDS = "white"
 #: Rises below this are rounding, as for `experiments.unbalanced`.
 _NOISE = 1e-8
 #: The place of a prior in the plane.
@@ -139,6 +139,16 @@ def _image(axes: Axes, picture: Any, values: Float[np.ndarray, " n"], **style: A
     return image
 
 
+def _outline(axes: Axes, image: Any) -> None:
+    """A line around what is coloured: the palest colours are near white in print."""
+    shown = ~np.ma.getmaskarray(np.ma.masked_invalid(image.get_array()))
+    left, right, bottom, top = image.get_extent()
+    rows, columns = shown.shape
+    x = left + (right - left) * (np.arange(columns) + 0.5) / columns
+    y = bottom + (top - bottom) * (np.arange(rows) + 0.5) / rows
+    axes.contour(x, y, shown.astype(float), levels=[0.5], colors="black", linewidths=0.4, zorder=2)
+
+
 def _triangle(axes: Axes) -> None:
     axes.set_aspect("equal")
     axes.set_axis_off()
@@ -188,6 +198,7 @@ def _best(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
     axes.set_facecolor(_HOLDS)
     extent = (left, right, bottom, top)
     image = axes.imshow(shown, origin="lower", extent=extent, aspect="auto", cmap="cividis_r", vmin=0, vmax=5)
+    _outline(axes, image)
     figure.colorbar(image, ax=axes, location="bottom", pad=0.02, shrink=0.8, label="largest rise ($10^{-5}$ nats)")
     p = boundary(parts["regions"], "collapsed")
     axes.fill_between([p, right], bottom, top, facecolor="none", hatch="//////", edgecolor="0.6", linewidth=0)
@@ -209,6 +220,7 @@ def _mean(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
     _triangle(axes)
     values = 1e3 * rises(parts["map"], "weighted_mean")
     cells = _image(axes, parts["map"], values, cmap="cividis_r", vmin=0, vmax=15)
+    _outline(axes, cells)
     figure.colorbar(cells, ax=axes, location="bottom", pad=0.02, shrink=0.8, label="largest rise ($10^{-3}$ nats)")
     for finding in _proven(parts, "mean"):
         rho = np.array(sorted((float(Fraction(mass)) for mass in finding["rho"]), reverse=True))
@@ -229,4 +241,4 @@ def _star(axes: Axes, x: float, y: float, label: str) -> list[Any]:
 def _shades(K: int) -> Any:
     from matplotlib.colors import ListedColormap
 
-    return ListedColormap([str(shade) for shade in np.linspace(0.9, 0.15, K + 1)])
+    return ListedColormap([str(shade) for shade in np.linspace(1.0, 0.15, K + 1)])

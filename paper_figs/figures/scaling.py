@@ -1,0 +1,133 @@
+"""Cost against `k` and `C`, beside the alternatives: what `python -m experiments.benchmarks` measured."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paper_figs.data import Data, NotMeasured
+from paper_figs.style import PAGE, cycle, k_axis, label_panels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: The methods of `experiments.benchmarks` by the names that readers know, in the order of the style sheet's lines.
+_METHODS = {
+    "ours": "this project",
+    "cvxpy-clarabel": "CVXPY, Clarabel",
+    "cvxpy-scs": "CVXPY, SCS",
+    "pymanopt": "Pymanopt",
+    "enumeration": "enumeration",
+    "sgd-1e4": "Adam, $10^4$ steps",
+}
+_SUITES = ("against", "classes", "groups", "kernel")
+#: A solution with a larger relative gap is marked as inexact.
+_EXACT = 1e-6
+_COMMAND = "python -m experiments.benchmarks"
+
+
+def load(folder: Path, *, recompute: bool, progress: Callable[[str], None]) -> Data:
+    """The user's own `benchmarks.json` in `folder`, else the committed results; timings are never made on the way."""
+    own = folder / "benchmarks.json"
+    committed = files("experiments.benchmarks") / "results" / "cpu.json"
+    place = own if own.is_file() else committed
+    if not place.is_file():
+        raise NotMeasured(f"no {own} ({_COMMAND} makes it)")
+    try:
+        found = json.loads(place.read_text())
+        suites = {suite: [r for r in found["records"] if r["suite"] == suite] for suite in _SUITES}
+        parts = {"machine": found["machine"], **suites}
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotMeasured(f"{place} holds no results of benchmarks: {type(error).__name__} {error}") from None
+    empty = [suite for suite in _SUITES if not any(record["status"] == "done" for record in suites[suite])]
+    if empty:
+        raise NotMeasured(f"{place} lacks the suites {', '.join(empty)} ({_COMMAND} goes on)")
+    return Data(parts, str(own) if place is own else "committed", found["command"], found["versions"])
+
+
+def draw(parts: dict[str, Any]) -> Figure:
+    """Every solver above, as `k` and as `C` grow; below what this project alone can do."""
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    figure = Figure(figsize=(PAGE, 4.3))
+    panels = figure.subplots(2, 2)
+    (by_k, by_classes), (groups, kernel) = panels
+    _solvers(by_k, parts["against"], "k", 4)
+    by_k.set_title("four classes, to the minimum")
+    k_axis(by_k)
+    _solvers(by_classes, parts["classes"], "C")
+    by_classes.set_title("$k = 8$, to the minimum")
+    by_classes.set_xscale("log")
+    by_classes.set_xlabel("number of classes $C$")
+    _groups(groups, parts["groups"])
+    _kernel(kernel, parts["kernel"])
+    handles, labels = by_k.get_legend_handles_labels()
+    marks: dict[str, Any] = {"color": "black", "linestyle": "none"}
+    handles.append(Line2D([], [], marker="o", markerfacecolor="white", **marks))
+    labels.append("gap above $10^{-6}$")
+    handles.append(Line2D([], [], marker="x", **marks))
+    labels.append("stopped or failed")
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    label_panels(panels.ravel())
+    machine = parts["machine"]
+    figure.supxlabel(f"{machine['cpu']}, {machine['cores']} cores; medians, with quartiles", size=7)
+    return figure
+
+
+def _solvers(axes: Axes, records: list[dict[str, Any]], against: str, C: int | None = None) -> None:
+    for (method, label), style in zip(_METHODS.items(), cycle(), strict=False):
+        mine = [r for r in records if r["method"] == method and C in (None, r["C"])]
+        done = sorted((r for r in mine if r["status"] == "done"), key=lambda r: r[against])
+        _times(axes, [r[against] for r in done], [r["seconds"] for r in done], label, style)
+        for r in done:
+            if r["gap"] > _EXACT:
+                inexact = {"marker": style["marker"], "markerfacecolor": "white", "color": style["color"]}
+                axes.plot(r[against], r["seconds"]["median"], linestyle="none", zorder=4, **inexact)
+        for r in mine:
+            # a package that is missing says nothing of the method
+            if r["status"] in ("too long", "failed"):
+                axes.plot(r[against], r["limit_seconds"], marker="x", linestyle="none", color=style["color"])
+    axes.set_yscale("log")
+    axes.set_ylabel("seconds")
+
+
+def _groups(axes: Axes, records: list[dict[str, Any]]) -> None:
+    done = sorted((r for r in records if r["status"] == "done"), key=lambda r: r["C"])
+    style = next(cycle())
+    _times(axes, [r["C"] for r in done], [r["seconds"] for r in done], "", style)
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1.3 * max(r["seconds"]["high"] for r in done))
+    axes.set_xlabel("number of classes $C$, in ten groups")
+    axes.set_ylabel("seconds")
+    axes.set_title(f"ten groups of equal classes, $k = {done[0]['k']}$, to the minimum")
+
+
+def _kernel(axes: Axes, records: list[dict[str, Any]]) -> None:
+    """A value and a gradient against `k`, at the size with the most `k`."""
+    sizes: dict[int, list[dict[str, Any]]] = {}
+    for r in records:
+        if r["status"] == "done":
+            sizes.setdefault(r["C"], []).append(r)
+    C, done = max(sizes.items(), key=lambda item: len(item[1]))
+    done = sorted(done, key=lambda r: r["k"])
+    ks, styles = [r["k"] for r in done], cycle()
+    _times(axes, ks, [r["seconds"] for r in done], "value and gradient", next(styles))
+    _times(axes, ks, [r["products_seconds"] for r in done], "the two matrix products alone", next(styles))
+    k_axis(axes)
+    axes.set_ylim(0, 1.5 * max(r["seconds"]["high"] for r in done))
+    axes.set_ylabel("seconds")
+    axes.set_title(f"one evaluation, $C = d = {C}$")
+    axes.legend(loc="upper right")
+
+
+def _times(axes: Axes, x: list[int], seconds: list[dict[str, float]], label: str, style: dict[str, Any]) -> None:
+    median = [s["median"] for s in seconds]
+    low = [s["median"] - min(s.get("low", math.inf), s["median"]) for s in seconds]
+    high = [max(s.get("high", 0.0), s["median"]) - s["median"] for s in seconds]
+    axes.errorbar(x, median, yerr=[low, high], capsize=1.5, elinewidth=0.6, label=label, **style)
