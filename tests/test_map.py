@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.unbalanced import __main__ as program
-from experiments.unbalanced import command, picture
+from experiments.unbalanced import command, picture, region_file
 from experiments.unbalanced.families import groups, parse
 from experiments.unbalanced.grid import leaves
 from experiments.unbalanced.map import VERSIONS, Definition, profiles, sweep
@@ -108,13 +108,12 @@ def test_commands(store, tmp_path, monkeypatch, capsys):
     code, printed = run(monkeypatch, capsys, "show", "--store", store)
     assert code == 0
     assert "complete" in printed.out
-    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--regions", "--json")
+    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--regions", 10, "--boxes", tmp_path / "b.npz")
     assert code == 0
-    regions = json.loads(printed.out)["regions"]
-    assert sum(Fraction(regions[name]) for name in ("collapsed", "separated", "mixed", "open")) == 1
-    assert Fraction(regions["open"]) < Fraction(1, 100)
-    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--regions")
     assert "proved over boxes" in printed.out
+    assert "weighted, mean classifier: proved to hold" in printed.out
+    assert region_file.read_rises(tmp_path / "b.npz").k2 == 4096
+    assert run(monkeypatch, capsys, "show", "--store", store, "--boxes", tmp_path / "b.npz")[0] == 2
     for bad in BAD:
         code, printed = run(monkeypatch, capsys, "map", *bad.split(), "--store", tmp_path / "none")
         assert code == 2

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from experiments.unbalanced import map as maps
 from experiments.unbalanced.families import groups
 from experiments.unbalanced.grid import Cell
 from experiments.unbalanced.map import Definition, sweep
-from experiments.unbalanced.store import COLUMNS, Row, Store
+from experiments.unbalanced.store import COLUMNS, VERSION, Row, Store
 from experiments.unbalanced.workers import HERE
 from theory.errors import InputError
 
@@ -104,6 +105,19 @@ def test_two_processes_share_a_store(tmp_path, whole):
     assert contents(tmp_path / "shared") == whole
 
 
+def test_one_of_two_processes_on_a_store_is_killed(tmp_path, whole):
+    both = [start(tmp_path / "shared", 0.02) for _ in range(2)]
+    done = 0
+    while not 0 < done < len(whole):
+        time.sleep(0.05)
+        with suppress(InputError), Store(tmp_path / "shared") as store:  # not there yet, or still empty
+            done = sum(1 for _ in store.rows())
+    both[0].send_signal(signal.SIGKILL)
+    assert both[0].wait() == -signal.SIGKILL
+    assert both[1].wait() == 0
+    assert contents(tmp_path / "shared") == whole
+
+
 def test_a_batch_is_taken_over_and_only_the_first_result_counts(tmp_path):
     with Store(tmp_path / "s", SMALL.as_json()) as store:
         cells = [Cell(0, (40, 1, 1)), Cell(0, (38, 2, 2))]
@@ -147,6 +161,14 @@ def test_other_sweeps_versions_and_files_are_refused(tmp_path):
         db.execute("UPDATE meta SET value = '7' WHERE key = 'version'")
     with pytest.raises(InputError, match="version 7"):
         Store(path, SMALL.as_json())
+    with db:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'version'", (str(VERSION),))
+        db.execute("UPDATE meta SET value = '0.0.9' WHERE key = 'program'")
+    with pytest.raises(InputError, match=r"0\.0\.9 made it"):
+        Store(path, SMALL.as_json())
+    # reading mixes nothing
+    with Store(path) as store:
+        assert Definition.from_json(store.definition) == SMALL
     db.close()
     (tmp_path / "text").write_text("not a database, but long enough to be looked at" * 20)
     with pytest.raises(InputError, match="the store of a map"):

@@ -147,7 +147,16 @@ def show_main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m experiments.unbalanced show --store nce-data/unbalanced/map-1-1-1.sqlite --regions --prove 3",
     )
     made.add_argument("--store", type=Path, metavar="FILE", help="show this map, finished or not")
-    made.add_argument("--regions", action="store_true", help="prove where the map collapses totally, over boxes")
+    made.add_argument(
+        "--regions",
+        type=cli.integer(1),
+        nargs="?",
+        const=12,
+        metavar="DEPTH",
+        help="prove over boxes of priors, halved DEPTH times (default: 12), where the conjecture holds and where it "
+        "fails (three classes)",
+    )
+    made.add_argument("--boxes", type=cli.writable, metavar="FILE", help="write the boxes of --regions, .npz")
     made.add_argument(
         "--export", type=cli.writable, metavar="FILE", help="write its rows as .csv or .parquet, or a .npz for figures"
     )
@@ -156,8 +165,8 @@ def show_main(argv: Sequence[str] | None = None) -> NoReturn:
     def execute(arguments: argparse.Namespace) -> Shown | MapResult:
         if arguments.store is not None:
             return map_command.show_store(arguments)
-        if arguments.export is not None or arguments.regions or arguments.prove:
-            raise InputError("store", "", "--export, --regions and --prove are about a map; give its store")
+        if any((arguments.export, arguments.regions, arguments.boxes, arguments.prove)):
+            raise InputError("store", "", "--export, --regions, --boxes and --prove are about a map; give its store")
         return Shown("unbalanced-findings", json.loads((FINDINGS / "table.json").read_text())["searches"])
 
     def report(result: Shown | MapResult) -> str:

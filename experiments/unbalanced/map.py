@@ -30,8 +30,9 @@ from theory.priors import Prior
 
 #: The versions of the conjecture, named by the columns of the store.
 VERSIONS = ("weighted_optimal", "balanced_optimal", "weighted_mean", "balanced_mean")
-#: Priors that are solved together; part of the definition, since warm starts tie the last digits to it.
+#: The most priors that are solved together; part of the definition, since warm starts tie the last digits to it.
 BATCH = 512
+_LEAST_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,14 @@ class Profile(NamedTuple):
     def behaviour(self) -> tuple[object, ...]:
         """Which versions fail, and how many distinct points the classes have at each `k`."""
         return self.converged, tuple(r > NOISE for r in self.rises), tuple(self.values["points"])
+
+
+def batch_size(cells: int) -> int:
+    """Priors to solve together in a map of so many cells: a power of 2, so that there are some batches to share out."""
+    size = BATCH
+    while size > _LEAST_BATCH and 8 * size > cells:
+        size //= 2
+    return size
 
 
 def solve_batch(definition: Definition, batch: Batch) -> tuple[list[Row], float]:

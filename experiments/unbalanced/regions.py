@@ -1,10 +1,10 @@
-"""Where total collapse is proved, and where it is excluded, over whole boxes of priors of three classes.
+"""What is proved over boxes of priors of three classes: where each version of the conjecture holds, and where it fails.
 
-With `p` the largest of the three masses and `q = 1 - p`, the minimizer of the logistic loss is total collapse iff
+*Holds.* Where the minimizer is total collapse for every `k` of a list, the downstream losses are the same for all of
+them. With `p` the largest of the three masses and `q = 1 - p`, the minimizer of the logistic loss is total collapse iff
 `f(p) = p a_k - q b_k >= 0` (`theory.collapse_threshold`, with the proof), so that a box of priors is an interval of
 `p`, and its share of the simplex is `F(lo) - F(hi)` with `F(p)` the share of the priors whose largest mass exceeds
-`p`. Where total collapse holds for every `k` of a list, the minimizer and with it the downstream loss is the same
-for all of them.
+`p`.
 
 Bounds on a box (derived). `g_x(m) = 1/(x + m + (k-1-m) eps)` falls with `m`, and `Bin(k-1, s)` increases
 stochastically with `s`, so that `E_s(x) = E g_x(m)`, `m ~ Bin(k-1, s)`, falls with `s`. On `[lo, hi]` therefore
@@ -13,15 +13,22 @@ stochastically with `s`, so that `E_s(x) = E g_x(m)`, `m ~ Bin(k-1, s)`, falls w
     f <= hi eps/2 (E_lo(1 + eps) + E_{1-hi}(1 + eps)) - (1 - hi) E_{1-lo}(2),
 
 and the expectations at rational `s` are finite sums, enclosed in ball arithmetic.
+
+*Fails.* The weighted loss of the mean classifier is proved to rise from total collapse at the least `k` to the largest
+`k` (`rises`). For the best classifier the rises are some hundred times smaller than what boxes of a reasonable size
+resolve: there only single priors are proven to fail (`map --prove`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from flint import arb, ctx, fmpq
+
+from experiments.unbalanced.rises import Box, Witness
+from experiments.unbalanced.rises_search import rising_boxes
 
 _BITS = 128
 
@@ -45,6 +52,8 @@ class Regions:
         mixed: total collapse at some and not at others, each decided.
         open: not decided for some `k`.
         intervals: the boxes, neighbours of one kind joined, by rising largest mass.
+        settled: for each version of the conjecture what is proved of it, if that was asked for.
+        rises: the boxes on which the weighted loss of the mean classifier is proved to rise; not part of the JSON.
     """
 
     ks: tuple[int, ...]
@@ -55,6 +64,60 @@ class Regions:
     mixed: Fraction
     open: Fraction
     intervals: tuple[Interval, ...]
+    settled: tuple[Settled, ...] = ()
+    rises: Rises | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The shares of the simplex where a version of the conjecture is proved to hold, proved to fail, and open."""
+
+    weighting: str
+    classifier: str
+    holds: Fraction
+    fails: Fraction
+    open: Fraction
+
+
+@dataclass(frozen=True)
+class Rises:
+    """Boxes with `1 - p <= largest_q`, where the minimizer at `k1` is total collapse, on which the loss at `k2` exceeds
+    that at `k1`; each with what its proof starts from."""
+
+    k1: int
+    k2: int
+    temperature: Fraction
+    largest_q: Fraction
+    depth: int
+    boxes: tuple[tuple[Box, Witness], ...]
+
+
+def settle(
+    ks: Sequence[int],
+    *,
+    temperature: Fraction = Fraction(1),
+    depth: int = 12,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Regions:
+    """`prove_regions`, and what it and `rises` say of each version of the conjecture; boxes of rises are halved `depth`
+    times at most."""
+    regions = prove_regions(ks, temperature=temperature)
+    k1, k2 = min(ks), max(ks)
+    last = prove_regions([k1], temperature=temperature).intervals[-1]
+    found = None
+    if last.kind == "collapsed" and k1 < k2:
+        q = 1 - last.lo
+        whole = Box((Fraction(0), q), (Fraction(0), Fraction(1, 2)))
+        boxes = tuple(rising_boxes(k2, whole, 1 / temperature, depth, progress))
+        found = Rises(k1, k2, temperature, q, depth, boxes)
+    failing = sum((box.share for box, _ in found.boxes), Fraction(0)) if found is not None else Fraction(0)
+    settled = []
+    for weighting in ("weighted", "balanced"):
+        for classifier in ("optimal", "mean"):
+            fails = failing if (weighting, classifier) == ("weighted", "mean") else Fraction(0)
+            holds = regions.collapsed
+            settled.append(Settled(weighting, classifier, holds, fails, 1 - holds - fails))
+    return replace(regions, settled=tuple(settled), rises=found)
 
 
 def prove_regions(ks: Sequence[int], *, temperature: Fraction = Fraction(1), depth: int = 12) -> Regions:
@@ -78,7 +141,16 @@ def prove_regions(ks: Sequence[int], *, temperature: Fraction = Fraction(1), dep
     for box in sorted(boxes, key=lambda box: box.lo):
         before = joined.pop() if joined and joined[-1].kind == box.kind else box
         joined.append(Interval(before.lo, box.hi, box.kind))
-    return Regions(tuple(ks), temperature, len(boxes), **shares, intervals=tuple(joined))
+    return Regions(
+        tuple(ks),
+        temperature,
+        len(boxes),
+        collapsed=shares["collapsed"],
+        separated=shares["separated"],
+        mixed=shares["mixed"],
+        open=shares["open"],
+        intervals=tuple(joined),
+    )
 
 
 def decide(lo: Fraction, hi: Fraction, k: int, temperature: Fraction = Fraction(1)) -> bool | None:
