@@ -108,7 +108,7 @@ def test_commands(store, tmp_path, monkeypatch, capsys):
     code, printed = run(monkeypatch, capsys, "show", "--store", store)
     assert code == 0
     assert "complete" in printed.out
-    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--regions", 10, "--boxes", tmp_path / "b.npz")
+    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--regions", 4, "--boxes", tmp_path / "b.npz")
     assert code == 0
     assert "proved over boxes" in printed.out
     assert "weighted, mean classifier: proved to hold" in printed.out
