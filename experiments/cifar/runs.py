@@ -1,0 +1,218 @@
+"""The folder of a run: what was asked for, what happened, and what came out.
+
+`config.json` is the `Configuration`; `record.json` the `Record`; `log.jsonl` has one line an epoch; `checkpoints/` the
+state; `metrics.json` what `evaluate` measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.cifar.configuration import Configuration
+from experiments.cifar.dataset import Dataset, load
+from theory.errors import InputError
+from verify.certify.document import write
+from verify.results import as_json, versions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float, UInt8
+
+    from experiments.cifar.step import State
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+_CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened to a run.
+
+    Attributes:
+        status: "running", "stopped" (interrupted, or out of time), "diverged" or "finished".
+        device: on what it ran, in words.
+        wall_seconds: of training, over all times that it was resumed.
+        images_per_second: images that went forward and backward, by the second, the first epoch of each time left out.
+        negatives: what is true of the negatives (`negatives.STATEMENTS`).
+        command: repeats the run; the places of images and run are left out.
+    """
+
+    status: str
+    epochs_done: int
+    wall_seconds: float
+    images_per_second: float | None
+    device: str
+    devices: int
+    versions: dict[str, str]
+    negatives: str
+    command: str
+
+
+def device_in_words() -> tuple[str, int]:
+    """The devices that JAX sees, and their number."""
+    from theory.float64 import jax
+
+    found = jax.devices()
+    if found[0].platform == "cpu":
+        return f"{os.cpu_count()} cores, {platform.machine()}", len(found)
+    return str(found[0].device_kind), len(found)
+
+
+class Run:
+    """One run, in its folder."""
+
+    def __init__(self, folder: Path, configuration: Configuration) -> None:
+        self.folder = folder
+        self.configuration = configuration
+
+    @classmethod
+    def create(cls, folder: Path, configuration: Configuration) -> Run:
+        """A new run in a folder that does not exist or is empty.
+
+        Raises:
+            InputError: if something is there already.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError("out", folder, "something is there already; give --resume, or another folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        write(configuration.as_json(), folder / "config.json")
+        return cls(folder, configuration)
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """A run that is there.
+
+        Raises:
+            InputError: if it is not.
+        """
+        try:
+            found = json.loads((folder / "config.json").read_text())
+        except (OSError, ValueError):
+            raise InputError("run", folder, "accepted: the folder of a run (with a readable config.json)") from None
+        return cls(folder, Configuration.from_json(found))
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the checkpoints are."""
+        return self.folder / "checkpoints"
+
+    @property
+    def record(self) -> Record | None:
+        """What `record.json` holds, or None."""
+        path = self.folder / "record.json"
+        return Record(**json.loads(path.read_text())) if path.is_file() else None
+
+    def write_record(self, record: Record) -> None:
+        """Replace `record.json`."""
+        write(as_json(record), self.folder / "record.json")
+
+    def blank_record(self) -> Record:
+        """The record of a run that begins here and now."""
+        from experiments.cifar.negatives import STATEMENTS
+
+        device, count = device_in_words()
+        negatives = STATEMENTS[self.configuration.negatives]
+        command = f"python -m experiments.cifar train {' '.join(self.configuration.as_options())}"
+        return Record("running", 0, 0.0, None, device, count, versions(*PACKAGES), negatives, command)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of `log.jsonl`; one that was not written to its end is left out."""
+        path = self.folder / "log.jsonl"
+        lines = path.read_text().split("\n")[:-1] if path.is_file() else []
+        return [json.loads(line) for line in lines]
+
+    def append_log(self, line: dict[str, Any]) -> None:
+        """Add a line."""
+        with (self.folder / "log.jsonl").open("a") as stream:
+            stream.write(json.dumps(as_json(line), allow_nan=False) + "\n")
+
+    def cut_log(self, epochs: int) -> None:
+        """Drop what was logged after so many epochs."""
+        kept = [json.dumps(line) + "\n" for line in self.log() if line["epoch"] <= epochs]
+        part = self.folder / "log.jsonl.part"
+        part.write_text("".join(kept))
+        part.replace(self.folder / "log.jsonl")
+
+    def dataset(self, place: Path | None) -> Dataset:
+        """The images of the run; `place` is the folder or archive with CIFAR.
+
+        Raises:
+            InputError: if they cannot be read, or the files say that they are of another origin.
+        """
+        c = self.configuration
+        generated = c.dataset == "standin"
+        found = load(
+            c.dataset,
+            None if generated else place,
+            classes=c.classes,
+            imbalance=c.imbalance,
+            per_class=c.per_class,
+            seed=c.data_seed,
+            size=c.size,
+        )
+        return found if generated else replace(found, provenance=c.provenance)
+
+    @cached_property
+    def state(self) -> State:
+        """The state of the last checkpoint.
+
+        Raises:
+            InputError: if there is none.
+        """
+        from experiments.cifar.checkpoints import Checkpoints
+        from experiments.cifar.training import prepare
+
+        with Checkpoints(self.checkpoints) as checkpoints:
+            if checkpoints.latest() is None:
+                raise InputError("run", self.folder, "it has no checkpoint; train it first")
+            return checkpoints.restore(prepare(self.configuration, 1).state)
+
+    def features(
+        self, images: UInt8[np.ndarray, "n H W 3"]
+    ) -> tuple[Float[np.ndarray, "n channels"], Float[np.ndarray, "n d"]]:
+        """Features and unit-norm embeddings of images as they are, the network frozen: float64 copies of its float32.
+
+        Batch normalization uses the running statistics, so that an image's row depends on that image alone.
+        """
+        import numpy as np
+        from flax import nnx
+
+        from experiments.cifar.augmentation import augment
+        from experiments.cifar.training import prepare
+        from theory.float64 import jax, jnp
+
+        structure = prepare(self.configuration, 1).structure
+
+        @jax.jit
+        def embed(parameters: Any, statistics: Any, batch: Any) -> Any:
+            encoder = nnx.merge(structure, parameters, statistics)
+            return encoder(augment(batch, "none", jax.random.key(0)), training=False)
+
+        # one shape, so that one compilation serves all
+        rows = []
+        for begin in range(0, len(images), _CHUNK):
+            chunk = images[begin : begin + _CHUNK]
+            padding = np.zeros((_CHUNK - len(chunk), *chunk.shape[1:]), np.uint8)
+            batch = jnp.asarray(np.concatenate([chunk, padding]))
+            made = embed(self.state.parameters, self.state.statistics, batch)
+            rows.append([np.asarray(part, np.float64)[: len(chunk)] for part in made])
+        features, embeddings = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+        return features, embeddings
+
+    def fingerprint(self) -> str:
+        """sha256 of all weights and running statistics: equal before and after what must not change them."""
+        import numpy as np
+
+        from theory.float64 import jax
+
+        digest = hashlib.sha256()
+        for leaf in jax.tree.leaves((self.state.parameters, self.state.statistics)):
+            digest.update(np.asarray(leaf).tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,160 @@
+"""One training step, a pure function of the state: draw, augment, embed, loss, gradient, update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import optax
+from flax import nnx
+from jaxtyping import Float, Int32, PRNGKeyArray, UInt8
+
+from experiments.cifar import sampling
+from experiments.cifar.augmentation import augment
+from experiments.cifar.configuration import Configuration
+from experiments.cifar.nce import nce_loss
+from experiments.cifar.negatives import further_draws
+from experiments.cifar.sampling import ClassIndex
+from experiments.cifar.sharding import Devices
+from theory.float64 import jax, jnp
+
+
+class State(NamedTuple):
+    """All that training changes.
+
+    Attributes:
+        parameters, statistics: the network's weights and running statistics.
+        optimizer: the optimizer's state.
+        key: of the run; step `t` draws from `fold_in(key, t)`, so that a resumed run draws what it would have drawn.
+        step: steps done.
+    """
+
+    parameters: nnx.State
+    statistics: nnx.State
+    optimizer: optax.OptState
+    key: PRNGKeyArray
+    step: Int32[jax.Array, ""]
+
+
+class Data(NamedTuple):
+    """The training set on the device."""
+
+    images: UInt8[jax.Array, "n H W 3"]
+    classes: ClassIndex
+
+
+class Measured(NamedTuple):
+    """What a step reports: its loss, and by class the sum of the anchors' embeddings and their number."""
+
+    loss: Float[jax.Array, ""]
+    sums: Float[jax.Array, "C d"]
+    counts: Float[jax.Array, " C"]
+
+
+Step = Callable[[State, Data], tuple[State, Measured]]
+
+
+def schedule(configuration: Configuration, steps: int) -> optax.Schedule:
+    """The learning rate: linear warm-up over the first 5 %, then half a cosine to 0."""
+    return optax.warmup_cosine_decay_schedule(0.0, configuration.learning_rate, max(1, steps // 20), max(2, steps))
+
+
+def optimizer(configuration: Configuration, steps: int) -> optax.GradientTransformation:
+    """AdamW, or SGD with Nesterov momentum 0.9; matrices and kernels decay, biases and normalizations do not."""
+    rate = schedule(configuration, steps)
+
+    def decays(parameters: Any) -> Any:
+        return jax.tree.map(lambda p: p.ndim > 1, parameters)
+
+    if configuration.optimizer == "adamw":
+        return optax.adamw(rate, weight_decay=configuration.weight_decay, mask=decays)
+    return optax.chain(
+        optax.add_decayed_weights(configuration.weight_decay, mask=decays), optax.sgd(rate, momentum=0.9, nesterov=True)
+    )
+
+
+def initial_state(encoder: nnx.Module, made: optax.GradientTransformation, seed: int) -> tuple[nnx.GraphDef, State]:
+    """The network's structure, and the state before the first step."""
+    structure, parameters, statistics = nnx.split(encoder, nnx.Param, nnx.BatchStat)  # type: ignore[misc]
+    state = State(parameters, statistics, made.init(parameters), jax.random.key(seed), jnp.int32(0))
+    return structure, state
+
+
+def make_step(
+    configuration: Configuration, structure: nnx.GraphDef, made: optax.GradientTransformation, devices: Devices
+) -> Step:
+    """The step of this configuration, to be compiled by the caller."""
+    embed = make_embed(structure)
+    draws = further_draws(configuration.k, configuration.batch, configuration.negatives)
+    B = configuration.batch
+
+    def pictures(data: Data, chosen: Int32[jax.Array, " n"], key: PRNGKeyArray) -> Float[jax.Array, "n H W 3"]:
+        return augment(data.images[devices.split(chosen)], configuration.augmentation, key)
+
+    def loss(
+        parameters: nnx.State, statistics: nnx.State, data: Data, key: PRNGKeyArray
+    ) -> tuple[Float[jax.Array, ""], tuple[nnx.State, Float[jax.Array, "B d"], Int32[jax.Array, " B"]]]:
+        keys = jax.random.split(key, 5)
+        anchors = sampling.images(data.classes, B, keys[0])
+        alike = configuration.positives == "augment"
+        positives = anchors if alike else sampling.classmates(data.classes, anchors, keys[1])
+        batch = pictures(data, jnp.concatenate([anchors, positives]), keys[2])
+        embeddings, updated = embed(parameters, statistics, batch)
+
+        # the images of a further draw are embedded by themselves, and once more in the backward pass, so that
+        # memory does not grow with k
+        @jax.checkpoint
+        def draw(key: PRNGKeyArray) -> Float[jax.Array, "B d"]:
+            which, how = jax.random.split(key)
+            return embed(parameters, statistics, pictures(data, sampling.images(data.classes, B, which), how))[0]
+
+        drawn = _all(draw, jax.random.split(keys[3], draws), devices.platform != "cpu") if draws else embeddings[:0]
+        value = nce_loss(
+            embeddings[:B],
+            embeddings[B:],
+            drawn,
+            k=configuration.k,
+            beta=configuration.beta,
+            negatives=configuration.negatives,
+            key=keys[4],
+        )
+        return value, (updated, embeddings[:B], anchors)
+
+    def step(state: State, data: Data) -> tuple[State, Measured]:
+        key = jax.random.fold_in(state.key, state.step)
+        (value, (statistics, embeddings, anchors)), gradient = jax.value_and_grad(loss, has_aux=True)(
+            state.parameters, state.statistics, data, key
+        )
+        updates, optimizer_state = made.update(gradient, state.optimizer, state.parameters)
+        parameters = optax.apply_updates(state.parameters, updates)
+        C = data.classes.counts.shape[0]
+        # a product, not a scatter: its order of summation is fixed on every device
+        member = jax.nn.one_hot(data.classes.labels[anchors], C, dtype=jnp.float32)
+        measured = Measured(value, member.T @ embeddings, jnp.sum(member, axis=0))
+        return State(parameters, statistics, optimizer_state, state.key, state.step + 1), measured
+
+    return step
+
+
+def make_embed(
+    structure: nnx.GraphDef,
+) -> Callable[..., tuple[Float[jax.Array, "n d"], nnx.State]]:
+    """Embeddings in training mode, and the running statistics afterwards."""
+
+    def embed(
+        parameters: nnx.State, statistics: nnx.State, batch: Float[jax.Array, "n H W 3"]
+    ) -> tuple[Float[jax.Array, "n d"], nnx.State]:
+        encoder = nnx.merge(structure, parameters, statistics, copy=True)
+        _, embeddings = encoder(batch, training=True)
+        return embeddings, nnx.state(encoder, nnx.BatchStat)
+
+    return embed
+
+
+def _all(draw: Callable[..., Any], keys: PRNGKeyArray, compiled_loop: bool) -> Float[jax.Array, "E d"]:
+    """The embeddings of all further draws, one after the other."""
+    if compiled_loop:
+        drawn = jax.lax.map(draw, keys)
+        return drawn.reshape(-1, drawn.shape[-1])
+    # XLA runs convolutions within a loop many times slower on a processor
+    return jnp.concatenate([draw(keys[i]) for i in range(keys.shape[0])])
