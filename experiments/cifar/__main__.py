@@ -1,9 +1,9 @@
-"""`python -m experiments.cifar data`, `train`, `evaluate`, `summary`, `throughput` or `reproduce`."""
+"""`python -m experiments.cifar data`, `train`, `evaluate` or `summary`."""
 
 import importlib
 import sys
 
-COMMANDS = ("data", "train", "evaluate", "summary", "throughput", "reproduce")
+COMMANDS = ("data", "train", "evaluate", "summary")
 
 
 def main() -> None:
