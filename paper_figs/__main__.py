@@ -92,9 +92,14 @@ def run(
     """
     begun = time.perf_counter()
     chosen = [_entry(name) for name in dict.fromkeys(names)] or list(FIGURES.values())
-    for option, folder in (("out", out), ("data", data)):
-        _check_folder(option, folder)
-    out.mkdir(parents=True, exist_ok=True)
+    if data.exists() and not data.is_dir():
+        raise InputError("data", data, "accepted: a folder, which may be made")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("out", out, f"accepted: a folder that can be written ({error.strerror})") from None
+    if not os.access(out, os.W_OK):
+        raise InputError("out", out, "accepted: a folder that can be written")
     outcomes = tuple(_one(entry, out, data, recompute, progress) for entry in chosen)
     drawn = all(outcome.status == "drawn" for outcome in outcomes)
     return FiguresResult(
@@ -130,15 +135,6 @@ def _name(text: str) -> str:
     if text not in FIGURES:
         raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: {', '.join(FIGURES)}")
     return text
-
-
-def _check_folder(option: str, folder: Path) -> None:
-    """That the folder is there or can be made."""
-    above = folder
-    while not above.exists() and above != above.parent:
-        above = above.parent
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        raise InputError(option, folder, "accepted: a folder that can be written, or made")
 
 
 def listed() -> ListResult:

@@ -12,9 +12,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paper_figs.data import Data, NotMeasured
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 _CLASSES = {"cifar10": 10, "cifar100": 100}
@@ -90,6 +93,15 @@ def chosen(study: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     if len(study) <= most:
         return study
     return [study[round(i * (len(study) - 1) / (most - 1))] for i in range(most)]
+
+
+def spread(axes: Axes, study: list[dict[str, Any]], part: str, key: str, label: str, style: dict[str, Any]) -> None:
+    """A number of the training or test set against `k`: the mean over seeds, bars from the least to the largest."""
+    known = [group for group in study if key in group[part]["values"]]  # what is not finite has no mean
+    values = [group[part]["values"][key] for group in known]
+    bars = [[v["mean"] - v["min"] for v in values], [v["max"] - v["mean"] for v in values]]
+    ks = [group["config"]["k"] for group in known]
+    axes.errorbar(ks, [v["mean"] for v in values], yerr=bars, capsize=2, elinewidth=0.6, label=label, **style)
 
 
 def _study(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,11 +12,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 from paper_figs.registry import Entry
+from theory.errors import InputError
 from verify.results import versions
 
 #: Significant digits that are kept of what is drawn in double precision; proven brackets keep every bit.
@@ -58,33 +59,54 @@ def load(entry: Entry, folder: Path, *, recompute: bool = False, progress: Calla
     """
     progress = progress or (lambda text: None)
     if hasattr(entry.module, "load"):
-        found: Data = entry.module.load(folder, recompute=recompute, progress=progress)
-        return found
+        own: Data = entry.module.load(folder, recompute=recompute, progress=progress)
+        return own
     path = folder / "paper_figs" / f"{entry.name}.json"
     if not recompute:
-        for source, text in ((str(path), _text(path)), ("committed", committed(entry.name))):
-            document = _document(text, entry)
-            if document is not None and document["parts"].keys() == set(entry.module.parts()):
-                return Data(document["parts"], source, document["command"], document["versions"])
+        for source, found in ((str(path), read(path, entry.name)), ("committed", committed(entry.name))):
+            if found is not None and found["parts"].keys() == set(entry.module.parts()):
+                return Data(found["parts"], source, found["command"], found["versions"])
     return _computed(entry, path, progress)
 
 
-def committed(name: str) -> str | None:
-    """The text of the data file in the package, or None."""
-    found = files("paper_figs") / "data" / f"{name}.json"
-    return found.read_text() if found.is_file() else None
+def committed(name: str) -> dict[str, Any] | None:
+    """The data file in the package, or None."""
+    with as_file(files("paper_figs") / "data" / f"{name}.json") as path:
+        return read(path, name)
+
+
+def read(path: Path, name: str) -> dict[str, Any] | None:
+    """The data file of this figure; None if there is none, or it is damaged or that of something else."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(found, dict) and found.keys() == document(name, {}).keys() and found["figure"] == name
+    return found if ours else None
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder that data is computed into.
+
+    Raises:
+        InputError: if it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("data", folder, f"accepted: a folder that can be written ({error.strerror})") from None
 
 
 def _computed(entry: Entry, path: Path, progress: Callable[[str], None]) -> Data:
     module = entry.module
     unfinished = path.with_name(f"{entry.name}.unfinished.json")
     fresh = document(entry.name, {})
-    kept = _document(_text(unfinished), entry)
+    kept = read(unfinished, entry.name)
     if kept is None or kept["versions"] != fresh["versions"]:
         kept = fresh
     names = module.parts()
     parts = {name: part for name, part in kept["parts"].items() if name in names}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    prepare(path.parent)
     for done, name in enumerate(names):
         if name not in parts:
             progress(f"{entry.name}: {done} of {len(names)} parts of its data, now {name}")
@@ -128,20 +150,6 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def _text(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None
-
-
-def _document(text: str | None, entry: Entry) -> dict[str, Any] | None:
-    """The data file of this figure, or None for anything else."""
-    try:
-        found = json.loads(text or "")
-    except json.JSONDecodeError:
-        return None
-    ours = isinstance(found, dict) and found.keys() == {"figure", "command", "versions", "parts"}
-    return found if ours and found["figure"] == entry.name else None
 
 
 def as_bytes(document: dict[str, Any]) -> bytes:

@@ -181,7 +181,7 @@ def test_json_is_one_object(tmp_path, capsys):
 
 @pytest.mark.parametrize("name", COMMITTED)
 def test_committed_data_is_complete_and_says_what_made_it(name):
-    document = json.loads(committed(name))
+    document = committed(name)
     if hasattr(FIGURES[name].module, "parts"):
         assert document["parts"].keys() == set(FIGURES[name].module.parts())
     assert document["command"] == f"python -m paper_figs {name} --recompute"
@@ -265,10 +265,37 @@ def test_parts_of_another_version_are_not_mixed_in(tmp_path, monkeypatch):
     assert module.computed == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("name", ["etf", "simplex"])
+@pytest.mark.parametrize("damage", ["", "{", '{"figure": "etf"}'])
+def test_damaged_data_of_your_own_is_passed_over(name, damage, tmp_path):
+    (tmp_path / "paper_figs").mkdir()
+    (tmp_path / "paper_figs" / f"{name}.json").write_text(damage)
+    assert load(FIGURES[name], tmp_path).source == "committed"
+
+
+def test_a_map_without_its_picture_is_passed_over(tmp_path):
+    (tmp_path / "paper_figs").mkdir()
+    (tmp_path / "paper_figs" / "simplex.json").write_text(json.dumps(committed("simplex")))
+    assert load(FIGURES["simplex"], tmp_path).source == "committed"
+
+
+def test_nothing_is_written_where_the_data_is_committed(tmp_path, monkeypatch, capsys):
+    """Not even a folder for data; so a folder that cannot be written is no obstacle."""
+    monkeypatch.chdir("/proc")
+    assert _run(["etf", "--out", str(tmp_path)], capsys)[0] == 0
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, capsys):
+    code, out, err = _run(["etf", "--recompute", "--out", str(tmp_path), "--data", "/proc/none"], capsys)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "--data" in err
+
+
 def test_your_own_data_comes_before_committed_data(tmp_path, capsys):
     folder = tmp_path / "paper_figs"
     folder.mkdir()
-    (folder / "etf.json").write_text(committed("etf"))
+    (folder / "etf.json").write_text(json.dumps(committed("etf")))
     _, out, _ = _run(["etf", "--out", str(tmp_path), "--data", str(tmp_path), "--json"], capsys)
     assert json.loads(out)["figures"][0]["data"] == str(folder / "etf.json")
 

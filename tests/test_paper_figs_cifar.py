@@ -88,6 +88,20 @@ def test_bars_are_the_spread_over_seeds(tmp_path):
     assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [[pytest.approx(0.4), pytest.approx(0.7)]] * 3
 
 
+def test_what_is_not_finite_is_left_out(tmp_path):
+    groups = study()
+    del groups[1].test.values["knn.overall"]
+    write(tmp_path, groups)
+    data = load(FIGURES["cifar_accuracy"], tmp_path)
+    with paper():
+        axes = FIGURES["cifar_accuracy"].module.draw(data.parts).axes[0]
+    assert [container[0].get_xdata().tolist() for container in axes.containers] == [
+        [1, 16, 256],
+        [1, 256],
+        [1, 16, 256],
+    ]
+
+
 def test_densities_have_area_one():
     heights, edges = density([0, 3, 1, 0])
     assert edges.tolist() == [-1, -0.5, 0, 0.5, 1]

@@ -29,7 +29,7 @@ SAMPLE = {
 
 
 def parts(name):
-    return json.loads(committed(name))["parts"]
+    return committed(name)["parts"]
 
 
 def _agree(found, expected, where):
@@ -333,3 +333,41 @@ def test_the_corner_agrees_with_the_map_and_with_the_proven_series(maps):
     assert rise.max() == pytest.approx(4.727e-5, rel=0.01)
     beyond = np.array(found["largest"]) > simplex.boundary(maps["regions"], "collapsed")
     assert (rise[:, beyond] <= 1e-8).all()
+
+
+@pytest.mark.slow
+def test_a_sweep_that_was_stopped_goes_on_and_is_drawn(tmp_path, monkeypatch):
+    """The map's recomputation at a small size: interrupted, resumed, proven, and read back."""
+    from contextlib import nullcontext
+
+    from experiments.unbalanced import workers
+    from paper_figs.style import paper
+
+    asked = json.loads((simplex._FINDINGS / "map-C3.json").read_text())["map"]
+    small = {"family": asked["family"], "temperature": asked["temperature"], "resolution": 30, "levels": 1}
+    (tmp_path / "map-C3.json").write_text(json.dumps({"map": small | {"k": [1, 4, 64]}}))
+    monkeypatch.setattr(simplex, "_FINDINGS", tmp_path)
+    monkeypatch.setattr(simplex, "_CORNER", {"largest": (0.8, 0.94, 7), "smallest": (0.0, 0.0075, 5)})
+    monkeypatch.setattr(workers, "local", lambda jobs: nullcontext(workers.HERE))
+    calls = []
+
+    def progress(text):
+        calls.append(text)
+        if len(calls) == 2:  # after the first round, before the second
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "data"
+    (folder / "paper_figs").mkdir(parents=True)
+    (folder / "paper_figs" / "simplex.unfinished.sqlite").write_text("not a store at all, but something else")
+    with pytest.raises(KeyboardInterrupt):
+        load(FIGURES["simplex"], folder, recompute=True, progress=progress)
+    assert not (folder / "paper_figs" / "simplex.json").exists()
+    found = load(FIGURES["simplex"], folder, recompute=True, progress=progress)
+    assert found.source == str(folder / "paper_figs" / "simplex.json")
+    assert not list((folder / "paper_figs").glob("*unfinished*"))
+    assert found.parts["map"].weight.sum() == pytest.approx(1)
+    assert np.array(found.parts["corner"]["rise"]).shape == (5, 7)
+    assert [finding["classifier"] for finding in found.parts["proven"]["findings"]][-1] == "mean"
+    with paper():
+        assert len(FIGURES["simplex"].module.draw(found.parts).axes) >= 3
+    assert load(FIGURES["simplex"], folder).source == found.source

@@ -33,12 +33,8 @@ def draw(parts: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(PAGE, 2.5))
     panels = figure.subplots(1, len(parts), squeeze=False)[0]
     for axes, (name, study) in zip(panels, parts.items(), strict=True):
-        ks = [group["config"]["k"] for group in study]
         for (label, key), style in zip(_CLASSIFIERS.items(), cycle(), strict=False):
-            spread = [group["test"]["values"][key] for group in study]
-            mean = [value["mean"] for value in spread]
-            bars = [[s["mean"] - s["min"] for s in spread], [s["max"] - s["mean"] for s in spread]]
-            axes.errorbar(ks, mean, yerr=bars, capsize=2, elinewidth=0.6, label=label, **style)
+            cifar.spread(axes, study, "test", key, label, style)
         axes.set_title(name)
         axes.set_ylabel("test accuracy")
         k_axis(axes)

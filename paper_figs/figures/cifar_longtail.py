@@ -53,14 +53,9 @@ def _matrix(axes: Axes, gram: list[list[float]], title: str) -> Any:
 
 
 def _distances(axes: Axes, study: list[dict[str, Any]]) -> None:
-    ks = [group["config"]["k"] for group in study]
-    for (label, key), style in zip(
-        (("simplex ETF", "to_etf"), ("computed optimum", "to_optimum")), cycle(), strict=False
-    ):
-        spread = [group["train"]["values"][f"{key}.rms"] for group in study]
-        mean = [value["mean"] for value in spread]
-        bars = [[s["mean"] - s["min"] for s in spread], [s["max"] - s["mean"] for s in spread]]
-        axes.errorbar(ks, mean, yerr=bars, capsize=2, elinewidth=0.6, label=f"to the {label}", **style)
+    targets = {"to the simplex ETF": "to_etf.rms", "to the computed optimum": "to_optimum.rms"}
+    for (label, key), style in zip(targets.items(), cycle(), strict=False):
+        cifar.spread(axes, study, "train", key, label, style)
     axes.set_ylabel("distance of the cosines (rms)")
     axes.set_ylim(bottom=0)
     k_axis(axes)

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from paper_figs.data import Data, as_bytes, committed, document, significant, write_bytes
+from paper_figs.data import Data, as_bytes, committed, document, prepare, read, significant, write_bytes
 from paper_figs.style import PAGE, label_panels
+from theory.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from experiments.unbalanced.picture import Picture
 
 _FINDINGS = files("experiments.unbalanced") / "findings"
 _TOP = np.sqrt(3) / 2
@@ -37,18 +40,25 @@ def load(folder: Path, *, recompute: bool, progress: Callable[[str], None]) -> D
 
     The sweep of `recompute` is kept in a store, so that a stopped one goes on.
     """
-    from experiments.unbalanced.picture import read
+    from experiments.unbalanced import picture
 
     folder = folder / "paper_figs"
     if recompute:
         _sweep(folder, progress)
-    own = folder / "simplex.json"
-    if own.is_file():
-        source, found, picture = str(own), json.loads(own.read_text()), read(folder / "simplex.npz")
-    else:
-        source, found = "committed", json.loads(committed("simplex") or "")
-        with as_file(_FINDINGS / "map-C3.npz") as path:
-            picture = read(path)
+    path = folder / "simplex.json"
+    own = read(path, "simplex")
+    if own is not None:
+        try:
+            return _data(own, picture.read(folder / "simplex.npz"), str(path))
+        except InputError:
+            pass  # a damaged file is none
+    kept = committed("simplex")
+    assert kept is not None, "it is part of the package"
+    with as_file(_FINDINGS / "map-C3.npz") as map_file:
+        return _data(kept, picture.read(map_file), "committed")
+
+
+def _data(found: dict[str, Any], picture: Picture, source: str) -> Data:
     return Data(found["parts"] | {"map": picture}, source, found["command"], found["versions"])
 
 
@@ -65,8 +75,14 @@ def _sweep(folder: Path, progress: Callable[[str], None]) -> None:
     asked = json.loads((_FINDINGS / "map-C3.json").read_text())["map"]
     keys = {key: asked[key] for key in ("family", "resolution", "levels", "temperature")}
     definition = Definition.from_json(keys | {"ks": asked["k"]})
-    folder.mkdir(parents=True, exist_ok=True)
-    with Store(folder / "simplex.unfinished.sqlite", definition.as_json()) as store:
+    prepare(folder)
+    path = folder / "simplex.unfinished.sqlite"
+    try:
+        store = Store(path, definition.as_json())
+    except InputError:  # of another version, or damaged: nothing in it can be used
+        _remove(path)
+        store = Store(path, definition.as_json())
+    with store:
         with local(os.cpu_count() or 1) as workers:
             sweep(definition, store, workers, lambda text: progress(f"simplex: {text}"))
         found = dict(profiles(definition, store))
@@ -79,7 +95,12 @@ def _sweep(folder: Path, progress: Callable[[str], None]) -> None:
     }
     export(definition, found, folder / "simplex.npz")
     write_bytes(folder / "simplex.json", as_bytes(document("simplex", parts)))
-    for file in folder.glob("simplex.unfinished.sqlite*"):
+    _remove(path)
+
+
+def _remove(store: Path) -> None:
+    """The store, with the journals that SQLite keeps beside it."""
+    for file in store.parent.glob(f"{store.name}*"):
         file.unlink()
 
 
