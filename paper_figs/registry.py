@@ -37,7 +37,7 @@ FIGURES = {
         Entry("unbalanced", "Downstream loss of the minimizer against k, proven: falling, constant, and refuted", 40),
         Entry("geometry", "Optimal Gram matrices for unbalanced classes as k grows; three classes as vectors", 30),
         Entry("collapse", "Collapse threshold against k; cosine of the minorities against the majority's mass", 40),
-        Entry("simplex", "Maps over the simplex of priors: collapse, where the conjecture fails, and by how much", 400),
+        Entry("simplex", "Maps over the simplex of priors: collapse, where the conjecture fails, and by how much", 540),
         Entry("family", "The optimum's loss for each loss of the family at several temperatures, against k", 140),
         Entry("cifar_cosine", "Trained networks: cosines within and between classes at several k", None),
         Entry("cifar_accuracy", "Trained networks: downstream accuracy against k, with the spread over seeds", None),

@@ -319,6 +319,23 @@ def test_the_proven_regions_agree_with_the_map_and_the_threshold(maps):
         assert np.isnan(simplex.rises(maps["map"], version)[largest > collapsed]).all()
 
 
+def test_boxes_with_a_proven_rise_agree_with_the_map_and_their_share(maps):
+    boxes = maps["boxes"]
+    centres = np.array(
+        [[1 - sum(b.q) / 2, sum(b.q) / 2 * (1 - sum(b.s) / 2), sum(b.q) * sum(b.s) / 4] for b, _ in boxes.boxes]
+    )
+    assert simplex.in_boxes(boxes, centres.astype(float)[:, ::-1]).all()
+    mean = simplex.rises(maps["map"], "weighted_mean")
+    proved = simplex.in_boxes(boxes, maps["map"].shares)
+    assert np.isfinite(mean[proved]).all()
+    _, _, shares = simplex._pixels()
+    inside = shares.min(axis=-1) >= 0
+    settled = {(s["weighting"], s["classifier"]): s for s in maps["regions"]["settled"]}["weighted", "mean"]
+    found = simplex.in_boxes(boxes, shares)[inside].mean()
+    assert found == pytest.approx(float(Fraction(settled["fails"])), rel=0.02)
+    assert not simplex.in_boxes(boxes, np.array([[0.4, 0.3, 0.3], [0.95, 0.03, 0.02], [0.85, 0.15, 0.0]])).any()
+
+
 def test_the_corner_agrees_with_the_map_and_with_the_proven_series(maps):
     found = maps["corner"]
     rise = np.array(found["rise"], dtype=float)
@@ -348,6 +365,7 @@ def test_a_sweep_that_was_stopped_goes_on_and_is_drawn(tmp_path, monkeypatch):
     (tmp_path / "map-C3.json").write_text(json.dumps({"map": small | {"k": [1, 4, 64]}}))
     monkeypatch.setattr(simplex, "_FINDINGS", tmp_path)
     monkeypatch.setattr(simplex, "_CORNER", {"largest": (0.8, 0.94, 7), "smallest": (0.0, 0.0075, 5)})
+    monkeypatch.setattr(simplex, "_DEPTH", 6)
     monkeypatch.setattr(workers, "local", lambda jobs: nullcontext(workers.HERE))
     calls = []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from paper_figs.data import Data, as_bytes, committed, document, prepare, read, significant, write_bytes
 from paper_figs.style import PAGE, label_panels
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from experiments.unbalanced.picture import Picture
+    from experiments.unbalanced.regions import Rises
 
 _FINDINGS = files("experiments.unbalanced") / "findings"
 _TOP = np.sqrt(3) / 2
@@ -31,6 +31,8 @@ _NOISE = 1e-8
 #: The place of a prior in the plane.
 _PLANE = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, _TOP]])
 _PIXELS = 700
+#: How often boxes of priors are halved to prove that the loss of the mean classifier rises there.
+_DEPTH = 16
 #: The corner with the rises of the best classifier: the largest and the smallest mass, cells along each axis.
 _CORNER = {"largest": (0.8, 0.94, 84), "smallest": (0.0, 0.0075, 45)}
 
@@ -40,7 +42,11 @@ def load(folder: Path, *, recompute: bool, progress: Callable[[str], None]) -> D
 
     The sweep of `recompute` is kept in a store, so that a stopped one goes on.
     """
-    from experiments.unbalanced import picture
+    from experiments.unbalanced import picture, region_file
+
+    def data(found: dict[str, Any], map_file: Path, boxes_file: Path, source: str) -> Data:
+        read_parts = {"map": picture.read(map_file), "boxes": region_file.read_rises(boxes_file)}
+        return Data(found["parts"] | read_parts, source, found["command"], found["versions"])
 
     folder = folder / "paper_figs"
     if recompute:
@@ -49,17 +55,13 @@ def load(folder: Path, *, recompute: bool, progress: Callable[[str], None]) -> D
     own = read(path, "simplex")
     if own is not None:
         try:
-            return _data(own, picture.read(folder / "simplex.npz"), str(path))
+            return data(own, folder / "simplex.npz", folder / "simplex-boxes.npz", str(path))
         except InputError:
             pass  # a damaged file is none
     kept = committed("simplex")
     assert kept is not None, "it is part of the package"
-    with as_file(_FINDINGS / "map-C3.npz") as map_file:
-        return _data(kept, picture.read(map_file), "committed")
-
-
-def _data(found: dict[str, Any], picture: Picture, source: str) -> Data:
-    return Data(found["parts"] | {"map": picture}, source, found["command"], found["versions"])
+    with as_file(_FINDINGS / "map-C3.npz") as map_file, as_file(_FINDINGS / "map-C3-boxes.npz") as boxes_file:
+        return data(kept, map_file, boxes_file, "committed")
 
 
 def _sweep(folder: Path, progress: Callable[[str], None]) -> None:
@@ -67,7 +69,8 @@ def _sweep(folder: Path, progress: Callable[[str], None]) -> None:
     from experiments.unbalanced.export import export
     from experiments.unbalanced.map import Definition, profiles, sweep
     from experiments.unbalanced.map_proofs import prove_strongest
-    from experiments.unbalanced.regions import prove_regions
+    from experiments.unbalanced.region_file import write
+    from experiments.unbalanced.regions import settle
     from experiments.unbalanced.store import Store
     from experiments.unbalanced.workers import local
     from verify.results import as_json
@@ -86,14 +89,17 @@ def _sweep(folder: Path, progress: Callable[[str], None]) -> None:
         with local(os.cpu_count() or 1) as workers:
             sweep(definition, store, workers, lambda text: progress(f"simplex: {text}"))
         found = dict(profiles(definition, store))
-    progress("simplex: proving")
     ks = [k for k in definition.ks if isinstance(k, int)]
+    proved = settle(
+        ks, temperature=definition.temperature, depth=_DEPTH, progress=lambda text: progress(f"simplex: {text}")
+    )
     parts = {
-        "regions": as_json(prove_regions(ks, temperature=definition.temperature)),
+        "regions": as_json(proved),
         "proven": as_json(prove_strongest(definition, found, 1, folder / "simplex-certificates")),
         "corner": corner(ks),
     }
     export(definition, found, folder / "simplex.npz")
+    write(proved, folder / "simplex-boxes.npz")
     write_bytes(folder / "simplex.json", as_bytes(document("simplex", parts)))
     _remove(path)
 
@@ -145,19 +151,44 @@ def rises(picture: Any, version: str) -> Float[np.ndarray, " n"]:
     return np.where(found > _NOISE, found, np.nan)
 
 
+def _pixels() -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"], Float[np.ndarray, "n n 3"]]:
+    """Pixels over the simplex in the plane: their coordinates, and the prior of each (negative shares outside)."""
+    x, y = (np.arange(_PIXELS) + 0.5) / _PIXELS, _TOP * (np.arange(_PIXELS) + 0.5) / _PIXELS
+    second, third = np.broadcast_arrays(x[None, :] - y[:, None] / _TOP / 2, y[:, None] / _TOP)
+    return x, y, np.stack([1 - second - third, second, third], axis=-1)
+
+
 def _image(axes: Axes, picture: Any, values: Float[np.ndarray, " n"], **style: Any) -> Any:
     """The values over the whole simplex: each point has that of the cell with the nearest centroid."""
     from scipy.spatial import cKDTree
 
-    x, y = np.meshgrid((np.arange(_PIXELS) + 0.5) / _PIXELS, _TOP * (np.arange(_PIXELS) + 0.5) / _PIXELS)
-    third = y / _TOP
-    shares = np.stack([1 - x - third / 2, x - third / 2, third], axis=-1)
+    _, _, shares = _pixels()
     falling = -np.sort(-shares, axis=-1)  # the map has each prior with falling shares
     _, nearest = cKDTree(picture.shares @ _PLANE).query(falling.reshape(-1, 3) @ _PLANE)
-    shown = np.where(shares.min(axis=-1) >= 0, values[nearest].reshape(x.shape), np.nan)
+    shown = np.where(shares.min(axis=-1) >= 0, values[nearest].reshape(shares.shape[:2]), np.nan)
     image = axes.imshow(shown, origin="lower", extent=(0, 1, 0, _TOP), zorder=1.5, **style)
     image.set_clip_path(axes.patches[0])
     return image
+
+
+def in_boxes(rises: Rises, shares: Float[np.ndarray, "*b 3"]) -> Bool[np.ndarray, "*b"]:
+    """Whether a prior is in one of the boxes, in any order of the classes."""
+    n = 2**rises.depth
+    boxes = np.array([[box.q, box.s] for box, _ in rises.boxes], dtype=float).reshape(-1, 2, 2)
+    edges = np.round(boxes * np.array([[n / float(rises.largest_q)], [2 * n]])).astype(int)
+    # a box is halved `depth` times in all, so neither of its sides is short: a coarse grid holds them exactly
+    step = int(np.gcd.reduce(edges, axis=None, initial=n))
+    proved = np.zeros((n // step, n // step), dtype=bool)
+    for (q0, q1), (s0, s1) in edges // step:
+        proved[q0:q1, s0:s1] = True
+    falling = -np.sort(-shares, axis=-1)
+    q, smallest = 1 - falling[..., 0], falling[..., 2]
+    row = q / float(rises.largest_q) * len(proved)
+    column = np.divide(2 * smallest, q, out=np.zeros_like(q), where=q > 0) * len(proved)
+    inside = (smallest > 0) & (row < len(proved)) & (column < len(proved))
+    cells = (np.where(inside, side, 0).astype(int) for side in (row, column))
+    found: Bool[np.ndarray, "*b"] = inside & proved[tuple(cells)]
+    return found
 
 
 def _outline(axes: Axes, image: Any) -> None:
@@ -238,15 +269,23 @@ def _best(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
 
 
 def _mean(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
+    from matplotlib.lines import Line2D
+
     _triangle(axes)
     values = 1e3 * rises(parts["map"], "weighted_mean")
     cells = _image(axes, parts["map"], values, cmap="cividis_r", vmin=0, vmax=15)
     _outline(axes, cells)
     figure.colorbar(cells, ax=axes, location="bottom", pad=0.02, shrink=0.8, label="largest rise ($10^{-3}$ nats)")
+    x, y, shares = _pixels()
+    proved = in_boxes(parts["boxes"], shares)
+    axes.contour(x, y, proved.astype(float), levels=[0.5], colors="white", linewidths=0.9, zorder=2.5)
+    axes.contour(x, y, proved.astype(float), levels=[0.5], colors="black", linewidths=0.5, linestyles="--", zorder=3)
     for finding in _proven(parts, "mean"):
         rho = np.array(sorted((float(Fraction(mass)) for mass in finding["rho"]), reverse=True))
-        x, y = rho @ _PLANE
-        _star(axes, x, y, "rise, proved")
+        place = rho @ _PLANE
+        _star(axes, place[0], place[1], "rise, proved")
+    line = Line2D([], [], color="black", linestyle="--", linewidth=0.5)
+    axes.legend([line], ["rise, proved inside"], loc=(0.22, 0.3), fontsize=6.5, handlelength=1.6)
     axes.set_title("mean classifier")
 
 
