@@ -148,15 +148,15 @@ def run(
     from verify.certify.publish import publish
     from verify.etf import report_search
     from verify.loss_hypotheses import caveat
-    from verify.optimize.search import search
+    from verify.optimize.search import minimum
 
     chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
     relaxed = d < prior.C - 1
-    found = search(
+    found = minimum(
         chosen, weights, k, d, beta, starts=max(starts, 16) if relaxed else starts, seed=seed, progress=progress
     )
     # the relaxation of a small d is the same problem in d = C, where local minima are global
-    full = search(chosen, weights, k, prior.C, beta, starts=2, seed=seed) if relaxed else found
+    full = minimum(chosen, weights, k, prior.C, beta, starts=2, seed=seed) if relaxed else found
 
     proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d)
     bracket = _bracket(proof, found, full, chosen, weights, k, beta, relaxed)

@@ -26,6 +26,7 @@ class Stop(Enum):
     """Why a start stopped; the value says it in words."""
 
     GRADIENT = "the Riemannian gradient is below the tolerance"
+    GAP = "the duality gap is below the tolerance"
     PRECISION = "rounding hides any further descent"
     ITERATIONS = "the iteration limit was reached; raise it, or look at another start"
     NOT_FINITE = "the loss is not finite here; the problem is out of range for double precision"
@@ -52,7 +53,7 @@ class Run:
     @property
     def converged(self) -> bool:
         """Whether this is a critical point to double precision."""
-        return self.stop is Stop.GRADIENT or (self.stop is Stop.PRECISION and self.gradient_norm < 1e-6)
+        return self.stop in (Stop.GRADIENT, Stop.GAP) or (self.stop is Stop.PRECISION and self.gradient_norm < 1e-6)
 
 
 def random_starts(starts: int, C: int, d: int, seed: int) -> Float[np.ndarray, "s C d"]:

@@ -11,7 +11,7 @@ from theory.errors import InputError
 from theory.geometry import normalized, simplex_etf
 from theory.losses import Loss
 from theory.priors import Prior
-from verify.optimize.search import search
+from verify.optimize.search import minimum
 
 
 def best_embeddings(
@@ -27,7 +27,7 @@ def best_embeddings(
     """The best embeddings found, and whether their search converged; the simplex ETF where it is known to be best."""
     if prior.is_uniform and d >= prior.C - 1 and loss.convex:
         return simplex_etf(prior.C, d), True
-    found = search(loss, prior.as_array(), k, d, beta, starts=2 if d >= prior.C else 16, seed=seed, progress=progress)
+    found = minimum(loss, prior.as_array(), k, d, beta, starts=2 if d >= prior.C else 16, seed=seed, progress=progress)
     return found.best.embeddings, found.converged > 0
 
 
