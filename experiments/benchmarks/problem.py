@@ -53,7 +53,7 @@ def judge(problem: Problem, G: Float[np.ndarray, "C C"]) -> tuple[float, float]:
     from verify import optimum
     from verify.certify.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
-    from verify.optimize.search import search
+    from verify.optimize.search import minimum
 
     beta = 1.0
     value, _ = gram_value_and_gradient(problem.loss, gram(embeddings(G)), problem.rho, problem.k, beta)
@@ -61,6 +61,6 @@ def judge(problem: Problem, G: Float[np.ndarray, "C C"]) -> tuple[float, float]:
         lower = optimum.run(problem.prior, problem.k).nce.lower
         assert lower is not None
         return float(value), lower
-    best = search(problem.loss, problem.rho, problem.k, problem.prior.C, beta, starts=1).gram
+    best = minimum(problem.loss, problem.rho, problem.k, problem.prior.C, beta, starts=1).gram
     bound = dual_bound(*gram_value_and_gradient(problem.loss, best, problem.rho, problem.k, beta), best)
     return float(value), bound.lower

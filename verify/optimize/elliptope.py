@@ -1,4 +1,4 @@
-"""The convex program over Gram matrices itself, for many classes: projected Newton steps in a metric of rank one.
+"""The convex program over Gram matrices itself, for many classes: projected steps in a metric of rank one.
 
 `L_k` is convex on the elliptope `{G psd, G_cc = 1}`, and where `d >= C - 1` nothing is lost by leaving the sphere.
 Three facts make it well conditioned there, however skewed the prior is (derived):
@@ -6,15 +6,16 @@ Three facts make it well conditioned there, however skewed the prior is (derived
 - All members of the family satisfy `D^2 L[H, H] <= beta sum_cj A_cj H_cj^2`, with `A` the gradient: the second
   derivative of a log-sum-exp is a variance, at most the second moment. So the gradient is also the metric.
 - If the optimal `G` has rank `C - 1`, the dual slack `S = A - Diag(y)` has rank one: `A_cj = s_c s_j` off the
-  diagonal, where `s_c^2 = -y_c`. So at the optimum the metric is `omega_c omega_j`, `omega = sqrt(beta) s`.
+  diagonal, where `s_c^2 = -y_c`. So at the optimum the metric is `beta omega_c omega_j` with `omega = s`.
 - In such a metric the step is a nearest-correlation-matrix problem, `min |O (G - T) O|_F` with
-  `O = Diag(omega)^{1/2}` and `T = G0 - A / (omega_c omega_j)`. Its dual has one variable per class, its solution is
-  the positive part of `O T O + Diag(z)`, and Newton's method on `z` takes one to three eigendecompositions
+  `O = Diag(omega)^{1/2}` and `T = G0 - A / (beta omega_c omega_j)`. Its dual has one variable per class, its solution
+  is the positive part of `O T O + Diag(z)`, and Newton's method on `z` takes one to three eigendecompositions
   (Qi & Sun, SIAM J. Matrix Anal. Appl. 28, 2006).
 
 What differs from the metric (the coupling of a row through its normalization, entries of `A / omega omega^T` away from
-1) decides the linear rate; it is about 1/5 a step for Zipf priors. Every iterate is feasible, so that its loss is an
-upper bound, and `verify.certify.dual` gives the lower one.
+1) decides the linear rate; it is about 1/5 a step for Zipf priors. Every iterate is feasible to rounding, so that its
+loss is an upper bound, and `verify.certify.dual` gives the lower one. A step costs no product with embeddings: one
+evaluation entry by entry, and two or three eigendecompositions, the bound's included.
 """
 
 from __future__ import annotations

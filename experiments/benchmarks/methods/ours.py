@@ -16,13 +16,13 @@ def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
     """Search and dual bound: what `verify.optimum` does before it proves."""
     from verify.certify.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
-    from verify.optimize.search import search
+    from verify.optimize.search import minimum
 
     del budget
     rho = problem.rho
 
     def solve() -> np.ndarray:
-        G = search(problem.loss, rho, problem.k, problem.d, starts=1).gram
+        G = minimum(problem.loss, rho, problem.k, problem.d, starts=1).gram
         dual_bound(*gram_value_and_gradient(problem.loss, G, rho, problem.k, 1.0), G)
         return G
 
