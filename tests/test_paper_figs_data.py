@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from paper_figs import simplex_data
 from paper_figs.data import committed, load
 from paper_figs.figures import collapse, family, geometry, lemma, simplex, unbalanced
 from paper_figs.registry import FIGURES
@@ -360,12 +361,12 @@ def test_a_sweep_that_was_stopped_goes_on_and_is_drawn(tmp_path, monkeypatch):
     from experiments.unbalanced import workers
     from paper_figs.style import paper
 
-    asked = json.loads((simplex._FINDINGS / "map-C3.json").read_text())["map"]
+    asked = json.loads((simplex_data._FINDINGS / "map-C3.json").read_text())["map"]
     small = {"family": asked["family"], "temperature": asked["temperature"], "resolution": 30, "levels": 1}
     (tmp_path / "map-C3.json").write_text(json.dumps({"map": small | {"k": [1, 4, 64]}}))
-    monkeypatch.setattr(simplex, "_FINDINGS", tmp_path)
-    monkeypatch.setattr(simplex, "_CORNER", {"largest": (0.8, 0.94, 7), "smallest": (0.0, 0.0075, 5)})
-    monkeypatch.setattr(simplex, "_DEPTH", 6)
+    monkeypatch.setattr(simplex_data, "_FINDINGS", tmp_path)
+    monkeypatch.setattr(simplex_data, "CORNER", {"largest": (0.8, 0.94, 7), "smallest": (0.0, 0.0075, 5)})
+    monkeypatch.setattr(simplex_data, "_DEPTH", 6)
     monkeypatch.setattr(workers, "local", lambda jobs: nullcontext(workers.HERE))
     calls = []
 
