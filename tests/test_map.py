@@ -193,17 +193,19 @@ def test_the_committed_map_says_what_the_solver_and_the_conjecture_command_say()
             cells = solve(Logistic(), rho, (rise["k1"], rise["k2"]))
             losses = (cells.optimal if column[1] == "optimal" else cells.mean)[0, :, WEIGHTINGS.index(column[0])]
             assert losses[1] - losses[0] == pytest.approx(rise["increase"], abs=1e-8)
+
+
+@pytest.mark.parametrize("name", ["map-C3", "map-C4-half", "map-C10-majority"])
+def test_committed_pictures_are_of_the_committed_maps(name):
+    committed = json.loads((command.FINDINGS / f"{name}.json").read_text())["map"]
+    assert committed["complete"]
     for finding in committed["proven"]["findings"]:
         certificate = json.loads((command.FINDINGS / finding["certificate"]).read_text())
         assert checker.check(certificate).verdict == "accepted"
         assert certificate["statement"]["rho"] == finding["rho"]
         assert [p["k"] for p in certificate["statement"]["points"]] == [finding["k1"], finding["k2"]]
         assert Fraction(certificate["statement"]["increase"]) >= Fraction(finding["increase_lower"])
-
-
-def test_the_committed_picture_is_of_the_committed_map():
-    committed = json.loads((command.FINDINGS / "map-C3.json").read_text())["map"]
-    made = picture.read(command.FINDINGS / "map-C3.npz")
+    made = picture.read(command.FINDINGS / f"{name}.npz")
     assert (str(made.family), made.ks.tolist()) == (committed["family"], committed["k"])
     assert made.weight.sum() == pytest.approx(1)
     for i, version in enumerate(committed["versions"]):
