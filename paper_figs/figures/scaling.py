@@ -25,6 +25,7 @@ _METHODS = {
     "enumeration": "enumeration",
     "sgd-1e4": "Adam, $10^4$ steps",
 }
+#: The suites that are drawn.
 _SUITES = ("against", "classes", "groups", "kernel")
 #: A solution with a larger relative gap is marked as inexact.
 _EXACT = 1e-6
@@ -45,44 +46,54 @@ def load(folder: Path, *, recompute: bool, progress: Callable[[str], None]) -> D
     except (ValueError, KeyError, TypeError) as error:
         raise NotMeasured(f"{place} holds no results of benchmarks: {type(error).__name__} {error}") from None
     empty = [suite for suite in _SUITES if not any(record["status"] == "done" for record in suites[suite])]
-    if empty:
+    if len(_SUITES) - len(empty) < 2:
         raise NotMeasured(f"{place} lacks the suites {', '.join(empty)} ({_COMMAND} goes on)")
     return Data(parts, str(own) if place is own else "committed", found["command"], found["versions"])
 
 
 def draw(parts: dict[str, Any]) -> Figure:
-    """Every solver above, as `k` and as `C` grow; below what this project alone can do."""
+    """One panel for each suite that was measured."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(PAGE, 4.3))
-    panels = figure.subplots(2, 2)
-    (by_k, by_classes), (groups, kernel) = panels
-    _solvers(by_k, parts["against"], "k", 4)
-    by_k.set_title("four classes, to the minimum")
-    k_axis(by_k)
-    _solvers(by_classes, parts["classes"], "C")
-    by_classes.set_title("$k = 8$, to the minimum")
-    by_classes.set_xscale("log")
-    by_classes.set_xlabel("number of classes $C$")
-    _groups(groups, parts["groups"])
-    _kernel(kernel, parts["kernel"])
-    handles, labels = by_k.get_legend_handles_labels()
+    measured = [suite for suite in _SUITES if any(record["status"] == "done" for record in parts[suite])]
+    rows = -(-len(measured) // 2)
+    figure = Figure(figsize=(PAGE, 0.5 + 1.9 * rows))
+    panels = figure.subplots(rows, 2, squeeze=False).ravel()
+    for axes, suite in zip(panels, measured, strict=False):
+        _PANELS[suite](axes, parts[suite])
+    for axes in panels[len(measured) :]:
+        axes.remove()
+    label_panels(panels[: len(measured)])
+    handles = [Line2D([], [], **style) for style, _ in zip(cycle(), _METHODS, strict=False)]
+    labels = list(_METHODS.values())
     marks: dict[str, Any] = {"color": "black", "linestyle": "none"}
     handles.append(Line2D([], [], marker="o", markerfacecolor="white", **marks))
     labels.append("gap above $10^{-6}$")
     handles.append(Line2D([], [], marker="x", **marks))
     labels.append("stopped or failed")
     figure.legend(handles, labels, loc="outside upper center", ncols=4)
-    label_panels(panels.ravel())
     machine = parts["machine"]
     figure.supxlabel(f"{machine['cpu']}, {machine['cores']} cores; medians, with quartiles", size=7)
     return figure
 
 
-def _solvers(axes: Axes, records: list[dict[str, Any]], against: str, C: int | None = None) -> None:
+def _against(axes: Axes, records: list[dict[str, Any]]) -> None:
+    _solvers(axes, [record for record in records if record["C"] == 4], "k")
+    axes.set_title("four classes, to the minimum")
+    k_axis(axes)
+
+
+def _classes(axes: Axes, records: list[dict[str, Any]]) -> None:
+    _solvers(axes, records, "C")
+    axes.set_title("$k = 8$, to the minimum")
+    axes.set_xscale("log")
+    axes.set_xlabel("number of classes $C$")
+
+
+def _solvers(axes: Axes, records: list[dict[str, Any]], against: str) -> None:
     for (method, label), style in zip(_METHODS.items(), cycle(), strict=False):
-        mine = [r for r in records if r["method"] == method and C in (None, r["C"])]
+        mine = [r for r in records if r["method"] == method]
         done = sorted((r for r in mine if r["status"] == "done"), key=lambda r: r[against])
         _times(axes, [r[against] for r in done], [r["seconds"] for r in done], label, style)
         for r in done:
@@ -131,3 +142,6 @@ def _times(axes: Axes, x: list[int], seconds: list[dict[str, float]], label: str
     low = [s["median"] - min(s.get("low", math.inf), s["median"]) for s in seconds]
     high = [max(s.get("high", 0.0), s["median"]) - s["median"] for s in seconds]
     axes.errorbar(x, median, yerr=[low, high], capsize=1.5, elinewidth=0.6, label=label, **style)
+
+
+_PANELS = {"against": _against, "classes": _classes, "groups": _groups, "kernel": _kernel}
