@@ -34,6 +34,11 @@ def store(tmp_path_factory):
     return path
 
 
+def contents(path):
+    with Store(path) as opened:
+        return dict(profiles(DEFINITION, opened))
+
+
 def run(monkeypatch, capsys, *arguments):
     monkeypatch.setattr("sys.argv", ["experiments.unbalanced", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
@@ -114,6 +119,11 @@ def test_commands(store, tmp_path, monkeypatch, capsys):
     assert "weighted, mean classifier: proved to hold" in printed.out
     assert region_file.read_rises(tmp_path / "b.npz").k2 == 4096
     assert run(monkeypatch, capsys, "show", "--store", store, "--boxes", tmp_path / "b.npz")[0] == 2
+    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--export", tmp_path / "map.xlsx")
+    assert (code, printed.err.count("\n")) == (2, 1)
+    code, printed = run(monkeypatch, capsys, "show", "--store", store, "--export", tmp_path / "map.csv")
+    assert (code, printed.out.splitlines()[-1]) == (0, f"  written to {tmp_path / 'map.csv'}")
+    assert (tmp_path / "map.csv").read_text().count("\n") == 1 + 2 * len(contents(store))
     for bad in BAD:
         code, printed = run(monkeypatch, capsys, "map", *bad.split(), "--store", tmp_path / "none")
         assert code == 2

@@ -124,14 +124,17 @@ def prove_regions(ks: Sequence[int], *, temperature: Fraction = Fraction(1), dep
     """Bisect the interval [1/3, 1] of `p` until every box is decided for every `k`, `depth` times at most."""
     shares = dict.fromkeys(("collapsed", "separated", "mixed", "open"), Fraction(0))
     boxes: list[Interval] = []
-    pending = [(Fraction(1, 3), Fraction(1), 0)]
+    pending: list[tuple[Fraction, Fraction, int, dict[int, bool]]] = [(Fraction(1, 3), Fraction(1), 0, {})]
     while pending:
-        lo, hi, level = pending.pop()
-        verdicts = {decide(lo, hi, k, temperature) for k in ks}
-        if None in verdicts and level < depth:
+        lo, hi, level, known = pending.pop()
+        # what is decided for a box is decided for its halves
+        found = {k: known[k] if k in known else decide(lo, hi, k, temperature) for k in ks}
+        decided = {k: verdict for k, verdict in found.items() if verdict is not None}
+        if len(decided) < len(found) and level < depth:
             middle = (lo + hi) / 2
-            pending += [(lo, middle, level + 1), (middle, hi, level + 1)]
+            pending += [(lo, middle, level + 1, decided), (middle, hi, level + 1, decided)]
             continue
+        verdicts = set(found.values())
         kind = "open" if None in verdicts else "mixed" if len(verdicts) > 1 else "separated"
         if verdicts == {True}:
             kind = "collapsed"
