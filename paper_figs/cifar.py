@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 _CLASSES = {"cifar10": 10, "cifar100": 100}
-#: Characters of a line below a panel.
-_WIDTH = 56
 _COMMAND = "python -m experiments.cifar summary"
 
 
@@ -79,13 +77,13 @@ def long_tailed(dataset: str, factor: int) -> Callable[[dict[str, Any]], bool]:
     return wanted
 
 
-def described(study: list[dict[str, Any]]) -> str:
-    """What a reader must know of a study: images, epochs, temperature, seeds."""
+def described(study: list[dict[str, Any]], width: int = 56) -> str:
+    """What a reader must know of a study: images, epochs, temperature, seeds; in lines of so many characters."""
     config = study[0]["config"]
     seeds = sorted({len(group["seeds"]) for group in study})
     shown = "-".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))) + (" seed" if seeds == [1] else " seeds")
     text = f"{config['provenance']}; {config['epochs']} epochs, temperature {Fraction(config['temperature'])}, {shown}"
-    return textwrap.fill(text, _WIDTH)
+    return textwrap.fill(text, width)
 
 
 def chosen(study: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:

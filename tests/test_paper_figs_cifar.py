@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import assert_readable
 
 from experiments.cifar.summary import SCHEMA, VERSION, Group, Part, Spread, Summary
 from paper_figs import __main__ as command
@@ -63,7 +64,7 @@ def write(folder, groups):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_study_is_drawn(name, tmp_path):
+def test_the_study_is_drawn(name, tmp_path, monkeypatch):
     write(tmp_path, study())
     data = load(FIGURES[name], tmp_path)
     assert data.source == str(tmp_path / "cifar" / "summary.json")
@@ -75,6 +76,7 @@ def test_the_study_is_drawn(name, tmp_path):
         figure = FIGURES[name].module.draw(data.parts)
         first = [path.read_bytes() for path in save(figure, tmp_path, name)]
         again = [path.read_bytes() for path in save(FIGURES[name].module.draw(data.parts), tmp_path, name)]
+        assert_readable(figure, monkeypatch)
     assert first == again
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from pictures import assert_readable
 
 from experiments.benchmarks import tasks
 from paper_figs.data import NotMeasured, load
@@ -36,12 +37,13 @@ def write(folder, found):
     (folder / "benchmarks.json").write_text(json.dumps(found))
 
 
-def test_all_measurements_are_drawn(tmp_path):
+def test_all_measurements_are_drawn(tmp_path, monkeypatch):
     write(tmp_path, results())
     data = load(SCALING, tmp_path)
     assert data.source == str(tmp_path / "benchmarks.json")
     with paper():
         figure = SCALING.module.draw(data.parts)
+        assert_readable(figure, monkeypatch)
     by_k = figure.axes[0]
     drawn = {c.get_label(): c for c in by_k.containers}
     assert set(drawn) == set(scaling._METHODS.values())

@@ -39,6 +39,8 @@ def draw(parts: dict[str, Any]) -> Figure:
         row[0].set_ylabel(f"{name}: class")
         figure.colorbar(image, ax=list(row[:2]), label="cosine", shrink=0.8, ticks=[-1, 0, 1], pad=0.02)
         _distances(row[2], study)
+    shown = dict.fromkeys(cifar.described(study, 110) for study in parts.values())
+    figure.supxlabel("\n".join(shown), size=8)
     return figure
 
 
@@ -56,8 +58,7 @@ def _distances(axes: Axes, study: list[dict[str, Any]]) -> None:
     targets = {"to the simplex ETF": "to_etf.rms", "to the computed optimum": "to_optimum.rms"}
     for (label, key), style in zip(targets.items(), cycle(), strict=False):
         cifar.spread(axes, study, "train", key, label, style)
-    axes.set_ylabel("distance of the cosines (rms)")
+    axes.set_ylabel("rms distance of cosines")
     axes.set_ylim(bottom=0)
     k_axis(axes)
-    axes.set_xlabel(f"number of negatives $k$\n{cifar.described(study)}")
     axes.legend(loc="best")
