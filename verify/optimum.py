@@ -108,7 +108,8 @@ def run(
         d: dimension, `C` by default.
         loss: name of the loss, or `package.module:callable`.
         temperature: read exactly.
-        starts: random starts of the search; where `d >= C` every local minimum is global, so few are needed.
+        starts: random starts of the search; where `d >= C` every local minimum is global, so few are needed, and from
+            32 classes on the convex program is solved without any, which counts as one.
         seed: seed of the starts.
         certificate: file to write the certificate `global-optimum` to.
         progress: called with a line of text as the search goes on.

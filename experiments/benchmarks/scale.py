@@ -68,7 +68,7 @@ class Meter:
         value, gradient = gram_value_and_gradient(self.loss, G, self.rho, self.k)
         return value, (gradient + gradient.T) / 2
 
-    def charge(self, products: float) -> None:
+    def charge(self, products: int | float) -> None:
         """Count, and stop the method when the budget is spent."""
         if self.products >= self.budget:
             raise Spent
@@ -120,31 +120,23 @@ def newton_multipliers(meter: Meter) -> str:
 
 
 def fixed_point(meter: Meter) -> str:
-    """`u_c <- -(A U)_c / |(A U)_c|` for all rows at once, averaged with the last point: the step of the mixing method
-    for the linearized program, which no scale of a row can slow."""
+    """`u_c <- -(A U)_c / |(A U)_c|` for all rows at once: no scale of a row can slow it, and nothing damps it."""
+    return _fixed_point(meter, 0.0)
+
+
+def damped_fixed_point(meter: Meter) -> str:
+    """`u_c <- r_c u_c - (A U)_c`, normalized, with `r_c` the sum of row c of A, an upper bound on its curvature."""
+    return _fixed_point(meter, 1.0)
+
+
+def _fixed_point(meter: Meter, damping: float) -> str:
+    from theory.geometry import gram, normalized
+
     U = _start(meter)
     while True:
         _, gradient, _ = meter(U, None)
-        image = -gradient[0]
-        image /= np.linalg.norm(image, axis=1, keepdims=True)
-        moved = U[0] + image
-        U = (moved / np.linalg.norm(moved, axis=1, keepdims=True))[None]
-
-
-def row_sweeps(meter: Meter) -> str:
-    """The mixing method itself: rows are set one after another to the best for the linearized program, ten sweeps for
-    each new gradient. A sweep costs one product."""
-    from theory.geometry import gram
-
-    U = _start(meter)[0]
-    while True:
-        meter(U[None], None)
-        _, A = meter.slope(gram(U))
-        for _ in range(10):
-            meter.charge(1)
-            for c in range(len(U)):
-                row = -(A[c] @ U)
-                U[c] = row / np.linalg.norm(row)
+        held = damping * np.sum(meter.slope(gram(U[0]))[1], axis=1)[:, None]
+        U = normalized(held * U - gradient / 2)
 
 
 def quasi_newton(meter: Meter) -> str:
@@ -185,7 +177,7 @@ METHODS: dict[str, Callable[[Meter], str]] = {
     "newton-rho": newton_rho,
     "newton-multipliers": newton_multipliers,
     "fixed-point": fixed_point,
-    "row-sweeps": row_sweeps,
+    "damped-fixed-point": damped_fixed_point,
     "l-bfgs": quasi_newton,
 }
 
