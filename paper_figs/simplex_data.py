@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from importlib.resources import as_file, files
@@ -17,6 +18,7 @@ from theory.errors import InputError
 _FINDINGS = files("experiments.unbalanced") / "findings"
 #: How often boxes of priors are halved to prove that the loss of the mean classifier rises there.
 _DEPTH = 16
+_ROUNDING = 1e-12
 #: The corner with the rises of the best classifier: the largest and the smallest mass, cells along each axis.
 CORNER = {"largest": (0.8, 0.94, 84), "smallest": (0.0, 0.0075, 45)}
 
@@ -108,8 +110,12 @@ def corner(ks: list[int]) -> dict[str, Any]:
         "largest": significant(largest),
         "smallest": significant(smallest),
         "k": ks,
-        "rise": [
-            [float(f"{value:.3g}") if np.isfinite(value) else None for value in row]
-            for row in rise.reshape(len(smallest), len(largest))
-        ],
+        "rise": [[_shown(value) for value in row] for row in rise.reshape(len(smallest), len(largest)).tolist()],
     }
+
+
+def _shown(rise: float) -> float | None:
+    """Three digits; 0 for what is rounding alone, which differs from run to run; None where nothing converged."""
+    if not math.isfinite(rise):
+        return None
+    return float(f"{rise:.3g}") if abs(rise) > _ROUNDING else 0.0
