@@ -10,20 +10,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory import priors
+from theory.downstream import accuracy, class_weights, loss_of_scores, mean_classifier_loss
 from theory.errors import InputError
-from theory.float64 import jax
+from theory.float64 import jax, jnp
+from theory.geometry import simplex_etf
 from theory.groups import class_gram, cosines, grouped_loss, mean_gram
 from theory.losses import LOSSES, get_loss
 from theory.population import population_loss
 from theory.priors import Prior
-from verify import optimum
+from verify import downstream, optimum
 from verify.certify import prove_grouped, prove_optimum
 from verify.certify.newton import derivatives
 from verify.checker import check
 from verify.groups.barrier import Barrier
+from verify.groups.classifier import GroupedHead
+from verify.groups.downstream import GroupedDownstream
 from verify.groups.solve import pays, solve
 from verify.optimize.search import search
 from verify.results import Status
+from verify.supervised.classifier import optimal_classifier
+from verify.supervised.representation import best_embeddings
 
 FULL = jax.jit(population_loss, static_argnums=0)
 IN_GROUPS = jax.jit(grouped_loss, static_argnums=0)
@@ -218,3 +224,88 @@ def test_the_barrier_ends_in_a_bracket_for_skewed_priors(seed: int) -> None:
     proof = prove_grouped(prior, 65536, barrier.starts(found), width=Fraction(1, 10**12))
     if proof.lower is not None:
         assert float(proof.lower) - 1e-11 <= found.value <= float(proof.upper) + 1e-11
+
+
+@pytest.mark.parametrize(
+    ("rho", "k", "name", "weighting"),
+    [("groups:2x0.5,3x0.5", 16, "logistic", "weighted"), ("groups:1x0.45,4x0.55", 1, "separable", "balanced")],
+)
+def test_the_downstream_loss_in_groups_is_that_of_all_classes(rho: str, k: int, name: str, weighting: str) -> None:
+    prior, loss = priors.parse(rho), get_loss(name)
+    ours = downstream.run(prior, k, weighting=weighting, loss=name)
+    assert ours.status is Status.PROVED and ours.sup.gap <= 1e-16
+    U, _ = best_embeddings(loss, prior, k, prior.C, 1.0)
+    weights = class_weights(prior, weighting)
+    head = optimal_classifier(loss, U, np.arange(prior.C), weights)
+    assert ours.sup.lower <= head.upper + 1e-9 and head.lower - 1e-9 <= ours.sup.upper
+    mean = mean_classifier_loss(loss, jnp.asarray(U @ U.T), jnp.asarray(weights))
+    assert ours.mean_classifier.upper == pytest.approx(float(mean), abs=1e-8)
+    assert ours.accuracy == pytest.approx(accuracy(head.scores, np.arange(prior.C), weights), abs=1e-12)
+
+
+@settings(max_examples=8)
+@given(prior=grouped(), k=st.sampled_from([1, 1000]), weighting=st.sampled_from(["weighted", "balanced"]))
+def test_no_classifier_is_below_the_proven_bracket(prior: Prior, k: int, weighting: str) -> None:
+    """Random classifiers, not of the form that suffices, on the minimizer's embeddings written out."""
+    problem = GroupedDownstream(prior, k, loss="logistic", temperature=Fraction(1), d=prior.C)
+    proof = problem.best(weighting, "optimal", Fraction(1, 10**12))
+    assert not isinstance(proof, str)
+    gram = class_gram(cosines(problem.found.means, problem.groups), problem.groups, prior)
+    eigenvalues, vectors = np.linalg.eigh(gram)
+    U, weights = vectors * np.sqrt(np.maximum(eigenvalues, 0.0)), class_weights(prior, weighting)
+    rng = np.random.default_rng(k)
+    for step in (0.0, 0.01, 0.1, 1.0):
+        W = U + step * rng.normal(size=U.shape)
+        scores = U @ (W / np.linalg.norm(W, axis=1, keepdims=True)).T
+        rivals = np.exp(scores - np.diag(scores)[:, None]) * (1 - np.eye(prior.C))
+        assert float(proof[1].lower) <= weights @ np.log1p(rivals.sum(axis=1)) + 1e-9
+    assert 0 <= proof[1].upper - proof[1].lower <= Fraction(1, 10**12)
+
+
+@pytest.mark.parametrize("name", ["logistic", "exponential", "separable"])
+def test_slopes_of_the_head_against_differences(name: str) -> None:
+    prior, rng, h = priors.parse("groups:1x0.3,3x0.5,2x0.2"), np.random.default_rng(2), 1e-6
+    rho, _, counts = masses_first(prior, np.eye(3))
+    means = rng.normal(size=(3, 2)) * 0.3
+    means[0] /= np.linalg.norm(means[0])
+    problem = GroupedHead(name, means, counts, rho * counts, 1.5)
+    W, V = rng.normal(size=(3, 4)) * 0.4, rng.normal(size=(3, 4))
+    plus, at, minus = (problem.derivatives(W + t * V, V) for t in (h, 0.0, -h))
+    assert np.sum(at[1] * V) == pytest.approx((plus[0] - minus[0]) / (2 * h), rel=1e-7)
+    np.testing.assert_allclose(at[2], (plus[1] - minus[1]) / (2 * h), rtol=1e-5, atol=1e-8)
+    # the classifier written out: means plus simplex directions, one row a class
+    scores = expanded(prior, means, W[:, :2], W[:, 2])
+    labels, weights = np.arange(6), np.repeat(rho, prior.counts)
+    full = loss_of_scores(get_loss(name), jnp.asarray(scores), labels, jnp.asarray(weights), 1.5)
+    assert at[0] == pytest.approx(float(full), rel=1e-12)
+    found = problem.solve()
+    assert found.value - found.lower <= 1e-10 and found.value <= at[0]
+
+
+def expanded(prior: Prior, means: np.ndarray, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """The scores of all classes, from embeddings and classifiers written out in coordinates."""
+    U, W, start = np.zeros((prior.C, 2 + prior.C)), np.zeros((prior.C, 2 + prior.C)), 0
+    for g, N in enumerate(prior.counts):
+        rows = slice(start, start + N)
+        simplex = simplex_etf(N, N) if N > 1 else np.zeros((1, 1))
+        U[rows, :2], W[rows, :2] = means[g], x[g]
+        U[rows, 2 + start : 2 + start + N] = np.sqrt(max(0.0, 1 - means[g] @ means[g])) * simplex
+        W[rows, 2 + start : 2 + start + N] = z[g] * simplex
+        start += N
+    return U @ W.T
+
+
+def test_the_downstream_loss_of_a_million_classes() -> None:
+    for rho in (MILLION, TEN):
+        result = downstream.run(rho, 65536)
+        assert result.status is Status.PROVED
+        assert result.sup.gap <= 1e-15 and result.sup.upper <= result.mean_classifier.lower
+    uniform = downstream.run("uniform", 64, C=10**6)
+    assert uniform.structure == "uniform"
+    assert uniform.sup.upper == pytest.approx(np.log1p((10**6 - 1) * np.exp(-(10**6) / (10**6 - 1))), rel=1e-15)
+    collapsed = downstream.run("groups:1x0.97,999999x0.03", 8, d=2, certificate="unwritten.json")
+    assert collapsed.structure == "total-collapse"
+    assert collapsed.certificate is None and "1000 classes" in collapsed.note
+    with pytest.raises(InputError, match="rank"):
+        downstream.run("groups:1x0.5,999999x0.5", 8, d=2)
+    assert downstream.run(TEN, float("inf")).status is Status.NUMERICAL

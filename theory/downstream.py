@@ -42,11 +42,20 @@ def exact_class_weights(prior: Prior, weighting: str) -> tuple[Fraction, ...]:
     Raises:
         InputError: if `weighting` is neither.
     """
-    if weighting == "weighted":
+    if checked_weighting(weighting) == "weighted":
         return prior.rho
-    if weighting == "balanced":
-        return (Fraction(1, prior.C),) * prior.C
-    raise InputError("weighting", weighting, f"accepted: {' or '.join(WEIGHTINGS)}")
+    return (Fraction(1, prior.C),) * prior.C
+
+
+def checked_weighting(weighting: str) -> str:
+    """`weighting` itself.
+
+    Raises:
+        InputError: if it is neither "weighted" nor "balanced".
+    """
+    if weighting not in WEIGHTINGS:
+        raise InputError("weighting", weighting, f"accepted: {' or '.join(WEIGHTINGS)}")
+    return weighting
 
 
 def class_weights(prior: Prior, weighting: str) -> Float[np.ndarray, " C"]:

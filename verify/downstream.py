@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -118,12 +118,32 @@ def run(
     """
     begun = time.perf_counter()
     prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
-    if prior.C > MAX_CLASSES:
-        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
 
+    grouped = None if embeddings is not None else _grouped(prior, k, d, loss, exact_temperature, weighting, certificate)
+    if grouped is None and prior.C > MAX_CLASSES:
+        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    found = grouped or _by_class(
+        prior, k, d, loss, exact_temperature, weighting, embeddings, seed, certificate, progress
+    )
+    return replace(found, seconds=time.perf_counter() - begun)
+
+
+def _by_class(
+    prior: Prior,
+    k: int | float,
+    d: int,
+    loss: str,
+    temperature: Fraction,
+    weighting: str,
+    embeddings: np.ndarray | None,
+    seed: int,
+    certificate: Path | str | None,
+    progress: Callable[[str], None] | None,
+) -> DownstreamResult:
+    """The result over all classes, one by one."""
     import numpy as np
 
     from theory.downstream import accuracy, class_weights, mean_classifier_loss
@@ -133,7 +153,7 @@ def run(
     from verify.supervised.classifier import optimal_classifier
     from verify.supervised.representation import best_embeddings, checked_embeddings
 
-    chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), class_weights(prior, weighting)
+    chosen, beta, weights = get_loss(loss), float(1 / temperature), class_weights(prior, weighting)
     notes: list[str] = []
     if embeddings is None:
         U, found = best_embeddings(chosen, prior, k, d, beta, seed=seed, progress=progress)
@@ -147,7 +167,7 @@ def run(
 
     proof = None
     if embeddings is None:
-        proof, reason = _prove(prior, k, U, loss, exact_temperature, d, weighting)
+        proof, reason = _prove(prior, k, U, loss, temperature, d, weighting)
         notes += [f"not proved: {reason}"] if reason else []
         if d < prior.C - 1:
             status = Status.UNDECIDED
@@ -162,7 +182,7 @@ def run(
         from verify.supervised.certificate import loss_certificate
         from verify.supervised.sequence import Task
 
-        task = Task(prior, chosen, exact_temperature, d, weighting, "optimal")
+        task = Task(prior, chosen, temperature, d, weighting, "optimal")
         refused = publish(loss_certificate(task, proof["optimal"]), certificate)
         written = None if refused else str(certificate)
         if refused:
@@ -173,7 +193,7 @@ def run(
     return DownstreamResult(
         claim="downstream-loss",
         status=status,
-        problem=problem(prior, k, d, loss, exact_temperature),
+        problem=problem(prior, k, d, loss, temperature),
         weighting=weighting,
         at="minimizer" if embeddings is None else "embeddings",
         sup=sup,
@@ -182,8 +202,41 @@ def run(
         structure=structure,
         note="; ".join(notes),
         certificate=written,
-        seconds=time.perf_counter() - begun,
+        seconds=0.0,
         versions=versions("jax", "numpy", "python-flint"),
+    )
+
+
+def _grouped(
+    prior: Prior,
+    k: int | float,
+    d: int,
+    loss: str,
+    temperature: Fraction,
+    weighting: str,
+    certificate: Path | str | None,
+) -> DownstreamResult | None:
+    """The result in the number of groups, where that is how it is found; certificates are about classes one by one."""
+    from theory.downstream import checked_weighting
+    from verify.groups.downstream_result import applies, fields
+
+    one_by_one = prior.C <= MAX_CLASSES and (certificate is not None or d < prior.C - 1)
+    if not applies(prior, loss, by_class=one_by_one):
+        return None
+    made = fields(prior, k, d, loss, temperature, checked_weighting(weighting), GAP_TOLERANCE)
+    if certificate is not None:
+        made["note"] = f"{made['note']}; no certificate: there are more than {MAX_CLASSES} classes".lstrip("; ")
+    made |= {name: _interval(made[name]) for name in ("sup", "mean_classifier")}
+    asked, used = problem(prior, k, d, loss, temperature), versions("numpy", "python-flint")
+    return DownstreamResult(
+        "downstream-loss",
+        problem=asked,
+        weighting=weighting,
+        at="minimizer",
+        certificate=None,
+        seconds=0.0,
+        versions=used,
+        **made,
     )
 
 
@@ -231,7 +284,9 @@ def _prove(
     return {name: Point(k, float(b.upper), enclosed, b) for name, b in points.items()}, ""
 
 
-def _interval(bracket: Bracket) -> Interval:
+def _interval(bracket: Bracket | tuple[float, float]) -> Interval:
+    if isinstance(bracket, tuple):
+        return Interval(*bracket, bracket[1] - bracket[0])
     return Interval(round_down(bracket.lower), round_up(bracket.upper), float(bracket.upper - bracket.lower))
 
 

@@ -98,7 +98,7 @@ def run(
     is `undecided` unless the bracket closes.
 
     Where classes have equal masses the problem is solved in the number of groups (`verify.groups`), whatever C is; the
-    optimum then needs `d >= min(C - 1, rank)`, and with fewer dimensions the search is over all classes.
+    optimum then needs `d >= rank`, and with fewer dimensions the search is over all classes.
 
     Args:
         rho: a prior, or the text of one (`theory.priors.parse`).
@@ -128,7 +128,7 @@ def run(
         raise InputError(
             "rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes with this loss and prior"
         )
-    if grouped is not None and d < min(grouped.rank, prior.C - 1):
+    if grouped is not None and d < grouped.rank:
         if prior.C > MAX_CLASSES:
             accepted = f"accepted for so many classes: at least {grouped.rank}, the rank of the optimum"
             raise InputError("d", d, accepted)

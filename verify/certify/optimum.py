@@ -267,7 +267,8 @@ def _conclude(
     if not (definite and signed) or max(high - low, gap - shift) > width / 16:
         return None, definite
     rank = len(point.rows[0]) + sum(problem.sizes[g] - 1 for g in point.free)
-    if failed.d < min(rank, sum(problem.sizes) - 1):
+    rank = min(rank, sum(problem.sizes) - 1)  # an optimal Gram matrix is singular
+    if failed.d < rank:
         return replace(failed, reason=f"the optimum over all dimensions has rank {rank}", rank=rank), definite
     # An eighth of the width at both ends leaves a checker room for errors of its own.
     margin, digits = width / 8, len(str((64 / width).__ceil__()))

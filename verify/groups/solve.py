@@ -54,20 +54,26 @@ def pays(prior: Prior, loss: str) -> bool:
 def solve(prior: Prior, k: int | float, *, loss: str, temperature: Fraction, d: int) -> Solution:
     """Find the optimum by the barrier method; enclose it if `k` is an integer and `d` holds it.
 
-    The classes of the optimum found need `d >= min(rank, C - 1)` dimensions: where there are fewer there is no proof.
+    The classes of the optimum found need `d >= rank` dimensions: where there are fewer there is no proof.
     """
     groups = prior.merged()
     barrier = Barrier(groups, loss, k, float(1 / temperature))
     found = barrier.solve()
     starts = barrier.starts(found)
-    first = starts[0] if starts else Start(np.eye(len(groups.masses)), np.array(groups.counts) > 1)
-    rank = first.U.shape[1] + sum(n - 1 for n, free in zip(groups.counts, first.free, strict=True) if free)
-    proof = None
+    proof, found_rank = None, rank(groups, starts)
     if isinstance(k, int):
         for width in _WIDTHS:
             relative = width * max(1, int(found.value)) if isfinite(found.value) else width
             proof = prove_grouped(groups, k, starts, loss=loss, temperature=temperature, d=d, width=relative)
-            rank = proof.rank or rank
+            found_rank = proof.rank or found_rank
             if proof.status == "proved" or proof.rank:
                 break
-    return Solution(groups, found, cosines(found.means, groups), rank, starts, proof)
+    return Solution(groups, found, cosines(found.means, groups), found_rank, starts, proof)
+
+
+def rank(groups: Prior, starts: list[Start]) -> int:
+    """The rank of the optimal C x C Gram matrix that the first start stands for; without one, that of all classes."""
+    if not starts:
+        return groups.C - 1
+    free = zip(groups.counts, starts[0].free.tolist(), strict=True)
+    return min(groups.C - 1, starts[0].U.shape[1] + sum(n - 1 for n, is_free in free if is_free))

@@ -63,12 +63,12 @@ def bracket(
         gram = ball_gram(minimizer)
         if classifier == "mean":
             value, _ = _loss(loss, gram, weights, beta)
-            return _outward(*bounds(value), {}) if value.is_finite() else None
+            return outward(*bounds(value), {}) if value.is_finite() else None
         coefficients = _coefficients(minimizer, weights, loss, float(beta))
         result = _optimal(gram, coefficients, weights, loss, beta, ball_suffices=d >= minimizer.rank + 1)
         if result is None:
             return None
-        return _outward(*result, {"classifier": [[ratio(a) for a in row] for row in coefficients]})
+        return outward(*result, {"classifier": [[ratio(a) for a in row] for row in coefficients]})
 
 
 def enclose_loss(
@@ -187,7 +187,7 @@ def _coefficients(
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _outward(low: Fraction, high: Fraction, witness: dict[str, Any]) -> Bracket:
+def outward(low: Fraction, high: Fraction, witness: dict[str, Any]) -> Bracket:
     """Rounded outward, with room for a checker's own errors."""
     room = max((high - low) / 8, _ROOM)
     digits = len(str((4 / room).__ceil__()))

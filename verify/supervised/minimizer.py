@@ -54,7 +54,7 @@ def exact_structure(prior: Prior, k: int, loss: str, temperature: Fraction) -> s
         return "two-classes"
     if prior.is_uniform:
         return "uniform"
-    return "total-collapse" if _is_collapsed(prior, k, loss, temperature) else None
+    return "total-collapse" if is_collapsed(max(prior.masses), k, loss, temperature) else None
 
 
 def exact_gram(prior: Prior, structure: str) -> tuple[tuple[Fraction, ...], ...]:
@@ -67,11 +67,8 @@ def exact_gram(prior: Prior, structure: str) -> tuple[tuple[Fraction, ...], ...]
     return tuple(tuple(Fraction(sign[c] * sign[j]) for j in range(C)) for c in range(C))
 
 
-def _is_collapsed(prior: Prior, k: int, loss: str, temperature: Fraction) -> bool:
-    """Whether `alpha > q gamma` is proven at total collapse onto the largest class's antipode."""
-    rho = prior.rho
-    majority = rho.index(max(rho))
-    p = rho[majority]
+def is_collapsed(p: Fraction, k: int, loss: str, temperature: Fraction) -> bool:
+    """Whether `alpha > q gamma` is proven at total collapse onto the antipode of the largest class, of mass `p`."""
     # three classes have the same alpha and gamma: they depend on the minorities through q only
     three = Problem(loss, k, 1 / temperature, (p, (1 - p) / 2, (1 - p) / 2))
     for bits in (64, 256):

@@ -27,17 +27,14 @@ def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
     objective = Objective(problem.loss, problem.rho, problem.k)
     manifold = Oblique(d, C)  # unit columns
 
-    def cost(point: np.ndarray) -> float:
-        return float(objective(point.T[None])[0][0])
-
-    def gradient(point: np.ndarray) -> np.ndarray:
-        return objective(point.T[None])[1][0].T
-
-    def hessian(point: np.ndarray, tangent: np.ndarray) -> np.ndarray:
-        return objective(point.T[None], tangent.T[None])[2][0].T
-
     wrap = pymanopt.function.numpy(manifold)
-    program = pymanopt.Problem(manifold, wrap(cost), euclidean_gradient=wrap(gradient), euclidean_hessian=wrap(hessian))
+    # lambdas, since pymanopt reads signatures, which type checkers that decorate functions would change
+    program = pymanopt.Problem(
+        manifold,
+        wrap(lambda point: float(objective(point.T[None])[0][0])),
+        euclidean_gradient=wrap(lambda point: objective(point.T[None])[1][0].T),
+        euclidean_hessian=wrap(lambda point, tangent: objective(point.T[None], tangent.T[None])[2][0].T),
+    )
     optimizer = TrustRegions(min_gradient_norm=1e-8, max_time=250, verbosity=0)
     U = np.random.default_rng(0).normal(size=(d, C))
     U /= np.linalg.norm(U, axis=0)
