@@ -205,7 +205,9 @@ def test_the_committed_map_says_what_the_solver_and_the_conjecture_command_say()
             assert losses[1] - losses[0] == pytest.approx(rise["increase"], abs=1e-8)
 
 
-@pytest.mark.parametrize("name", ["map-C3", "map-C4-half", "map-C10-majority"])
+@pytest.mark.parametrize(
+    "name", ["map-C3", "map-C4-half", "map-C10-majority", "map-C10-three-seven", "map-C10-longtail"]
+)
 def test_committed_pictures_are_of_the_committed_maps(name):
     committed = json.loads((command.FINDINGS / f"{name}.json").read_text())["map"]
     assert committed["complete"]
