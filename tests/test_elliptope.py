@@ -134,6 +134,14 @@ def test_agrees_with_the_search_on_the_sphere(name, monkeypatch):
     np.testing.assert_allclose(np.linalg.norm(program.best.embeddings, axis=1), 1.0, atol=1e-14)
 
 
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_bound_at_what_is_returned_is_as_good_as_the_best_of_all_steps(name):
+    rho = parse("zipf:1", 40).as_array()
+    found = minimum(LOSSES[name], rho, math.inf, 40)
+    bound = dual_bound(*gram_value_and_gradient(LOSSES[name], found.gram, rho, math.inf), found.gram).lower
+    assert found.best.value - bound <= 1e-11
+
+
 @settings(max_examples=8)
 @given(prior=priors(12, largest=10**7), k=st.sampled_from([1, 64, 10**5]), beta=st.sampled_from([0.2, 1.0, 5.0]))
 def test_any_prior_is_certified(prior, k, beta):
