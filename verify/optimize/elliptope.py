@@ -13,9 +13,9 @@ Three facts make it well conditioned there, however skewed the prior is (derived
   (Qi & Sun, SIAM J. Matrix Anal. Appl. 28, 2006).
 
 What differs from the metric (the coupling of a row through its normalization, entries of `A / omega omega^T` away from
-1) decides the linear rate: for Zipf priors the gap falls by a factor of 7 to 80 a step. Every iterate is feasible to rounding, so that its
-loss is an upper bound, and `verify.certify.dual` gives the lower one. A step costs no product with embeddings: one
-evaluation entry by entry, and two or three eigendecompositions, the bound's included.
+1) decides the linear rate: for Zipf priors the gap falls by a factor of 7 to 80 a step. Every iterate is feasible to
+rounding, so that its loss is an upper bound, and `verify.certify.dual` gives the lower one. A step costs no product
+with embeddings: one evaluation entry by entry, and about three eigendecompositions, the bound's included.
 """
 
 from __future__ import annotations
