@@ -8,8 +8,8 @@
       `k`, `d`, for the logistic loss at temperature 1;
     - `status`: "done", "too long" (stopped at `limit_seconds`), "failed" or "missing" (a package), with `note`;
     - `first_seconds`: the first run, with what it builds and compiles; `seconds`: the runs after it, as `median`,
-      `low`, `high` (quartiles) and `runs`. Where one run takes more than 20 seconds there is no second one, and
-      `seconds` is the first run without what was built before it;
+      `low`, `high` (quartiles) and `runs`, which are fewer where they are long. A run of CVXPY of more than 20 seconds
+      is not repeated: then `seconds` is the first run without what was built before it;
     - `peak_mb`: the largest resident set of the process up to there; `base_mb`: the same before anything was built;
     - solve: `loss`, the exact population loss at the unit embeddings found; `lower`, a lower bound of the minimum, the
       same for all methods (`problem.judge`); `gap`, `(loss - lower) / max(1, |loss|)`, and 0 where rounding makes it

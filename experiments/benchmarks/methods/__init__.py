@@ -1,6 +1,7 @@
 """The methods that are compared, each in one module.
 
-A module has `PACKAGES`, the distributions that it needs beyond this project's own, and one or both of
+A module has `PACKAGES`, the distributions that it needs beyond this project's own, `COMPILES`, whether the first run
+takes longer than the others since it compiles, and one or both of
 
 - `solver(problem, budget) -> solve`, where `solve()` returns a Gram matrix near the optimum (C x C);
 - `evaluator(problem) -> evaluate`, where `evaluate()` returns the loss at the embeddings `ours.start`, after computing

@@ -10,6 +10,7 @@ from experiments.benchmarks.methods import conic
 from experiments.benchmarks.problem import Problem
 
 PACKAGES = ("cvxpy", "scs")
+COMPILES = False
 terms = conic.terms
 
 

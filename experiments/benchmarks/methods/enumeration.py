@@ -14,6 +14,7 @@ from experiments.benchmarks.problem import Problem
 from theory.float64 import jax, jnp
 
 PACKAGES: tuple[str, ...] = ()
+COMPILES = True
 #: The most numbers held at once: a multiset for each anchor, and its gradient.
 MAX_ENTRIES = 100_000_000
 

@@ -10,6 +10,7 @@ import numpy as np
 from experiments.benchmarks.problem import Problem
 
 PACKAGES: tuple[str, ...] = ()
+COMPILES = False
 
 
 def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:

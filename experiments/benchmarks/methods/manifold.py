@@ -12,6 +12,7 @@ import numpy as np
 from experiments.benchmarks.problem import Problem
 
 PACKAGES = ("pymanopt",)
+COMPILES = True
 
 
 def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:

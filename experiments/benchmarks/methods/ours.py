@@ -10,6 +10,7 @@ from experiments.benchmarks.problem import Problem
 from theory.float64 import jax, jnp
 
 PACKAGES: tuple[str, ...] = ()
+COMPILES = True
 
 
 def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:

@@ -9,6 +9,7 @@ from experiments.benchmarks.problem import Problem
 from theory.float64 import jax, jnp
 
 PACKAGES: tuple[str, ...] = ()
+COMPILES = True
 SAMPLES = 10_000
 #: The most negatives drawn in one evaluation.
 MAX_DRAWS = 200_000_000

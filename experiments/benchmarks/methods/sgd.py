@@ -11,6 +11,7 @@ from experiments.benchmarks.problem import Problem
 from theory.float64 import jax, jnp
 
 PACKAGES = ("optax",)
+COMPILES = True
 BATCH = 256
 _RATE = 0.05
 
