@@ -18,7 +18,7 @@ from theory.groups import class_gram, cosines, grouped_loss, mean_gram
 from theory.losses import LOSSES, get_loss
 from theory.population import population_loss
 from theory.priors import Prior
-from verify import downstream, optimum
+from verify import conjecture, downstream, optimum
 from verify.certify import prove_grouped, prove_optimum
 from verify.certify.newton import derivatives
 from verify.checker import check
@@ -309,3 +309,19 @@ def test_the_downstream_loss_of_a_million_classes() -> None:
     with pytest.raises(InputError, match="rank"):
         downstream.run("groups:1x0.5,999999x0.5", 8, d=2)
     assert downstream.run(TEN, float("inf")).status is Status.NUMERICAL
+
+
+def test_the_conjecture_in_groups() -> None:
+    """Decided for a thousand classes, in both directions; and the series is that of `verify.downstream`."""
+    rising = conjecture.run("groups:1x0.863,1000x0.135,1x0.002", [1, 16, 4096], classifier="mean")
+    assert rising.status is Status.REFUTED and rising.witness.increase_lower > 0.09
+    assert rising.series[0].structure == "total-collapse" and rising.series[0].nce_lower is not None
+    falling = conjecture.run(MILLION, [1, 16, 65536], certificate="unwritten.json")
+    assert falling.status is Status.PROVED and falling.witness is None
+    assert falling.certificate is None and "256 classes" in falling.note
+    last = downstream.run(MILLION, 65536)
+    assert falling.series[-1].sup_lower <= last.sup.upper and last.sup.lower <= falling.series[-1].sup_upper
+    with pytest.raises(InputError, match="256 classes"):
+        conjecture.run(MILLION, [1], loss="hinge")
+    with pytest.raises(InputError, match="classifier"):
+        conjecture.run(MILLION, [1], classifier="other")

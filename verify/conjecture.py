@@ -36,7 +36,8 @@ from verify.supervised.options import add_classifier, add_weighting, shortened
 if TYPE_CHECKING:
     from verify.supervised.sequence import Point, Task
 
-#: A free prior has as many unknowns as pairs of classes, and every `k` of the list is optimized and proved.
+#: A free prior has as many unknowns as pairs of classes, and every `k` of the list is optimized and proved. With more
+#: classes equal ones are taken together (`verify.groups`), without a certificate.
 MAX_CLASSES = 256
 
 
@@ -131,24 +132,33 @@ def run(
     ks = tuple(sorted({check_k(value) for value in k}))
     if not ks:
         raise InputError("k", "nothing", "at least one number of negatives is needed")
-    if prior.C > MAX_CLASSES:
-        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     d, exact_temperature = check_d(d, prior.C), check_temperature(temperature)
     if d < prior.C - 1:
         raise InputError(
             "d", d, f"accepted: at least C-1 = {prior.C - 1}; below, the minimizer is not known to be found"
         )
 
+    from theory.downstream import checked_weighting
     from theory.losses import get_loss
     from verify.certify.document import ratio
+    from verify.groups.downstream_result import applies
+    from verify.groups.sequence import grouped_sequence
     from verify.supervised.decision import decide, rise
     from verify.supervised.sequence import Task, sequence
 
-    task = Task(prior, get_loss(loss), exact_temperature, d, weighting, classifier)
-    points = sequence(task, ks, seed=seed, progress=progress)
+    task = Task(prior, get_loss(loss), exact_temperature, d, checked_weighting(weighting), classifier)
+    in_groups = applies(prior, loss, by_class=prior.C <= MAX_CLASSES)
+    if prior.C > MAX_CLASSES and not in_groups:
+        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    if in_groups:
+        points = grouped_sequence(task, ks, progress=progress)
+    else:
+        points = sequence(task, ks, seed=seed, progress=progress)
     witness, status, note = decide(task, points)
     written = None
-    if certificate is not None and status in (Status.PROVED, Status.REFUTED):
+    if certificate is not None and in_groups:
+        note = f"{note}; no certificate: there are more than {MAX_CLASSES} classes".lstrip("; ")
+    elif certificate is not None and status in (Status.PROVED, Status.REFUTED):
         from verify.certify.publish import publish
 
         if progress is not None:

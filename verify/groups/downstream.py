@@ -20,7 +20,7 @@ import numpy as np
 from flint import arb, ctx
 from jaxtyping import Float
 
-from theory.groups import mean_gram
+from theory.groups import cosines, mean_gram
 from theory.priors import Prior
 from verify.certify.enclosure import Problem, ball, bounds
 from verify.certify.optimum import gram_radius, prove_grouped
@@ -84,9 +84,19 @@ class GroupedDownstream:
         """The best classifier in double precision, at the minimizer found or at another B."""
         return self._at(weighting, self.found.means if means is None else means).solve()
 
-    def mean_loss(self, weighting: str, cosines: Float[np.ndarray, "m m"]) -> float:
-        """The loss of the mean classifier in double precision."""
-        return self._at(weighting, mean_gram(cosines, self.groups)).loss_of(cosines - 1)
+    def value(self, weighting: str, classifier: str) -> float:
+        """The downstream loss at the minimizer found, in double precision."""
+        return self.head(weighting).value if classifier == "optimal" else self.mean_loss(weighting)
+
+    def nce_bounds(self) -> tuple[Fraction, Fraction] | None:
+        """Proven bounds on the minimum of `L_k`, if there are any."""
+        assert isinstance(self.k, int)
+        proof = prove_grouped(self.groups, self.k, self.starts, loss=self.loss, temperature=self.temperature, d=self.d)
+        return None if proof.lower is None or proof.upper is None else (proof.lower, proof.upper)
+
+    def mean_loss(self, weighting: str) -> float:
+        """The loss of the mean classifier at the minimizer found, in double precision."""
+        return self._at(weighting, self.found.means).loss_of(cosines(self.found.means, self.groups) - 1)
 
     def _at(self, weighting: str, means: Float[np.ndarray, "m m"]) -> GroupedHead:
         counts = np.array(self.groups.counts, dtype=float)
@@ -125,8 +135,8 @@ class GroupedDownstream:
             return GroupedMinimizer(self.groups, ((Fraction(-1, C - 1),),), Fraction(0), C - 1, name, None)
         if counts[largest] == 1 and is_collapsed(masses[largest], k, self.loss, self.temperature):
             sign = [1 if g == largest else -1 for g in range(len(masses))]
-            cosines = tuple(tuple(Fraction(a * b) for b in sign) for a in sign)
-            return GroupedMinimizer(self.groups, cosines, Fraction(0), 1, "total-collapse", None)
+            signs = tuple(tuple(Fraction(a * b) for b in sign) for a in sign)
+            return GroupedMinimizer(self.groups, signs, Fraction(0), 1, "total-collapse", None)
         return None
 
     def bracket(self, minimizer: GroupedMinimizer, weighting: str, classifier: str) -> Bracket | None:
@@ -226,8 +236,8 @@ class _Sums:
         Where it touches the unit sphere it is parallel to its own gradient, and cut to length later; elsewhere the
         least coefficients are taken.
         """
-        cosines = np.array([[float(x) for x in row] for row in self.minimizer.cosines])
-        B = mean_gram(cosines, self.problem.groups)
+        middles = np.array([[float(x) for x in row] for row in self.minimizer.cosines])
+        B = mean_gram(middles, self.problem.groups)
         head = self.problem.head(self.weighting, B)
         lengths = np.sqrt(np.sum(head.pull_x**2, axis=1) + head.pull_z**2)
         norms = np.sqrt(np.sum(head.x**2, axis=1) + head.z**2)

@@ -6,7 +6,6 @@ from fractions import Fraction
 from typing import Any
 
 from theory.errors import InputError
-from theory.groups import cosines
 from theory.priors import Prior
 from verify.groups.downstream import GroupedDownstream
 from verify.groups.solve import pays
@@ -34,7 +33,7 @@ def fields(
     if d < problem.rank:
         raise InputError("d", d, f"accepted for these groups: at least {problem.rank}, the rank of the minimizer")
     head = problem.head(weighting)
-    mean = problem.mean_loss(weighting, cosines(problem.found.means, problem.groups))
+    mean = problem.mean_loss(weighting)
     closed = head.value - head.lower <= tolerance * max(1.0, abs(head.value)) and d > problem.rank
     notes = [] if d > problem.rank else ["d < rank + 1: 'lower' is that of the unit ball"]
     made: dict[str, Any] = {

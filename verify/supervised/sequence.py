@@ -90,7 +90,7 @@ def sequence(
     done = [point for point in points if point is not None]
     embeddings = {ks[i]: found.embeddings[0, n] for n, i in enumerate(rest)}
     for round_ in range(1, _ROUNDS):
-        close = {i for i, pair in enumerate(pairwise(done)) if not _apart(task, *pair)}
+        close = {i for i, pair in enumerate(pairwise(done)) if not apart(task, *pair)}
         for i in sorted(close | {i + 1 for i in close}):
             point = done[i]
             if point.minimizer is not None and point.bracket is not None and point.minimizer.radius > 0:
@@ -108,7 +108,7 @@ def same(task: Task, first: Point, second: Point) -> bool:
     return a is not None and b is not None and a.structure is not None and a.structure == b.structure
 
 
-def _apart(task: Task, first: Point, second: Point) -> bool:
+def apart(task: Task, first: Point, second: Point) -> bool:
     """Whether nothing is left to decide between these two, or nothing can be."""
     a, b = first.bracket, second.bracket
     if a is None or b is None or same(task, first, second):
