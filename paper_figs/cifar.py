@@ -27,16 +27,16 @@ _COMMAND = "python -m experiments.cifar summary"
 def load(folder: Path, studies: dict[str, Callable[[dict[str, Any]], bool]], what: str) -> Data:
     """For each name in `studies` the groups of one study, `k` rising: those that pass, at the most `k` and seeds.
 
-    The user's own `cifar/summary.json` in `folder` comes before the committed one.
+    The user's own summary in `folder` comes before the committed one: `cifar/summary.json`, or that of `reproduce`.
 
     Raises:
         NotMeasured: naming what is missing.
     """
-    own = folder / "cifar" / "summary.json"
+    own = [folder / "cifar" / "summary.json", folder / "cifar" / "study" / "summary.json"]
     committed = files("experiments.cifar") / "results" / "summary.json"
-    place = own if own.is_file() else committed
-    if not place.is_file():
-        raise NotMeasured(f"no {own} ({_COMMAND} makes it) with {what}")
+    place = next((path for path in (*own, committed) if path.is_file()), None)
+    if place is None:
+        raise NotMeasured(f"no {own[0]} ({_COMMAND} makes it) with {what}")
     try:
         summary = json.loads(place.read_text())
         groups = [group for group in summary["groups"] if is_full(group)]
@@ -46,7 +46,7 @@ def load(folder: Path, studies: dict[str, Callable[[dict[str, Any]], bool]], wha
     missing = [name for name, study in found.items() if len(study) < 2]
     if missing:
         raise NotMeasured(f"{place} lacks {what}: {', '.join(missing)}")
-    source = str(own) if place is own else "committed"
+    source = "committed" if place is committed else str(place)
     return Data(found, source, f"{_COMMAND} RUNS --out DIR", summary["versions"])
 
 

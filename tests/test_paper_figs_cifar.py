@@ -57,10 +57,10 @@ def study():
     return found
 
 
-def write(folder, groups):
+def write(folder, groups, place="cifar"):
     summary = Summary(SCHEMA, VERSION, {"nce-verifier": "a test"}, (), tuple(groups), ())
-    (folder / "cifar").mkdir(parents=True)
-    (folder / "cifar" / "summary.json").write_text(json.dumps(as_json(summary)))
+    (folder / place).mkdir(parents=True)
+    (folder / place / "summary.json").write_text(json.dumps(as_json(summary)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,6 +78,12 @@ def test_the_study_is_drawn(name, tmp_path, monkeypatch):
         again = [path.read_bytes() for path in save(FIGURES[name].module.draw(data.parts), tmp_path, name)]
         assert_readable(figure, monkeypatch)
     assert first == again
+
+
+def test_the_summary_of_reproduce_is_found(tmp_path):
+    write(tmp_path, study(), "cifar/study")
+    data = load(FIGURES["cifar_accuracy"], tmp_path)
+    assert data.source == str(tmp_path / "cifar" / "study" / "summary.json")
 
 
 def test_bars_are_the_spread_over_seeds(tmp_path):
