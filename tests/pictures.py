@@ -29,7 +29,6 @@ def _texts(figure, monkeypatch):
     from matplotlib.text import Text
 
     renderer = FigureCanvasAgg(figure).get_renderer()
-    figure.draw(renderer)  # settles the layout
     drawn, draw = [], Text.draw
 
     def recorded(text, renderer):

@@ -37,7 +37,9 @@ def _agree(found, expected, where):
     """The same up to rounding."""
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), where
-        for key in expected:
+        # where a bracket is open, its lower end depends on where the search happened to stop
+        open_end = {"nce_lower"} if expected.get("status") == "undecided" else set()
+        for key in expected.keys() - open_end:
             _agree(found[key], expected[key], f"{where}/{key}")
     elif isinstance(expected, list):
         assert len(found) == len(expected), where
