@@ -25,8 +25,8 @@ _METHODS = {
     "enumeration": "enumeration",
     "sgd-1e4": "Adam, $10^4$ steps",
 }
-#: The suites that are drawn.
-_SUITES = ("against", "classes", "groups", "kernel")
+#: The suites that are drawn, each against what.
+_SUITES = {"against": "k", "classes": "C", "groups": "C", "kernel": "k"}
 #: A solution with a larger relative gap is marked as inexact.
 _EXACT = 1e-6
 _COMMAND = "python -m experiments.benchmarks"
@@ -45,10 +45,16 @@ def load(folder: Path, *, recompute: bool, progress: Callable[[str], None]) -> D
         parts = {"machine": found["machine"], **suites}
     except (ValueError, KeyError, TypeError) as error:
         raise NotMeasured(f"{place} holds no results of benchmarks: {type(error).__name__} {error}") from None
-    empty = [suite for suite in _SUITES if not any(record["status"] == "done" for record in suites[suite])]
+    empty = [suite for suite in _SUITES if suite not in measured(suites)]
     if len(_SUITES) - len(empty) < 2:
         raise NotMeasured(f"{place} lacks the suites {', '.join(empty)} ({_COMMAND} goes on)")
     return Data(parts, str(own) if place is own else "committed", found["command"], found["versions"])
+
+
+def measured(parts: dict[str, Any]) -> list[str]:
+    """The suites of which more than one size was done: one point shows no growth."""
+    sizes = {s: {r[key] for r in parts[s] if r["status"] == "done"} for s, key in _SUITES.items()}
+    return [suite for suite, found in sizes.items() if len(found) > 1]
 
 
 def draw(parts: dict[str, Any]) -> Figure:
@@ -56,15 +62,15 @@ def draw(parts: dict[str, Any]) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    measured = [suite for suite in _SUITES if any(record["status"] == "done" for record in parts[suite])]
-    rows = -(-len(measured) // 2)
+    suites = measured(parts)
+    rows = -(-len(suites) // 2)
     figure = Figure(figsize=(PAGE, 0.5 + 1.9 * rows))
     panels = figure.subplots(rows, 2, squeeze=False).ravel()
-    for axes, suite in zip(panels, measured, strict=False):
+    for axes, suite in zip(panels, suites, strict=False):
         _PANELS[suite](axes, parts[suite])
-    for axes in panels[len(measured) :]:
+    for axes in panels[len(suites) :]:
         axes.remove()
-    label_panels(panels[: len(measured)])
+    label_panels(panels[: len(suites)])
     handles = [Line2D([], [], **style) for style, _ in zip(cycle(), _METHODS, strict=False)]
     labels = list(_METHODS.values())
     marks: dict[str, Any] = {"color": "black", "linestyle": "none"}
