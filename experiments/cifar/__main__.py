@@ -1,9 +1,9 @@
-"""`python -m experiments.cifar data`, `train`, `evaluate` or `summary`."""
+"""`python -m experiments.cifar data`, `train`, `evaluate`, `summary`, `throughput` or `reproduce`."""
 
 import importlib
 import sys
 
-COMMANDS = ("data", "train", "evaluate", "summary")
+COMMANDS = ("data", "train", "evaluate", "summary", "throughput", "reproduce")
 
 
 def main() -> None:

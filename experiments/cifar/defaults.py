@@ -6,8 +6,24 @@ from typing import Any
 
 from experiments.cifar.configuration import Configuration
 
-_SMALL = {"network": "small", "width": 16, "dimension": 64, "learning_rate": 0.01, "batch": 128, "epochs": 30}
-_RESNET = {"network": "resnet18", "width": 64, "dimension": 128, "learning_rate": 0.001, "batch": 1024, "epochs": 30}
+_SMALL = {
+    "network": "small",
+    "width": 16,
+    "dimension": 64,
+    "learning_rate": 0.01,
+    "weight_decay": 0.5,
+    "batch": 128,
+    "epochs": 30,
+}
+_RESNET = {
+    "network": "resnet18",
+    "width": 64,
+    "dimension": 128,
+    "learning_rate": 0.001,
+    "weight_decay": 0.5,
+    "batch": 1024,
+    "epochs": 30,
+}
 
 
 def complete(given: dict[str, Any], platform: str) -> Configuration:

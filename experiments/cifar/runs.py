@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -182,11 +183,27 @@ class Run:
         Batch normalization uses the running statistics, so that an image's row depends on that image alone.
         """
         import numpy as np
+
+        from theory.float64 import jnp
+
+        # one shape, so that one compilation serves all
+        rows = []
+        for begin in range(0, len(images), _CHUNK):
+            chunk = images[begin : begin + _CHUNK]
+            padding = np.zeros((_CHUNK - len(chunk), *chunk.shape[1:]), np.uint8)
+            batch = jnp.asarray(np.concatenate([chunk, padding]))
+            made = self._embed(self.state.parameters, self.state.statistics, batch)
+            rows.append([np.asarray(part, np.float64)[: len(chunk)] for part in made])
+        features, embeddings = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+        return features, embeddings
+
+    @cached_property
+    def _embed(self) -> Callable[..., Any]:
         from flax import nnx
 
         from experiments.cifar.augmentation import augment
         from experiments.cifar.training import prepare
-        from theory.float64 import jax, jnp
+        from theory.float64 import jax
 
         structure = prepare(self.configuration, 1).structure
 
@@ -195,16 +212,7 @@ class Run:
             encoder = nnx.merge(structure, parameters, statistics)
             return encoder(augment(batch, "none", jax.random.key(0)), training=False)
 
-        # one shape, so that one compilation serves all
-        rows = []
-        for begin in range(0, len(images), _CHUNK):
-            chunk = images[begin : begin + _CHUNK]
-            padding = np.zeros((_CHUNK - len(chunk), *chunk.shape[1:]), np.uint8)
-            batch = jnp.asarray(np.concatenate([chunk, padding]))
-            made = embed(self.state.parameters, self.state.statistics, batch)
-            rows.append([np.asarray(part, np.float64)[: len(chunk)] for part in made])
-        features, embeddings = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-        return features, embeddings
+        return embed
 
     def fingerprint(self) -> str:
         """sha256 of all weights and running statistics: equal before and after what must not change them."""

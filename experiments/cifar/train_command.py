@@ -46,6 +46,9 @@ def train_main(argv: Sequence[str] | None = None) -> NoReturn:
     add_training(made)
     made.add_argument("--out", type=Path, metavar="DIR", help=f"the folder of the run (default: in {RUNS})")
     made.add_argument("--resume", action="store_true", help="go on with the run in --out; begin it if it is not there")
+    made.add_argument(
+        "--checkpoint-seconds", type=cli.integer(0), default=30, metavar="S", help="between checkpoints (default: 30)"
+    )
     made.add_argument("--minutes", type=float, metavar="M", help="stop after about M minutes, to be resumed")
 
     def execute(arguments: argparse.Namespace) -> Trained:
@@ -83,7 +86,7 @@ def add_training(made: argparse.ArgumentParser) -> None:
     }.items():
         made.add_argument(f"--{name}", type=cli.integer(1), metavar="N", help=text)
     made.add_argument("--learning-rate", type=float, metavar="X", help="at its height")
-    made.add_argument("--weight-decay", type=float, metavar="X", help="(default: 0.0001)")
+    made.add_argument("--weight-decay", type=float, metavar="X", help="decoupled for adamw (default: 0.5)")
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="of weights and draws (default: 0)")
 
 
@@ -118,7 +121,7 @@ def _run(
         data = load_chosen(arguments)
         configuration = configure(arguments, data.provenance)
         run = Run.create(arguments.out or RUNS / name_of(configuration), configuration)
-    record = train(run, data, progress=progress, until=until)
+    record = train(run, data, progress=progress, until=until, checkpoint_seconds=arguments.checkpoint_seconds)
     log = run.log()
     status = Status.UNDECIDED if record.status == "diverged" else Status.NUMERICAL
     return Trained(str(run.folder), record, log[-1]["loss"] if log else None, status)

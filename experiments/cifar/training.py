@@ -31,9 +31,6 @@ from experiments.cifar.step import Data, Measured, State
 from theory.float64 import jax, jnp
 from theory.geometry import off_diagonal
 
-#: Checkpoints are at least so many seconds apart, but for the last.
-CHECKPOINT_SECONDS = 30.0
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -67,7 +64,7 @@ def train(
     *,
     progress: Callable[[str], None] = lambda text: None,
     until: float | None = None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    checkpoint_seconds: float = 30.0,
 ) -> Record:
     """Train to the end, from the last checkpoint if there is one.
 
@@ -76,7 +73,7 @@ def train(
         data: the images of `run`.
         progress: called with a line of text after every epoch, on a processor after every step.
         until: stop after the epoch in which `time.monotonic()` passes this, with a checkpoint.
-        checkpoint_seconds: least time between checkpoints.
+        checkpoint_seconds: least time between checkpoints, but for the last.
 
     Returns:
         The record, as written; its status is "finished", "stopped" (out of time) or "diverged": the loss was not
