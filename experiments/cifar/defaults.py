@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from experiments.cifar.configuration import Configuration
+from theory.priors import number
+from verify.results import check_temperature
 
 _SMALL = {
     "network": "small",
@@ -27,7 +29,7 @@ _RESNET = {
 
 
 def complete(given: dict[str, Any], platform: str) -> Configuration:
-    """The configuration with these values, the others by default.
+    """The configuration with these values, the others by default; `imbalance` and `temperature` as a user writes them.
 
     The small network in float32 on a processor, ResNet-18 in bfloat16 on an accelerator; crops with positives of the
     same class and SimCLR's augmentations and head with augmented ones; the generated images are taken as they are.
@@ -43,4 +45,8 @@ def complete(given: dict[str, Any], platform: str) -> Configuration:
         "augmentation": "simclr" if simclr else "none" if given["dataset"] == "standin" else "crop",
         "head": "mlp" if simclr else "linear",
     }
-    return Configuration(**values | {name: value for name, value in given.items() if value is not None})
+    values |= {name: value for name, value in given.items() if value is not None}
+    if "imbalance" in values:
+        values["imbalance"] = number(str(values["imbalance"]), "imbalance")
+    values["temperature"] = check_temperature(values.get("temperature", 1))
+    return Configuration(**values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -113,8 +112,7 @@ class _Images:
 
 
 def _configuration(given: dict[str, Any], data: Dataset, platform: str) -> Configuration:
-    exact: dict[str, Any] = {name: Fraction(given[name]) for name in ("temperature", "imbalance") if name in given}
-    return complete({**given, **exact, "provenance": data.provenance}, platform)
+    return complete({**given, "provenance": data.provenance}, platform)
 
 
 def _is_done(item: Item, out: Path) -> bool:

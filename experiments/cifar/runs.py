@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
 
     from experiments.cifar.step import State
+    from experiments.cifar.training import Prepared
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 _CHUNK = 1000
@@ -168,12 +169,11 @@ class Run:
             InputError: if there is none.
         """
         from experiments.cifar.checkpoints import Checkpoints
-        from experiments.cifar.training import prepare
 
         with Checkpoints(self.checkpoints) as checkpoints:
             if checkpoints.latest() is None:
                 raise InputError("run", self.folder, "it has no checkpoint; train it first")
-            return checkpoints.restore(prepare(self.configuration, 1).state)
+            return checkpoints.restore(self._prepared.state)
 
     def features(
         self, images: UInt8[np.ndarray, "n H W 3"]
@@ -198,14 +198,19 @@ class Run:
         return features, embeddings
 
     @cached_property
+    def _prepared(self) -> Prepared:
+        from experiments.cifar.training import prepare
+
+        return prepare(self.configuration, 1)
+
+    @cached_property
     def _embed(self) -> Callable[..., Any]:
         from flax import nnx
 
         from experiments.cifar.augmentation import augment
-        from experiments.cifar.training import prepare
         from theory.float64 import jax
 
-        structure = prepare(self.configuration, 1).structure
+        structure = self._prepared.structure
 
         @jax.jit
         def embed(parameters: Any, statistics: Any, batch: Any) -> Any:

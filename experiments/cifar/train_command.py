@@ -7,13 +7,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from experiments.cifar.configuration import CHOICES, Configuration
 from experiments.cifar.dataset_options import FOLDER, add_dataset, load_chosen
 from theory.errors import InputError
 from verify import cli
-from verify.results import Status, check_temperature
+from verify.results import Status
 
 if TYPE_CHECKING:
     from experiments.cifar.runs import Record
@@ -94,14 +94,9 @@ def configure(arguments: argparse.Namespace, provenance: str) -> Configuration:
     """The configuration that the options ask for, on the device that is there."""
     from experiments.cifar.configuration import FIELDS
     from experiments.cifar.defaults import complete
-    from theory import priors
     from theory.float64 import jax
 
-    given: dict[str, Any] = {name: getattr(arguments, name) for name in FIELDS} | {"provenance": provenance}
-    if arguments.imbalance is not None:
-        given["imbalance"] = priors.number(arguments.imbalance, "imbalance")
-    if arguments.temperature is not None:
-        given["temperature"] = check_temperature(arguments.temperature)
+    given = {name: getattr(arguments, name) for name in FIELDS} | {"provenance": provenance}
     return complete(given, jax.default_backend())
 
 
