@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.cifar import step as steps
 from experiments.cifar.augmentation import augment
 from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import load
@@ -22,8 +21,9 @@ from experiments.cifar.defaults import complete
 from experiments.cifar.evaluate_command import evaluate
 from experiments.cifar.runs import Run
 from experiments.cifar.sharding import devices
+from experiments.cifar.step import make_step, prepare
 from experiments.cifar.train_command import train_main
-from experiments.cifar.training import load_on_device, prepare, train
+from experiments.cifar.training import load_on_device, train
 from theory.errors import InputError
 from theory.float64 import jax, jnp
 
@@ -172,17 +172,16 @@ def test_a_step_computes_in_single_precision_at_most(changes):
     """Double precision is switched on for the theory's sake; nothing of a step may fall into it."""
     configuration, data = tiny(**changes)
     prepared = prepare(configuration, 10)
-    step = steps.make_step(configuration, prepared.structure, prepared.optimizer, devices(configuration.batch))
+    step = make_step(configuration, prepared, devices(configuration.batch))
     lowered = jax.jit(step).lower(prepared.state, load_on_device(data)).as_text()
     assert "f32" in lowered and "f64" not in lowered
     assert ("bf16" in lowered) == (configuration.dtype == "bfloat16")
 
 
-def test_beyond_the_batch_every_draw_counts():
-    """The gradient through the draws that are embedded in parts is that of all at once: more draws lower the noise."""
+def test_a_step_with_more_negatives_than_the_batch_has():
     configuration, data = tiny(k=40)
     prepared = prepare(configuration, 10)
-    step = jax.jit(steps.make_step(configuration, prepared.structure, prepared.optimizer, devices(16)))
+    step = jax.jit(make_step(configuration, prepared, devices(16)))
     _, measured = step(prepared.state, load_on_device(data))
     # an untrained network has all scores near each other: the loss is near log(1 + k)
     assert float(measured.loss) == pytest.approx(math.log(41), abs=0.8)

@@ -44,6 +44,8 @@ class Configuration:
             augmentation of the anchor's image, as in SimCLR.
         negatives: "marginal" or "batch", see `negatives`.
         temperature: the loss sees cosines over this, exactly.
+        initial_temperature: training begins with this instead, and `1 / temperature` changes linearly to its value
+            over the first half of the steps (`step.inverse_temperature`); the second half is spent on the loss itself.
         augmentation: what is done to every image that is drawn (`augmentation`).
         width: channels of the first stage.
         dimension: of the embeddings, on the unit sphere.
@@ -67,6 +69,7 @@ class Configuration:
     positives: str = "class"
     negatives: str = "marginal"
     temperature: Fraction = Fraction(1)
+    initial_temperature: Fraction = Fraction(1)
     augmentation: str = "crop"
     network: str = "small"
     width: int = 16
@@ -89,6 +92,10 @@ class Configuration:
             if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
                 raise InputError(_option(name), value, f"accepted: an integer from {least} to {most}")
         check_temperature(self.temperature)
+        try:
+            check_temperature(self.initial_temperature)
+        except InputError as error:
+            raise InputError("initial-temperature", self.initial_temperature, str(error)) from None
         if not (math.isfinite(self.learning_rate) and 0 < self.learning_rate <= 100):
             raise InputError("learning-rate", self.learning_rate, "accepted: a number above 0, at most 100")
         if not (math.isfinite(self.weight_decay) and 0 <= self.weight_decay <= 1):
@@ -146,6 +153,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "classes": lambda value: tuple(value) if isinstance(value, list) else value,
     "imbalance": lambda value: None if value is None else Fraction(value),
     "temperature": Fraction,
+    "initial_temperature": Fraction,
     "learning_rate": float,
     "weight_decay": float,
 }

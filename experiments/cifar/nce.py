@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float, PRNGKeyArray
 
 from experiments.cifar.negatives import grouped, others
+from theory.arrays import Scalar
 from theory.float64 import jax, jnp
 
 
@@ -14,7 +15,7 @@ def nce_loss(
     draws: Float[jax.Array, "E d"],
     *,
     k: int,
-    beta: float,
+    beta: Scalar,
     negatives: str,
     key: PRNGKeyArray,
 ) -> Float[jax.Array, ""]:
@@ -36,7 +37,7 @@ def _one_way(
     positives: Float[jax.Array, "B d"],
     draws: Float[jax.Array, "E d"],
     k: int,
-    beta: float,
+    beta: Scalar,
     negatives: str,
     key: PRNGKeyArray,
 ) -> Float[jax.Array, ""]:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float, UInt8
 
-    from experiments.cifar.step import State
-    from experiments.cifar.training import Prepared
+    from experiments.cifar.step import Prepared, State
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 _CHUNK = 1000
@@ -199,7 +198,7 @@ class Run:
 
     @cached_property
     def _prepared(self) -> Prepared:
-        from experiments.cifar.training import prepare
+        from experiments.cifar.step import prepare
 
         return prepare(self.configuration, 1)
 

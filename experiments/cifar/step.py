@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
 
 import optax
 from flax import nnx
@@ -14,9 +15,14 @@ from experiments.cifar.augmentation import augment
 from experiments.cifar.configuration import Configuration
 from experiments.cifar.nce import nce_loss
 from experiments.cifar.negatives import further_draws
+from experiments.cifar.network import build
 from experiments.cifar.sampling import ClassIndex
 from experiments.cifar.sharding import Devices
 from theory.float64 import jax, jnp
+
+# nnx's own types are generic over deprecated ones, at which the type checker of the tests takes offence
+Tree: TypeAlias = Any
+Structure: TypeAlias = Any
 
 
 class State(NamedTuple):
@@ -29,8 +35,8 @@ class State(NamedTuple):
         step: steps done.
     """
 
-    parameters: nnx.State
-    statistics: nnx.State
+    parameters: Tree
+    statistics: Tree
     optimizer: optax.OptState
     key: PRNGKeyArray
     step: Int32[jax.Array, ""]
@@ -49,6 +55,12 @@ class Measured(NamedTuple):
     loss: Float[jax.Array, ""]
     sums: Float[jax.Array, "C d"]
     counts: Float[jax.Array, " C"]
+
+
+def inverse_temperature(configuration: Configuration, steps: int) -> optax.Schedule:
+    """`1 / temperature` over the steps: linear from its initial value, and constant from the middle on."""
+    first = float(1 / configuration.initial_temperature)
+    return optax.linear_schedule(first, configuration.beta, max(1, steps // 2))
 
 
 Step = Callable[[State, Data], tuple[State, Measured]]
@@ -73,18 +85,34 @@ def optimizer(configuration: Configuration, steps: int) -> optax.GradientTransfo
     )
 
 
-def initial_state(encoder: nnx.Module, made: optax.GradientTransformation, seed: int) -> tuple[nnx.GraphDef, State]:
-    """The network's structure, and the state before the first step."""
-    structure, parameters, statistics = nnx.split(encoder, nnx.Param, nnx.BatchStat)  # type: ignore[misc]
-    state = State(parameters, statistics, made.init(parameters), jax.random.key(seed), jnp.int32(0))
-    return structure, state
+@dataclass(frozen=True)
+class Prepared:
+    """A configuration made ready: the network's structure, the optimizer, and the state before the first step.
+
+    Attributes:
+        steps: of the whole run.
+    """
+
+    structure: Structure
+    optimizer: optax.GradientTransformation
+    state: State
+    steps: int
 
 
-def make_step(
-    configuration: Configuration, structure: nnx.GraphDef, made: optax.GradientTransformation, devices: Devices
-) -> Step:
+def prepare(configuration: Configuration, steps: int) -> Prepared:
+    """The start of a run of so many steps, on which the shape of its state does not depend."""
+    made = optimizer(configuration, steps)
+    structure, parameters, statistics = nnx.split(build(configuration), nnx.Param, nnx.BatchStat)  # type: ignore[misc]
+    key = jax.random.key(configuration.seed)
+    state = State(parameters, statistics, made.init(parameters), key, jnp.int32(0))
+    return Prepared(structure, made, state, steps)
+
+
+def make_step(configuration: Configuration, prepared: Prepared, devices: Devices) -> Step:
     """The step of this configuration, to be compiled by the caller."""
-    embed = make_embed(structure)
+    made = prepared.optimizer
+    betas = inverse_temperature(configuration, prepared.steps)
+    embed = make_embed(prepared.structure)
     draws = further_draws(configuration.k, configuration.batch, configuration.negatives)
     B = configuration.batch
 
@@ -92,8 +120,8 @@ def make_step(
         return augment(data.images[devices.split(chosen)], configuration.augmentation, key)
 
     def loss(
-        parameters: nnx.State, statistics: nnx.State, data: Data, key: PRNGKeyArray
-    ) -> tuple[Float[jax.Array, ""], tuple[nnx.State, Float[jax.Array, "B d"], Int32[jax.Array, " B"]]]:
+        parameters: Tree, statistics: Tree, data: Data, key: PRNGKeyArray, beta: Float[jax.Array, ""]
+    ) -> tuple[Float[jax.Array, ""], tuple[Tree, Float[jax.Array, "B d"], Int32[jax.Array, " B"]]]:
         keys = jax.random.split(key, 5)
         anchors = sampling.images(data.classes, B, keys[0])
         alike = configuration.positives == "augment"
@@ -114,7 +142,7 @@ def make_step(
             embeddings[B:],
             drawn,
             k=configuration.k,
-            beta=configuration.beta,
+            beta=beta,
             negatives=configuration.negatives,
             key=keys[4],
         )
@@ -123,7 +151,7 @@ def make_step(
     def step(state: State, data: Data) -> tuple[State, Measured]:
         key = jax.random.fold_in(state.key, state.step)
         (value, (statistics, embeddings, anchors)), gradient = jax.value_and_grad(loss, has_aux=True)(
-            state.parameters, state.statistics, data, key
+            state.parameters, state.statistics, data, key, jnp.float32(betas(state.step))
         )
         updates, optimizer_state = made.update(gradient, state.optimizer, state.parameters)
         parameters = optax.apply_updates(state.parameters, updates)
@@ -137,13 +165,13 @@ def make_step(
 
 
 def make_embed(
-    structure: nnx.GraphDef,
-) -> Callable[..., tuple[Float[jax.Array, "n d"], nnx.State]]:
+    structure: Structure,
+) -> Callable[..., tuple[Float[jax.Array, "n d"], Tree]]:
     """Embeddings in training mode, and the running statistics afterwards."""
 
     def embed(
-        parameters: nnx.State, statistics: nnx.State, batch: Float[jax.Array, "n H W 3"]
-    ) -> tuple[Float[jax.Array, "n d"], nnx.State]:
+        parameters: Tree, statistics: Tree, batch: Float[jax.Array, "n H W 3"]
+    ) -> tuple[Float[jax.Array, "n d"], Tree]:
         encoder = nnx.merge(structure, parameters, statistics, copy=True)
         _, embeddings = encoder(batch, training=True)
         return embeddings, nnx.state(encoder, nnx.BatchStat)

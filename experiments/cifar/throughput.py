@@ -14,7 +14,8 @@ from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import Dataset
 from experiments.cifar.nce import nce_loss
 from experiments.cifar.sharding import devices
-from experiments.cifar.training import images_per_step, load_on_device, prepare
+from experiments.cifar.step import prepare
+from experiments.cifar.training import images_per_step, load_on_device
 from theory.float64 import jax, jnp
 
 #: Dense bf16 operations by the second of one device, from NVIDIA's data sheets (SXM).
@@ -78,7 +79,7 @@ def measure(
         )
         return loss, jax.nn.one_hot(labels, C, dtype=jnp.float32).T @ found[:B]
 
-    step = steps.make_step(configuration, prepared.structure, prepared.optimizer, available)
+    step = steps.make_step(configuration, prepared, available)
     state = available.replicate(prepared.state)
     weights = (state.parameters, state.statistics, batch)
     compiled = {

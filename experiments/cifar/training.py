@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-import optax
-from flax import nnx
 from jaxtyping import Float
 
 from experiments.cifar import sampling
@@ -24,28 +22,11 @@ from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import Dataset
 from experiments.cifar.metrics.class_means import cosine_matrix
 from experiments.cifar.negatives import further_draws
-from experiments.cifar.network import build
 from experiments.cifar.runs import Record, Run
 from experiments.cifar.sharding import Devices, devices
-from experiments.cifar.step import Data, Measured, State
+from experiments.cifar.step import Data, Measured, Prepared, State, prepare
 from theory.float64 import jax, jnp
 from theory.geometry import off_diagonal
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A configuration made ready: the network's structure, the optimizer, and the state before the first step."""
-
-    structure: nnx.GraphDef
-    optimizer: optax.GradientTransformation
-    state: State
-
-
-def prepare(configuration: Configuration, steps_in_all: int) -> Prepared:
-    """The start of a run; the shape of its state does not depend on the number of steps."""
-    made = steps.optimizer(configuration, steps_in_all)
-    structure, state = steps.initial_state(build(configuration), made, configuration.seed)
-    return Prepared(structure, made, state)
 
 
 def steps_per_epoch(configuration: Configuration, n: int) -> int:
@@ -148,7 +129,7 @@ Advance = Callable[[State, Data, Callable[[str], None]], tuple[State, Measured]]
 
 def _epoch(configuration: Configuration, prepared: Prepared, available: Devices, per_epoch: int) -> Advance:
     """The function that advances the state by an epoch, and what was measured at each of its steps."""
-    step = steps.make_step(configuration, prepared.structure, prepared.optimizer, available)
+    step = steps.make_step(configuration, prepared, available)
     if available.platform != "cpu":
 
         def loop(state: State, data: Data) -> tuple[State, Measured]:
