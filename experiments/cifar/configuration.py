@@ -94,12 +94,15 @@ class Configuration:
         check_temperature(self.temperature)
         try:
             check_temperature(self.initial_temperature)
-        except InputError as error:
-            raise InputError("initial-temperature", self.initial_temperature, str(error)) from None
+        except InputError:
+            reason = "accepted: what --temperature accepts"
+            raise InputError("initial-temperature", self.initial_temperature, reason) from None
         if not (math.isfinite(self.learning_rate) and 0 < self.learning_rate <= 100):
             raise InputError("learning-rate", self.learning_rate, "accepted: a number above 0, at most 100")
         if not (math.isfinite(self.weight_decay) and 0 <= self.weight_decay <= 1):
             raise InputError("weight-decay", self.weight_decay, "accepted: a number from 0 to 1")
+        if self.width % 4:
+            raise InputError("width", self.width, "accepted: a multiple of 4 (channels are normalized in 4 groups)")
         if self.positives == "augment" and self.augmentation == "none":
             raise InputError("augmentation", "none", "two augmentations of one image need one: crop or simclr")
 

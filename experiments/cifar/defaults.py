@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 from experiments.cifar.configuration import Configuration
@@ -28,8 +27,6 @@ _RESNET = {
     "epochs": 30,
 }
 
-_COLD = Fraction(1, 5)
-
 
 def complete(given: dict[str, Any], platform: str) -> Configuration:
     """The configuration with these values, the others by default; `imbalance` and `temperature` as a user writes them.
@@ -52,8 +49,6 @@ def complete(given: dict[str, Any], platform: str) -> Configuration:
     if "imbalance" in values:
         values["imbalance"] = number(str(values["imbalance"]), "imbalance")
     temperature = check_temperature(values.get("temperature", 1))
-    # far from the optimum a warm loss is nearly linear in the cosines: classes merge along the easiest contrast, and
-    # part again slowly; a cold start spreads them first
-    initial = check_temperature(values.get("initial_temperature", min(temperature, _COLD)))
+    initial = number(str(values.get("initial_temperature", temperature)), "initial-temperature")
     values |= {"temperature": temperature, "initial_temperature": initial}
     return Configuration(**values)

@@ -67,14 +67,15 @@ def _on_accelerator() -> Iterator[Item]:
 
 
 def _on_processor() -> Iterator[Item]:
-    four: dict[str, Any] = {"dataset": "cifar10", "classes": 4, "epochs": 4}
-    memorized = {**four, "per_class": 300, "augmentation": "none", "epochs": 60}
+    cold: dict[str, Any] = {"initial_temperature": "1/5"}
+    four: dict[str, Any] = {"dataset": "cifar10", "classes": 4, "epochs": 3, "width": 8, **cold}
+    memorized = {**four, "per_class": 300, "augmentation": "none", "epochs": 60, "batch": 64, "width": 12}
     yield from _runs("a", "cifar10-4-memorized", (8,), **memorized)
     yield from _runs("a", "cifar10-4", (1, 8, 64), **four)
     for C in (100, 300, 1000):
         yield Item("b", f"kernel-C{C}-k64", "kernel", {"C": C, "k": 64})
     yield Item("t", "throughput-k64", "throughput", {"k": 64, **four})
-    yield from _runs("c", "cifar10-4-longtail10", (8,), **{**four, "imbalance": 10, "epochs": 8})
-    yield from _runs("d", "cifar100-4", (8,), dataset="cifar100", classes=4, epochs=30)
-    yield from _runs("e", "cifar10-4-simclr", (16, 64), **{**four, "positives": "augment", "temperature": "1/2"})
+    yield from _runs("c", "cifar10-4-longtail10", (8,), **{**four, "imbalance": 10, "epochs": 6})
+    yield from _runs("d", "cifar100-4", (8,), dataset="cifar100", classes=4, epochs=20, width=8, **cold)
+    yield from _runs("e", "cifar10-4-simclr", (16, 64), **four, positives="augment", temperature="1/2")
     yield from _runs("f", "cifar10-4", (1, 8, 64), 1, **four)

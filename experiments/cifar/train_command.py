@@ -79,7 +79,7 @@ def add_training(made: argparse.ArgumentParser) -> None:
         made.add_argument(f"--{name}", choices=accepted, help=helps[name])
     made.add_argument("--temperature", metavar="T", help="the loss sees cosines / T (default: 1)")
     made.add_argument(
-        "--initial-temperature", metavar="T", help="at first, changing over the first half (default: T, at most 1/5)"
+        "--initial-temperature", metavar="T", help="at first, changing over the first half (default: that of the loss)"
     )
     for name, text in {
         "width": "channels of the first stage",
