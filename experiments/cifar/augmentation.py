@@ -40,7 +40,7 @@ def augment(images: UInt8[jax.Array, "n H W 3"], kind: str, key: PRNGKeyArray) -
         rows, columns = (offset[0], jnp.full(n, H, jnp.float32)), (offset[1], jnp.full(n, W, jnp.float32))
     else:
         rows, columns = _random_parts(where, n, H, W)
-    flipped = jax.random.bernoulli(mirror, 0.5, (n,))
+    flipped = jax.random.bernoulli(mirror, jnp.float32(0.5), (n,))
     down, across = _resampling(*rows, H), _resampling(*columns, W)
     across = jnp.where(flipped[:, None, None], across[:, ::-1], across)
     cut = jnp.einsum("nph,nhwc,nqw->npqc", down, pixels, across)
@@ -82,9 +82,9 @@ def _jittered(images: Float[jax.Array, "n H W 3"], key: PRNGKeyArray) -> Float[j
     # saturation scales, and hue turns, the part of a colour that is not grey
     chroma = (made - grey) * (1 + _SATURATION * draws[2])
     made = jnp.clip(grey + _turned(chroma, 2 * jnp.float32(math.pi) * _HUE * draws[3]), 0, 1)
-    jittered = jax.random.bernoulli(keys[1], _JITTERED, (n, 1, 1, 1))
+    jittered = jax.random.bernoulli(keys[1], jnp.float32(_JITTERED), (n, 1, 1, 1))
     images = jnp.where(jittered, made, images)
-    without_colour = jax.random.bernoulli(keys[2], _GREY, (n, 1, 1, 1))
+    without_colour = jax.random.bernoulli(keys[2], jnp.float32(_GREY), (n, 1, 1, 1))
     return jnp.where(without_colour, (images @ luma)[..., None], images)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import optax
 from flax import nnx
-from jaxtyping import Float, Int32, PRNGKeyArray, UInt8
+from jaxtyping import Float, Int32, Key, PRNGKeyArray, UInt8
 
 from experiments.cifar import sampling
 from experiments.cifar.augmentation import augment
@@ -179,7 +179,7 @@ def make_embed(
     return embed
 
 
-def _all(draw: Callable[..., Any], keys: PRNGKeyArray, compiled_loop: bool) -> Float[jax.Array, "E d"]:
+def _all(draw: Callable[..., Any], keys: Key[jax.Array, " draws"], compiled_loop: bool) -> Float[jax.Array, "E d"]:
     """The embeddings of all further draws, one after the other."""
     if compiled_loop:
         drawn = jax.lax.map(draw, keys)

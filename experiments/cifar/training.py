@@ -44,8 +44,8 @@ def train(
     data: Dataset,
     *,
     progress: Callable[[str], None] = lambda text: None,
-    until: float | None = None,
-    checkpoint_seconds: float = 30.0,
+    until: int | float | None = None,
+    checkpoint_seconds: int | float = 30.0,
 ) -> Record:
     """Train to the end, from the last checkpoint if there is one.
 
