@@ -124,9 +124,11 @@ def test_several_devices_give_the_same_losses(uninterrupted, tmp_path):
     # rounding differs from the first step on, and training amplifies it
     for one, four in zip(uninterrupted[0].log()[:3], run.log()[:3], strict=True):
         assert four["loss"] == pytest.approx(one["loss"], rel=2e-4)
-    refused = command(*TINY, "--batch", "6", "--out", "x", XLA_FLAGS="--xla_force_host_platform_device_count=4")
+    flags = "--xla_force_host_platform_device_count=4"
+    refused = command(*TINY, "--batch", "6", "--out", str(tmp_path / "refused"), XLA_FLAGS=flags)
     _, err = refused.communicate(timeout=600)
     assert refused.returncode == 2 and "--batch" in err and err.count("\n") == 1
+    assert not (tmp_path / "refused").exists()
 
 
 def test_training_that_diverges_keeps_the_last_good_checkpoint(tmp_path, capsys):

@@ -107,6 +107,7 @@ def _run(
     arguments: argparse.Namespace, made: argparse.ArgumentParser, until: float | None, progress: cli.Progress
 ) -> Trained:
     from experiments.cifar.runs import Run
+    from experiments.cifar.sharding import devices
     from experiments.cifar.training import train
 
     if arguments.resume and arguments.out is None:
@@ -118,6 +119,7 @@ def _run(
     else:
         data = load_chosen(arguments)
         configuration = configure(arguments, data.provenance)
+        devices(configuration.batch)  # refused before anything is written
         run = Run.create(arguments.out or RUNS / name_of(configuration), configuration)
     record = train(run, data, progress=progress, until=until, checkpoint_seconds=arguments.checkpoint_seconds)
     log = run.log()
