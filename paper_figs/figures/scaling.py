@@ -94,6 +94,10 @@ def _classes(axes: Axes, records: list[dict[str, Any]]) -> None:
     _solvers(axes, records, "C")
     axes.set_title("$k = 8$, to the minimum")
     axes.set_xscale("log")
+    # too few decades for powers of ten
+    axes.set_xticks(sorted({r["C"] for r in records}), minor=False)
+    axes.set_xticks([], minor=True)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("number of classes $C$")
 
 
