@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,30 @@ def read(path: Path, name: str) -> dict[str, Any] | None:
         return None
     ours = isinstance(found, dict) and found.keys() == document(name, {}).keys() and found["figure"] == name
     return found if ours else None
+
+
+def from_measurement(
+    own: Path, results: Path | Traversable, command: str, pick: Callable[[dict[str, Any]], dict[str, Any]]
+) -> Data:
+    """What another command measured: the user's own file, else the committed results; never measured on the way.
+
+    Args:
+        own: the user's own file of results, with `command` and `versions`.
+        results: the committed file of results.
+        command: what makes such a file.
+        pick: the parts of the figure from the file's content; it may fail on a file of something else.
+
+    Raises:
+        NotMeasured: if there is no such file, or it holds something else.
+    """
+    place = own if own.is_file() else results
+    if not place.is_file():
+        raise NotMeasured(f"no {own} ({command} makes it)")
+    try:
+        found = json.loads(place.read_text())
+        return Data(pick(found), str(own) if place is own else "committed", found["command"], found["versions"])
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise NotMeasured(f"{place} holds no results of {command}: {type(error).__name__} {error}") from None
 
 
 def prepare(folder: Path) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paper_figs.data import Data, NotMeasured
+from paper_figs.data import Data, NotMeasured, from_measurement
 from paper_figs.style import PAGE, cycle, k_axis, label_panels
 
 if TYPE_CHECKING:
@@ -34,21 +33,18 @@ _COMMAND = "python -m experiments.benchmarks"
 
 def load(folder: Path, *, recompute: bool, progress: Callable[[str], None]) -> Data:
     """The user's own `benchmarks.json` in `folder`, else the committed results; timings are never made on the way."""
-    own = folder / "benchmarks.json"
-    committed = files("experiments.benchmarks") / "results" / "cpu.json"
-    place = own if own.is_file() else committed
-    if not place.is_file():
-        raise NotMeasured(f"no {own} ({_COMMAND} makes it)")
-    try:
-        found = json.loads(place.read_text())
+    own, committed = folder / "benchmarks.json", files("experiments.benchmarks") / "results" / "cpu.json"
+
+    def pick(found: dict[str, Any]) -> dict[str, Any]:
         suites = {suite: [r for r in found["records"] if r["suite"] == suite] for suite in _SUITES}
-        parts = {"machine": found["machine"], **suites}
-    except (ValueError, KeyError, TypeError) as error:
-        raise NotMeasured(f"{place} holds no results of benchmarks: {type(error).__name__} {error}") from None
-    empty = [suite for suite in _SUITES if suite not in measured(suites)]
+        return {"machine": found["machine"], **suites}
+
+    data = from_measurement(own, committed, _COMMAND, pick)
+    empty = [suite for suite in _SUITES if suite not in measured(data.parts)]
     if len(_SUITES) - len(empty) < 2:
+        place = committed if data.source == "committed" else own
         raise NotMeasured(f"{place} lacks the suites {', '.join(empty)} ({_COMMAND} goes on)")
-    return Data(parts, str(own) if place is own else "committed", found["command"], found["versions"])
+    return data
 
 
 def measured(parts: dict[str, Any]) -> list[str]:
