@@ -12,7 +12,6 @@ from theory.geometry import gram, normalized
 from theory.losses import LOSSES
 from theory.priors import parse
 from verify.certify.dual import dual_bound
-from verify.optimize import search as search_module
 from verify.optimize.correlation import NearestCorrelation
 from verify.optimize.elliptope import factor, minimize
 from verify.optimize.objective import gram_value_and_gradient
@@ -122,10 +121,9 @@ def test_sixty_classes_to_a_certified_gap(profile, k, beta):
 
 
 @pytest.mark.parametrize("name", SMOOTH)
-def test_agrees_with_the_search_on_the_sphere(name, monkeypatch):
+def test_agrees_with_the_search_on_the_sphere(name):
     rho = parse("zipf:1", 8).as_array()
     sphere = search(LOSSES[name], rho, 16, 8)
-    monkeypatch.setattr(search_module, "CONVEX_PROGRAM", 3)
     program = minimum(LOSSES[name], rho, 16, 8)
     assert program.best.stop is Stop.GAP and program.converged == 1
     assert program.best.value == pytest.approx(sphere.best.value, rel=1e-11)
@@ -152,24 +150,44 @@ def test_any_prior_is_certified(prior, k, beta):
     assert values == sorted(values)
 
 
-def test_a_small_dimension_and_a_loss_that_is_not_smooth_are_searched_on_the_sphere(monkeypatch):
-    monkeypatch.setattr(search_module, "CONVEX_PROGRAM", 3)
+def test_a_small_dimension_and_a_loss_that_is_not_smooth_are_searched_on_the_sphere():
     rho = np.array([0.4, 0.3, 0.2, 0.1])
     assert len(minimum(LOGISTIC, rho, 4, 2, starts=3).runs) == 3
     assert len(minimum(LOSSES["hinge"], rho, 4, 4, starts=2).runs) == 2
     assert len(minimum(LOGISTIC, rho, 4, 3, starts=2).runs) == 1
 
 
-def test_what_the_program_leaves_open_is_polished_on_the_sphere(monkeypatch):
+def test_what_the_program_leaves_open_is_searched_from_random_starts_too(monkeypatch):
     from verify.optimize import elliptope
 
     full = elliptope.minimize
-    monkeypatch.setattr(search_module, "CONVEX_PROGRAM", 3)
     monkeypatch.setattr(elliptope, "minimize", lambda *a, **kw: full(*a, max_iterations=2, **kw))
     rho = np.array([0.4, 0.3, 0.2, 0.1])
-    found = minimum(LOGISTIC, rho, 4, 4)
-    assert found.best.stop is Stop.GRADIENT
-    assert found.best.value == pytest.approx(search(LOGISTIC, rho, 4, 4).best.value, rel=1e-13)
+    found = minimum(LOGISTIC, rho, 4, 4, starts=3)
+    assert found.method == "convex program and random starts"
+    assert [run.stop for run in found.runs] == [Stop.PRECISION, *[Stop.GRADIENT] * 3]
+    assert any(found.best is run for run in found.runs[1:])
+    assert found.best.value == search(LOGISTIC, rho, 4, 4, starts=3).best.value < found.runs[0].value
+
+
+@pytest.mark.parametrize(
+    ("masses", "k", "beta"),
+    [((3e-6, 0.4, 0.6), 16, 2.0), ((1e-7, 0.3, 0.7), 16, 5.0), ((1e-7, 0.45, 0.55), math.inf, 5.0)],
+)
+def test_masses_that_are_nearly_nothing_are_certified_all_the_same(masses, k, beta):
+    rho = np.array(masses) / np.sum(masses)
+    found = minimum(LOGISTIC, rho, k, 3, beta)
+    value, gradient = gram_value_and_gradient(LOGISTIC, found.gram, rho, k, beta)
+    assert value - dual_bound(value, gradient, found.gram).lower <= 1e-9
+
+
+@given(prior=priors(5, largest=10**6), k=st.sampled_from([1, 64, 10**6]), beta=st.sampled_from([0.2, 1.0, 5.0]))
+def test_the_gram_matrix_is_that_of_the_search(prior, k, beta):
+    rho = prior.as_array()
+    program, sphere = minimum(LOGISTIC, rho, k, 5, beta), search(LOGISTIC, rho, k, 5, beta, starts=2)
+    assert program.best.value <= sphere.best.value + 1e-11 * max(1.0, sphere.best.value)
+    if sphere.converged and sphere.best.stop is Stop.GRADIENT:
+        np.testing.assert_allclose(program.gram, sphere.gram, atol=1e-6)
 
 
 def test_factor_of_full_and_of_low_rank():

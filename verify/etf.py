@@ -71,8 +71,9 @@ class StartReport:
 
 @dataclass(frozen=True)
 class SearchReport:
-    """The starts, how many converged, and the most iterations that one took."""
+    """How the minimum was found (`method`), the starts, how many converged, and the most iterations that one took."""
 
+    method: str
     starts: int
     converged: int
     iterations: int
@@ -178,7 +179,7 @@ def report_search(found: Search) -> SearchReport:
     runs = tuple(
         StartReport(one.value, one.gradient_norm, one.iterations, one.converged, one.stop.value) for one in found.runs
     )
-    return SearchReport(len(runs), found.converged, max(one.iterations for one in runs), runs)
+    return SearchReport(found.method, len(runs), found.converged, max(one.iterations for one in runs), runs)
 
 
 def _prove(C: int, k: int | float, d: int, loss: str, temperature: Fraction) -> EtfProof | None:

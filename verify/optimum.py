@@ -57,7 +57,8 @@ class OptimumResult:
             mass `P/Q`), where there are more than 256 classes and some are equal; else None.
         gram_radius: proven bound on `max |gram - G*|`, or None.
         rank: numerical rank of the best C x C Gram matrix.
-        search: the starts; a prior with equal classes is solved without any, which counts as one (`verify.groups`).
+        search: how the minimum was found, and the starts; solutions in groups (`verify.groups`) and of the convex
+            program take none, which counts as one.
     """
 
     claim: str
@@ -108,8 +109,8 @@ def run(
         d: dimension, `C` by default.
         loss: name of the loss, or `package.module:callable`.
         temperature: read exactly.
-        starts: random starts of the search; where `d >= C` every local minimum is global, so few are needed, and from
-            32 classes on the convex program is solved without any, which counts as one.
+        starts: random starts of the search on the sphere: for `d < C - 1` (at least 16 then), for losses that are not
+            smooth or not known to be convex, and where the convex program leaves a gap.
         seed: seed of the starts.
         certificate: file to write the certificate `global-optimum` to.
         progress: called with a line of text as the search goes on.
@@ -255,9 +256,7 @@ def report(result: OptimumResult) -> str:
         f"Prior {shortened(result.problem.rho)}: C = {result.problem.C}, k = {result.problem.k}, "
         f"d = {result.problem.d}, {result.problem.loss} loss, "
         f"temperature {result.problem.temperature.removesuffix('/1')}",
-        f"  best of {result.search.starts} starts   {nce.found:.15g}   ({result.search.converged} converged)"
-        if result.search.runs
-        else f"  found in groups     {nce.found:.15g}",
+        _found(result),
         f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
     ]
     if len(result.gram) <= 10:
@@ -273,6 +272,15 @@ def report(result: OptimumResult) -> str:
         lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
     lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
     return "\n".join(lines)
+
+
+def _found(result: OptimumResult) -> str:
+    search, value = result.search, f"{result.nce.found:.15g}"
+    if search.method == "groups":
+        return f"  found in groups     {value}"
+    if search.method == "convex program":
+        return f"  convex program     {value}   ({search.iterations} steps)"
+    return f"  best of {search.starts} starts   {value}   ({search.converged} converged)"
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

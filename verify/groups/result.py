@@ -55,7 +55,7 @@ def fields(
         "groups": None if by_class else tuple(solution.groups.as_groups()),
         "gram_radius": radius,
         "rank": solution.rank,
-        "search": SearchReport(1, int(found.converged), found.steps, ()),
+        "search": SearchReport("groups", 1, int(found.converged), found.steps, ()),
         "normalization": LOSSES[loss].normalization if math.isinf(k) else "none",
         "note": note,
         "certificate": written,

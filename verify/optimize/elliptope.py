@@ -1,4 +1,4 @@
-"""The convex program over Gram matrices itself, for many classes: projected steps in a metric of rank one.
+"""The convex program over Gram matrices itself: projected steps in a metric of rank one.
 
 `L_k` is convex on the elliptope `{G psd, G_cc = 1}`, and where `d >= C - 1` nothing is lost by leaving the sphere.
 Three facts make it well conditioned there, however skewed the prior is (derived):
@@ -82,6 +82,7 @@ def minimize(
     curvature: float,
     *,
     tolerance: float = 1e-12,
+    settled: float = np.inf,
     max_iterations: int = 200,
     on_step: Callable[[Step], None] | None = None,
 ) -> Minimum:
@@ -91,7 +92,8 @@ def minimize(
         slope: `G -> (L, A)`, `A` the symmetrized gradient with zero diagonal, positive elsewhere.
         C: number of classes, at least 3.
         curvature: `b` with `D^2 L[H, H] <= b sum_cj A_cj H_cj^2`: 1 / temperature for the losses that ship.
-        tolerance: gap, relative to `max(1, |L|)`, at which to stop.
+        tolerance: gap, relative to `max(1, |L|)`, at which to stop,
+        settled: if no entry of the last step was larger than this either.
         max_iterations: steps allowed.
         on_step: called with every iterate.
     """
@@ -113,7 +115,8 @@ def minimize(
         steps.append(Step(value, lower, evaluations, project.decompositions + len(steps) + 1))
         if on_step is not None:
             on_step(steps[-1])
-        if best_value - lower <= tolerance * max(1.0, abs(value)) or waited >= _PATIENCE:
+        closed = best_value - lower <= tolerance * max(1.0, abs(value))
+        if (closed and moved <= settled) or waited >= _PATIENCE:
             break
         omega = _rank_one(A)
         for _ in range(_DOUBLINGS):

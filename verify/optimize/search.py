@@ -1,10 +1,10 @@
-"""Search for the minimum of the population loss from random starts, with every start accounted for."""
+"""The minimum of the population loss: from the convex program, or from random starts, each accounted for."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,16 +16,16 @@ from theory.losses import Logistic, Loss, SmoothedHinge
 from verify.optimize import elliptope
 from verify.optimize.objective import Objective, gram_value_and_gradient
 from verify.optimize.spheres import Run, Stop, minimize, random_starts
+from verify.optimize.threads import small_matrices
 
-#: From this many classes on the convex program is solved, and not searched on the sphere.
-CONVEX_PROGRAM = 32
-
-#: Up to this many classes what the convex program leaves open (it has been seen at masses of 1e-8) is polished on the
-#: sphere.
-POLISHED = 256
+#: Up to this many classes what the convex program leaves open (seen at masses below 1e-4) is searched from starts too.
+SEARCHED = 256
 
 #: The relative gap at which the convex program counts as solved.
 GAP = 1e-9
+
+#: The last step of the program, in entries of the Gram matrix, at which it has settled.
+SETTLED = 1e-9
 
 #: A value this close to the least, relative to max(1, |value|), is as good: rounding decides between them.
 TIE = 1e-12
@@ -36,12 +36,14 @@ class Search:
     """What a search found.
 
     Attributes:
-        runs: one per start, in the order of the starts.
+        method: "random starts", "convex program", or both joined by "and".
+        runs: that of the convex program, then one per start, in the order of the starts.
         best: the run of least value; among equal values the one with the least gradient.
-        evaluations: how often the whole batch was evaluated.
+        evaluations: how often the loss was evaluated, all starts at once.
         gram: the Gram matrix of the best run.
     """
 
+    method: str
     runs: tuple[Run, ...]
     best: Run
     evaluations: int
@@ -89,7 +91,7 @@ def search(
             replace(run, value=gram_value_and_gradient(loss, gram(run.embeddings), rho, k, beta)[0]) for run in runs
         ]
     best = _best(runs)
-    return Search(tuple(runs), best, objective.evaluations, gram(best.embeddings))
+    return Search("random starts", tuple(runs), best, objective.evaluations, gram(best.embeddings))
 
 
 def minimum(
@@ -103,17 +105,38 @@ def minimum(
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Search:
-    """The global minimum: by `search`, or for many classes from the convex program, which needs no starts.
+    """The global minimum from the convex program, which needs no starts; by `search` where that does not apply.
 
-    The program needs `d >= C - 1`, and a loss that is smooth and known to be convex; elsewhere this is `search`.
+    The program needs `C >= 3`, `d >= C - 1`, and a loss that is smooth and known to be convex. What it leaves open is
+    searched from random starts as well, up to `SEARCHED` classes.
 
     Raises:
         InputError: if the problem cannot fit in memory.
     """
     C = len(rho)
-    if C < CONVEX_PROGRAM or d < C - 1 or not (loss.smooth and loss.convex):
+    if C < 3 or d < C - 1 or not (loss.smooth and loss.convex):
         return search(loss, rho, k, d, beta, starts=starts, seed=seed, progress=progress)
     _check_memory(C, d, 1)
+    with small_matrices(C):
+        found = _convex_program(loss, rho, k, d, beta, progress)
+        if found.best.stop is Stop.GAP or C > SEARCHED:
+            return found
+        searched = search(loss, rho, k, d, beta, starts=starts, seed=seed, progress=progress)
+    runs = (*found.runs, *searched.runs)
+    best = _best(runs)
+    method, evaluations = f"{found.method} and {searched.method}", found.evaluations + searched.evaluations
+    return Search(method, runs, best, evaluations, gram(best.embeddings))
+
+
+def _convex_program(
+    loss: Loss,
+    rho: Float[np.ndarray, " C"],
+    k: int | float,
+    d: int,
+    beta: int | float,
+    progress: Callable[[str], None] | None,
+) -> Search:
+    C = len(rho)
 
     def slope(G: Float[np.ndarray, "C C"]) -> tuple[float, Float[np.ndarray, "C C"]]:
         value, gradient = gram_value_and_gradient(loss, G, rho, k, beta)
@@ -123,28 +146,22 @@ def minimum(
         if progress is not None:
             progress(f"convex program: {step.evaluations} evaluations, gap {step.value - step.lower:.1e}")
 
-    found = elliptope.minimize(slope, C, float(beta), on_step=show)
+    found = elliptope.minimize(slope, C, float(beta), settled=SETTLED, on_step=show)
     U = elliptope.factor(found.gram, d)
     G = gram(U)
     value, A = slope(G)
-    evaluations = found.steps[-1].evaluations + 1
-    if value - found.lower > GAP * max(1.0, abs(value)) and C <= POLISHED:
-        objective = Objective(loss, rho, k, beta)
-        run = minimize(objective, U[None], rho)[0]
-        return Search((run,), run, evaluations + objective.evaluations, gram(run.embeddings))
     residual = A @ U - np.sum(A * G, axis=1)[:, None] * U
-    closed = value - found.lower <= GAP * max(1.0, abs(value))
     run = Run(
         U,
         value,
         2 * float(np.max(np.linalg.norm(residual, axis=1) / rho)),
         len(found.steps),
-        Stop.GAP if closed else Stop.PRECISION,
+        Stop.GAP if value - found.lower <= GAP * max(1.0, abs(value)) else Stop.PRECISION,
     )
-    return Search((run,), run, evaluations, G)
+    return Search("convex program", (run,), run, found.steps[-1].evaluations + 1, G)
 
 
-def _best(runs: list[Run]) -> Run:
+def _best(runs: Sequence[Run]) -> Run:
     finite = [run for run in runs if np.isfinite(run.value)] or runs
     least = min(run.value for run in finite)
     tied = [run for run in finite if run.value <= least + TIE * max(1.0, abs(least))]

@@ -1,4 +1,4 @@
-"""This project: trust regions on the sphere from one random start, on the exact loss, with the dual bound."""
+"""This project: the convex program over Gram matrices on the exact loss, with the dual bound."""
 
 from __future__ import annotations
 
