@@ -190,6 +190,17 @@ def test_the_gram_matrix_is_that_of_the_search(prior, k, beta):
         np.testing.assert_allclose(program.gram, sphere.gram, atol=1e-6)
 
 
+def test_the_geometry_is_found_where_values_are_flat_to_rounding():
+    rho = np.array([0.4, 0.33, 0.27])
+    off = []
+    for beta in (10.0, 20.0, 40.0, 80.0):
+        G = minimum(LOGISTIC, rho, 16, 3, beta).gram
+        assert np.linalg.eigvalsh(G)[0] <= 1e-12
+        off.append(np.max(np.abs(G - np.eye(3) - 0.5 * (np.eye(3) - 1.0))))
+    # the simplex ETF in the limit, in proportion to the temperature; no value tells the last three apart
+    np.testing.assert_allclose(np.divide(off[1:], off[:-1]), 0.5, atol=0.05)
+
+
 def test_factor_of_full_and_of_low_rank():
     generator = np.random.default_rng(0)
     U = normalized(generator.normal(size=(6, 3)))

@@ -260,7 +260,11 @@ def report(result: OptimumResult) -> str:
         f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
     ]
     if len(result.gram) <= 10:
-        within = "to double precision" if result.gram_radius is None else f"to within {result.gram_radius:.1e}, proven"
+        within = (
+            "in double precision, not enclosed"
+            if result.gram_radius is None
+            else f"to within {result.gram_radius:.1e}, proven"
+        )
         of = "" if result.groups is None else " between groups, and within them on the diagonal"
         lines.append(f"  optimal cosines{of} ({within}), rank {result.rank}:")
         lines += ["    " + " ".join(f"{g:8.5f}" for g in row) for row in result.gram]

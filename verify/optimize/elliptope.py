@@ -100,17 +100,19 @@ def minimize(
     G = np.full((C, C), -1.0 / (C - 1))
     np.fill_diagonal(G, 1.0)
     value, A = slope(G)
-    best, best_value, lower = G, value, -np.inf
+    best, best_value, lower, least, least_moved = G, value, -np.inf, value, np.inf
     project = NearestCorrelation(C)
     evaluations, scale, moved, waited = 1, 1.0, 1.0, 0
     steps: list[Step] = []
     for _ in range(max_iterations):
         bound = dual_bound(value, A, G).lower
         noise = 1e-14 * max(1.0, abs(value))
-        waited = 0 if bound > lower or value < best_value - noise else waited + 1
-        lower = max(lower, bound)
+        # where values are flat to rounding, steps that shrink are progress all the same
+        progress = bound > lower + noise or value < least - noise or moved < 0.5 * least_moved
+        waited = 0 if progress else waited + 1
+        lower, least, least_moved = max(lower, bound), min(least, value), min(least_moved, moved)
         # among values that only rounding tells apart, the last iterate is the best: it has the best bound
-        if value <= best_value + noise:
+        if value <= least + noise:
             best, best_value = G, value
         steps.append(Step(value, lower, evaluations, project.decompositions + len(steps) + 1))
         if on_step is not None:
