@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,8 +18,8 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
+from verify.downstream_result import DownstreamResult, Interval, report
 from verify.results import (
-    Problem,
     Status,
     check_d,
     check_k,
@@ -43,43 +43,6 @@ GAP_TOLERANCE = 1e-9
 MAX_CLASSES = 1000
 #: The width that a proven bracket is given where it can be.
 _WIDTH = Fraction(1, 10**17)
-
-
-@dataclass(frozen=True)
-class Interval:
-    """`lower <= value <= upper`; `gap` is the true width."""
-
-    lower: float
-    upper: float
-    gap: float
-
-
-@dataclass(frozen=True)
-class DownstreamResult:
-    """What `run` found; its fields are the keys of `--json`.
-
-    Attributes:
-        weighting: the test distribution over classes, "weighted" (the prior) or "balanced".
-        at: "minimizer" of the NCE loss, or "embeddings" that were given.
-        sup: the loss of the best unit-norm classifier.
-        mean_classifier: the loss of `w_c = u_c`.
-        accuracy: test weight of the classes that the best classifier found gets right; a tie counts as an error.
-        structure: why the minimizer is known exactly, where it is: "uniform", "two-classes" or "total-collapse".
-    """
-
-    claim: str
-    status: Status
-    problem: Problem
-    weighting: str
-    at: str
-    sup: Interval
-    mean_classifier: Interval
-    accuracy: float
-    structure: str | None
-    note: str
-    certificate: str | None
-    seconds: float
-    versions: dict[str, str]
 
 
 def run(
@@ -288,27 +251,6 @@ def _interval(bracket: Bracket | tuple[float, float]) -> Interval:
     if isinstance(bracket, tuple):
         return Interval(*bracket, bracket[1] - bracket[0])
     return Interval(round_down(bracket.lower), round_up(bracket.upper), float(bracket.upper - bracket.lower))
-
-
-def report(result: DownstreamResult) -> str:
-    """The readable report."""
-    p = result.problem
-    lines = [
-        f"C = {p.C}, k = {p.k}, d = {p.d}, {p.loss} loss, temperature {p.temperature.removesuffix('/1')}, "
-        f"{result.weighting} test distribution, at the {result.at}",
-        f"  best unit-norm classifier  [{result.sup.lower:.15g}, {result.sup.upper:.15g}], width {result.sup.gap:.1e}",
-        f"  mean classifier            [{result.mean_classifier.lower:.15g}, {result.mean_classifier.upper:.15g}], "
-        f"width {result.mean_classifier.gap:.1e}",
-        f"  accuracy                   {result.accuracy:.6g}",
-    ]
-    if result.structure:
-        lines.append(f"  the minimizer is known exactly: {result.structure}")
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    if result.certificate:
-        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -21,11 +21,13 @@ from verify import cli
 from verify.results import (
     Bracket,
     Problem,
+    SearchReport,
     Status,
     check_d,
     check_k,
     check_temperature,
     problem,
+    report_search,
     round_down,
     round_up,
     versions,
@@ -56,28 +58,6 @@ class Geometry:
     max_cosine_error: float | None
     rank: int
     unique: bool | None
-
-
-@dataclass(frozen=True)
-class StartReport:
-    """One start: where it ended and why."""
-
-    value: float
-    gradient_norm: float
-    iterations: int
-    converged: bool
-    stop: str
-
-
-@dataclass(frozen=True)
-class SearchReport:
-    """How the minimum was found (`method`), the starts, how many converged, and the most iterations that one took."""
-
-    method: str
-    starts: int
-    converged: int
-    iterations: int
-    runs: tuple[StartReport, ...]
 
 
 @dataclass(frozen=True)
@@ -172,14 +152,6 @@ def run(
         seconds=time.perf_counter() - begun,
         versions=versions("jax", "numpy", "python-flint"),
     )
-
-
-def report_search(found: Search) -> SearchReport:
-    """The runs of a search, without their embeddings."""
-    runs = tuple(
-        StartReport(one.value, one.gradient_norm, one.iterations, one.converged, one.stop.value) for one in found.runs
-    )
-    return SearchReport(found.method, len(runs), found.converged, max(one.iterations for one in runs), runs)
 
 
 def _prove(C: int, k: int | float, d: int, loss: str, temperature: Fraction) -> EtfProof | None:

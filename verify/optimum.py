@@ -10,7 +10,6 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,24 +18,23 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
+from verify.optimum_result import OptimumResult, report
 from verify.results import (
     Bracket,
-    Problem,
     Status,
     check_d,
     check_k,
     check_temperature,
     problem,
+    report_search,
     round_down,
     round_up,
     versions,
 )
-from verify.supervised.options import shortened
 
 if TYPE_CHECKING:
     from theory.losses import Loss
     from verify.certify import OptimumProof
-    from verify.etf import SearchReport
     from verify.optimize.search import Search
 
 #: The relative gap that a float64 bracket must reach for the word `numerical`.
@@ -44,37 +42,6 @@ GAP_TOLERANCE = 1e-9
 
 #: The most classes for which a dense dual slack is factored.
 MAX_CLASSES = 4000
-
-
-@dataclass(frozen=True)
-class OptimumResult:
-    """What `run` found; its fields are the keys of `--json`.
-
-    Attributes:
-        gram: the best Gram matrix, C x C; or, if `groups` is not None, one row and column a group: the cosines between
-            classes of two groups and, on the diagonal, of two classes of one group (1 for a group of one class).
-        groups: the groups of equal classes that the rows of `gram` stand for, as "NxP/Q" (`N` classes that share the
-            mass `P/Q`), where there are more than 256 classes and some are equal; else None.
-        gram_radius: proven bound on `max |gram - G*|`, or None.
-        rank: numerical rank of the best C x C Gram matrix.
-        search: how the minimum was found, and the starts; solutions in groups (`verify.groups`) and of the convex
-            program take none, which counts as one.
-    """
-
-    claim: str
-    status: Status
-    problem: Problem
-    nce: Bracket
-    gram: tuple[tuple[float, ...], ...]
-    groups: tuple[str, ...] | None
-    gram_radius: float | None
-    rank: int
-    search: SearchReport
-    normalization: str
-    note: str
-    certificate: str | None
-    seconds: float
-    versions: dict[str, str]
 
 
 def run(
@@ -148,7 +115,6 @@ def run(
     from theory.geometry import rank
     from theory.losses import get_loss
     from verify.certify.publish import publish
-    from verify.etf import report_search
     from verify.loss_hypotheses import caveat
     from verify.optimize.search import minimum
 
@@ -247,44 +213,6 @@ def _decide(
         notes.append("no start converged: see search.runs for why each of them stopped")
     status = Status.NUMERICAL if closed and found.converged and exact else Status.UNDECIDED
     return status, "; ".join(notes)
-
-
-def report(result: OptimumResult) -> str:
-    """The readable report."""
-    nce = result.nce
-    lines = [
-        f"Prior {shortened(result.problem.rho)}: C = {result.problem.C}, k = {result.problem.k}, "
-        f"d = {result.problem.d}, {result.problem.loss} loss, "
-        f"temperature {result.problem.temperature.removesuffix('/1')}",
-        _found(result),
-        f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
-    ]
-    if len(result.gram) <= 10:
-        within = (
-            "in double precision, not enclosed"
-            if result.gram_radius is None
-            else f"to within {result.gram_radius:.1e}, proven"
-        )
-        of = "" if result.groups is None else " between groups, and within them on the diagonal"
-        lines.append(f"  optimal cosines{of} ({within}), rank {result.rank}:")
-        lines += ["    " + " ".join(f"{g:8.5f}" for g in row) for row in result.gram]
-    else:
-        lines.append(f"  rank {result.rank}")
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    if result.certificate:
-        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
-
-
-def _found(result: OptimumResult) -> str:
-    search, value = result.search, f"{result.nce.found:.15g}"
-    if search.method == "groups":
-        return f"  found in groups     {value}"
-    if search.method == "convex program":
-        return f"  convex program     {value}   ({search.iterations} steps)"
-    return f"  best of {search.starts} starts   {value}   ({search.converged} converged)"
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -10,10 +10,13 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.priors import Prior, number
+
+if TYPE_CHECKING:
+    from verify.optimize.search import Search
 
 #: The largest finite `k` for which the quadrature in double precision is tested.
 MAX_K = 10**9
@@ -76,6 +79,28 @@ class Bracket:
         if self.gap is None or self.upper is None:
             return None
         return self.gap / max(1.0, abs(self.upper))
+
+
+@dataclass(frozen=True)
+class StartReport:
+    """One start: where it ended and why."""
+
+    value: float
+    gradient_norm: float
+    iterations: int
+    converged: bool
+    stop: str
+
+
+@dataclass(frozen=True)
+class SearchReport:
+    """How the minimum was found (`method`), the starts, how many converged, and the most iterations that one took."""
+
+    method: str
+    starts: int
+    converged: int
+    iterations: int
+    runs: tuple[StartReport, ...]
 
 
 def problem(prior: Prior, k: int | float, d: int, loss: str, temperature: Fraction) -> Problem:
@@ -179,3 +204,11 @@ def k_as_json(k: Any) -> Any:
     if isinstance(k, list | tuple):
         return [k_as_json(item) for item in k]
     return "inf" if isinstance(k, float) and math.isinf(k) else k
+
+
+def report_search(found: Search) -> SearchReport:
+    """The runs of a search, without their embeddings."""
+    runs = tuple(
+        StartReport(one.value, one.gradient_norm, one.iterations, one.converged, one.stop.value) for one in found.runs
+    )
+    return SearchReport(found.method, len(runs), found.converged, max(one.iterations for one in runs), runs)

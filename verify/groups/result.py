@@ -12,9 +12,8 @@ from theory.groups import class_gram
 from theory.losses import LOSSES
 from theory.priors import Prior
 from verify.certify.publish import publish
-from verify.etf import SearchReport
 from verify.groups.solve import Solution
-from verify.results import Bracket, Status, round_down, round_up
+from verify.results import Bracket, SearchReport, Status, round_down, round_up
 
 #: The most classes whose cosines are given one by one.
 MAX_ROWS = 256
