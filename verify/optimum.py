@@ -211,7 +211,8 @@ def _decide(
         notes = [unproved]
     if found.converged == 0:
         notes.append("no start converged: see search.runs for why each of them stopped")
-    status = Status.NUMERICAL if closed and found.converged and exact else Status.UNDECIDED
+    # a bracket that closes needs no start that converged
+    status = Status.NUMERICAL if closed and exact else Status.UNDECIDED
     return status, "; ".join(notes)
 
 
