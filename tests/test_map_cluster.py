@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from experiments.unbalanced.store import Store
 from experiments.unbalanced.workers import HERE
 from theory.errors import InputError
 
-pytest.importorskip("distributed")
+CommClosedError = pytest.importorskip("distributed.comm").CommClosedError
 
 ROOT = Path(__file__).parents[1]
 REAL = Definition(groups((1, 1, 1)), 7, 1, (1, 64), batch=8)
@@ -180,6 +181,17 @@ def test_no_scheduler_and_no_package_end_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match="pip install"), clusters.cluster("tcp://127.0.0.1:9"):
         pass
+
+
+def test_a_worker_lost_while_it_is_asked_is_no_other_version():
+    def client(answer):
+        return SimpleNamespace(nthreads=lambda: {"a": 1}, run=lambda asked, on_error: {"a": answer, "b": asked()})
+
+    clusters._check(client(CommClosedError("Stream is closed")), "here")
+    with pytest.raises(clusters.OtherVersion, match=r"the worker a cannot run this program \(No module"):
+        clusters._check(client(ModuleNotFoundError("No module named 'theory'")), "here")
+    with pytest.raises(clusters.OtherVersion, match=r"the worker a has .*sources None"):
+        clusters._check(client({}), "here")
 
 
 def test_differences_name_what_is_different():

@@ -49,6 +49,7 @@ def quick_batch(definition, batch, delay=0.0):
 def run_quickly(path, delay=0.0):
     maps.solve_batch = lambda definition, batch: quick_batch(definition, batch, delay)
     with Store(path, SMALL.as_json()) as store:
+        print("at work", flush=True)
         sweep(SMALL, store, HERE)
 
 
@@ -70,21 +71,25 @@ def whole(tmp_path, monkeypatch):
 
 def start(path, delay=0.01):
     code = PROGRAM.format(tests=str(Path(__file__).parent))
-    return subprocess.Popen([sys.executable, "-c", code, str(path), str(delay)], cwd=Path(__file__).parents[1])
+    command = [sys.executable, "-c", code, str(path), str(delay)]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True)
+
+
+def ended(process):
+    process.communicate()
+    return process.returncode
 
 
 def kill_at_random_moments(path, whole, rng, kills):
-    """Kill the sweep again and again while it works, then let it end."""
+    """Kill the sweep again and again, at moments counted from its first work, then let it end."""
     struck = 0
     for _ in range(kills):
-        process = start(path)
-        if not path.exists():
-            time.sleep(1.0)
-        time.sleep(rng.uniform(0.4, 1.6))
-        struck += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert start(path, 0.0).wait() == 0
+        with start(path) as process:
+            assert process.stdout.readline() == "at work\n"
+            time.sleep(rng.uniform(0.0, 0.3))
+            struck += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+    assert ended(start(path, 0.0)) == 0
     assert contents(path) == whole
     return struck
 
@@ -101,7 +106,7 @@ def test_killed_dozens_of_times(tmp_path, whole):
 
 def test_two_processes_share_a_store(tmp_path, whole):
     both = [start(tmp_path / "shared", 0.005) for _ in range(2)]
-    assert [process.wait() for process in both] == [0, 0]
+    assert [ended(process) for process in both] == [0, 0]
     assert contents(tmp_path / "shared") == whole
 
 
@@ -113,8 +118,8 @@ def test_one_of_two_processes_on_a_store_is_killed(tmp_path, whole):
         with suppress(InputError), Store(tmp_path / "shared") as store:  # not there yet, or still empty
             done = sum(1 for _ in store.rows())
     both[0].send_signal(signal.SIGKILL)
-    assert both[0].wait() == -signal.SIGKILL
-    assert both[1].wait() == 0
+    assert ended(both[0]) == -signal.SIGKILL
+    assert ended(both[1]) == 0
     assert contents(tmp_path / "shared") == whole
 
 

@@ -112,6 +112,8 @@ def _check(client: Any, address: str) -> None:
         print(f"no workers at {address} yet: waiting", file=sys.stderr, flush=True)
         client.wait_for_workers(1)
     for worker, there in client.run(fingerprint, on_error="return").items():
+        if isinstance(there, OSError):
+            continue  # it was lost meanwhile: that says nothing of its version, and every batch is checked again
         if not isinstance(there, dict):
             raise OtherVersion(f"the worker {worker} cannot run this program ({str(there).splitlines()[0][:120]})")
         if other := differences(fingerprint(), there):
