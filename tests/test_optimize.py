@@ -134,6 +134,21 @@ def test_same_seed_same_result():
     np.testing.assert_array_equal(first.best.embeddings, second.best.embeddings)
 
 
+@pytest.mark.parametrize("d", [3, 6])
+def test_starts_together_and_one_after_the_other_end_alike(monkeypatch, d):
+    rho = np.full(6, 1 / 6)
+    together = search(LOGISTIC, rho, 8, d, starts=5, seed=3)
+    monkeypatch.setattr("verify.optimize.search.TOGETHER", 1)
+    heard: list[str] = []
+    apart = search(LOGISTIC, rho, 8, d, starts=5, seed=3, progress=heard.append)
+    for one, other in zip(together.runs, apart.runs, strict=True):
+        assert other.stop is one.stop
+        assert other.value == pytest.approx(one.value, rel=1e-12)
+        np.testing.assert_allclose(gram(other.embeddings), gram(one.embeddings), atol=1e-6)
+    assert heard[0] == "search: step 0, 5 of 5 starts to end"
+    assert heard[-1].endswith("0 of 5 starts to end")
+
+
 def test_a_batch_that_cannot_fit_in_memory_is_refused():
     with pytest.raises(InputError, match="GiB"):
         search(LOGISTIC, np.full(200_000, 5e-6), 8, 200_000)

@@ -18,6 +18,9 @@ from verify.optimize.objective import Objective, gram_value_and_gradient
 from verify.optimize.spheres import Run, Stop, minimize, random_starts
 from verify.optimize.threads import small_matrices
 
+#: Up to this many classes all starts are evaluated at once; with more, one evaluation fills the processor as it is.
+TOGETHER = 64
+
 #: Up to this many classes what the convex program leaves open (seen at masses below 1e-4) is searched from starts too.
 SEARCHED = 256
 
@@ -39,7 +42,7 @@ class Search:
         method: "random starts", "convex program", or both joined by "and".
         runs: that of the convex program, then one per start, in the order of the starts.
         best: the run of least value; among equal values the one with the least gradient.
-        evaluations: how often the loss was evaluated, all starts at once.
+        evaluations: how often the loss was evaluated, starts that were evaluated at once counted once.
         gram: the Gram matrix of the best run.
     """
 
@@ -66,26 +69,35 @@ def search(
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Search:
-    """Minimize `L_k` over `C` points on the sphere in `R^d`, from `starts` random starts at once.
+    """Minimize `L_k` over `C` points on the sphere in `R^d`, from `starts` random starts.
 
-    A loss that is not smooth is searched through its smooth stand-in, whose minimizer also minimizes it in the
-    balanced case; the values reported are those of the loss itself.
+    They are searched at once up to `TOGETHER` classes, beyond it one after the other: in the memory of one, and none
+    is evaluated until the slowest has ended.
+
+    A loss that is not smooth is searched through its smooth stand-in, whose minimizer also minimizes it in the balanced
+    case; the values reported are those of the loss itself.
 
     Raises:
         InputError: if the batch cannot fit in memory.
     """
     C = len(rho)
+    together = _together(C, starts)
     _check_memory(C, d, starts)
     # in the limit the hinge loss is 1 everywhere, and any embedding will do
     stand_in = Logistic() if math.isinf(k) else SmoothedHinge()
     surrogate = loss if loss.smooth else stand_in
     objective = Objective(surrogate, rho, k, beta)
 
+    runs: list[Run] = []
+
     def show(iteration: int, running: int) -> None:
         if progress is not None:
-            progress(f"search: step {iteration}, {running} of {starts} starts running")
+            waiting = starts - len(runs) - together
+            progress(f"search: step {iteration}, {running + waiting} of {starts} starts to end")
 
-    runs = minimize(objective, random_starts(starts, C, d, seed), rho, on_iteration=show)
+    points = random_starts(starts, C, d, seed)
+    for first in range(0, starts, together):
+        runs += minimize(objective, points[first : first + together], rho, on_iteration=show)
     if surrogate is not loss:
         runs = [
             replace(run, value=gram_value_and_gradient(loss, gram(run.embeddings), rho, k, beta)[0]) for run in runs
@@ -168,9 +180,13 @@ def _best(runs: Sequence[Run]) -> Run:
     return min(tied or finite, key=lambda run: run.gradient_norm)
 
 
+def _together(C: int, starts: int) -> int:
+    return starts if C <= TOGETHER else 1
+
+
 def _check_memory(C: int, d: int, starts: int) -> None:
-    # per start: Gram matrix, gradient, tangents and their temporaries; points and the vectors of the inner solver
-    needed = 8 * starts * (24 * C * C + 24 * C * d) + (1 << 28)
+    # at work: Gram matrix, gradient, tangents, their temporaries, vectors of the inner solver; waiting or done: points
+    needed = 8 * (_together(C, starts) * (24 * C * C + 24 * C * d) + 2 * starts * C * d) + (1 << 28)
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > available:
         raise InputError(
