@@ -198,20 +198,16 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     made.add_argument("--recompute", action="store_true", help="compute the data from nothing, whatever there is")
 
-    def execute(arguments: argparse.Namespace) -> FiguresResult | ListResult:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> FiguresResult | ListResult:
         if arguments.list:
             return listed()
-        progress = cli.Progress()
-        try:
-            return run(
-                arguments.names,
-                out=arguments.out,
-                data=arguments.data,
-                recompute=arguments.recompute,
-                progress=progress,
-            )
-        finally:
-            progress.done()
+        return run(
+            arguments.names,
+            out=arguments.out,
+            data=arguments.data,
+            recompute=arguments.recompute,
+            progress=progress,
+        )
 
     cli.main(made, execute, report, argv)
 

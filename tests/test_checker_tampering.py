@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiments.certificates import tampering
+from experiments.certificates.__main__ import main
 
 DATA = Path(__file__).parent / "data" / "certificates"
 
@@ -22,6 +24,20 @@ def judge(result: dict[str, Any]) -> None:
 
 def test_a_sample_of_mutants() -> None:
     judge(tampering.run(300, 20220717, DATA))
+
+
+def test_the_command_writes_what_it_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["tampering", "--count", "5", "--data", str(tmp_path), "--certificates"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, str(DATA), "--json"])
+    result = json.loads(capsys.readouterr().out)
+    assert (stopped.value.code, result["status"]) == (0, "numerical")
+    assert json.loads((tmp_path / "tampering.json").read_text()) == result["counts"]
+    assert result["counts"]["mutants"] == 5
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, str(tmp_path / "none")])
+    assert stopped.value.code == 2
+    assert "argument --certificates: got" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from theory.errors import InputError
 from verify import cli, etf, optimum
 from verify.results import Status, round_down, round_up
 
@@ -128,6 +130,24 @@ def test_help_and_version_are_fast_and_import_nothing_heavy():
         [sys.executable, "-m", "verify.etf", "--version"], capture_output=True, text=True, check=True
     )
     assert shown.stdout.startswith("nce-verifier ")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_line_of_progress_is_cleared_before_anything_is_said(fails, capsys, monkeypatch):
+    def execute(arguments, progress):
+        progress("step 1")
+        if fails:
+            raise InputError("k", 0, "accepted: more")
+        return SimpleNamespace(status=Status.PROVED)
+
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(cli.parser("verify.none", "", ""), execute, lambda result: "done", [])
+    out, err = capsys.readouterr()
+    shown, cleared, *said = err.split("\r\x1b[K")[1:]
+    assert (shown, out, stopped.value.code) == ("step 1", "" if fails else "done\n", 2 if fails else 0)
+    assert cleared == ("python -m verify.none: argument --k: got '0'; accepted: more\n" if fails else "")
+    assert said == []
 
 
 @pytest.fixture

@@ -109,18 +109,14 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     made.add_argument("--only", action="append", metavar="NAME", help="only this claim; may be given several times")
     made.add_argument("--claims", metavar="P.M:NAME", help="claims of your own, instead of those that ship")
-    progress = cli.Progress()
 
-    def execute(arguments: argparse.Namespace) -> Summary:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Summary:
         claims = CLAIMS if arguments.claims is None else load(arguments.claims)
         known = {claim.name: claim for claim in claims}
         for name in arguments.only or ():
             if name not in known:
                 raise InputError("only", name, f"accepted: {', '.join(known)}")
-        try:
-            return run([known[name] for name in arguments.only or known], progress=progress)
-        finally:
-            progress.done()
+        return run([known[name] for name in arguments.only or known], progress=progress)
 
     cli.main(made, execute, report, argv)
 

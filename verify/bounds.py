@@ -201,25 +201,21 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     add_embeddings(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
 
-    def execute(arguments: argparse.Namespace) -> BoundsResult:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> BoundsResult:
         from verify.supervised.representation import read_embeddings
 
-        progress = cli.Progress()
-        try:
-            return run(
-                arguments.rho,
-                arguments.k,
-                embeddings=None if arguments.embeddings is None else read_embeddings(arguments.embeddings),
-                C=arguments.C,
-                normalize=arguments.normalize,
-                d=arguments.d,
-                loss=arguments.loss,
-                temperature=arguments.temperature,
-                seed=arguments.seed,
-                progress=progress,
-            )
-        finally:
-            progress.done()
+        return run(
+            arguments.rho,
+            arguments.k,
+            embeddings=None if arguments.embeddings is None else read_embeddings(arguments.embeddings),
+            C=arguments.C,
+            normalize=arguments.normalize,
+            d=arguments.d,
+            loss=arguments.loss,
+            temperature=arguments.temperature,
+            seed=arguments.seed,
+            progress=progress,
+        )
 
     cli.main(made, execute, report, argv)
 

@@ -129,10 +129,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     made.add_argument("certificate", type=_read, metavar="FILE", help="the certificate, or - for standard input")
 
-    def execute(arguments: argparse.Namespace) -> CheckResult:
-        return run(arguments.certificate)
-
-    cli.main(made, execute, report, argv)
+    cli.main(made, lambda arguments, progress: run(arguments.certificate), report, argv)
 
 
 if __name__ == "__main__":

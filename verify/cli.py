@@ -141,19 +141,22 @@ def writable(text: str) -> Path:
 
 def main(
     made: Parser,
-    execute: Callable[[argparse.Namespace], Any],
+    execute: Callable[[argparse.Namespace, Progress], Any],
     report: Callable[[Any], str],
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
     """Parse, execute, print and exit.
 
-    `execute` returns a frozen result with a `status`; `report` makes the readable text of it. `InputError` ends in one
-    line and status 2, Ctrl-C in one line and status 130.
+    `execute` is given the options and a line of progress, and returns a frozen result with a `status`; `report` makes
+    the readable text of it. `InputError` ends in one line and status 2, Ctrl-C in one line and status 130.
     """
     arguments = made.parse_args(argv)
-    interrupt = _Interrupt()
+    interrupt, progress = _Interrupt(), Progress()
     try:
-        result = execute(arguments)
+        try:
+            result = execute(arguments, progress)
+        finally:
+            progress.done()
         text = json.dumps(payload(result), allow_nan=False) if arguments.json else report(result)
         print(text, flush=True)
     except InputError as error:
@@ -166,6 +169,7 @@ def main(
         if not interrupt.asked:
             raise
         interrupt.done()
+        progress.done()
         print(f"{made.prog}: interrupted", file=sys.stderr, flush=True)
         # all cleaning up is done; an ordinary exit may report an interrupt that an import had swallowed (status -2)
         os._exit(INTERRUPTED)

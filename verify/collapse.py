@@ -257,26 +257,21 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.main(made, _execute, report, argv)
 
 
-def _execute(arguments: argparse.Namespace) -> CollapseResult:
+def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> CollapseResult:
     effort = {name: getattr(arguments, name) for name in ("trials", "starts", "seed", "d")}
     sizes = {name: getattr(arguments, name) for name in ("C", "k", "points") if getattr(arguments, name) is not None}
     if arguments.search_loss:
         for option in ("loss", "rho", "temperature"):
             if getattr(arguments, option) is not None:
                 raise InputError(option, getattr(arguments, option), "not with --search-loss, which chooses it")
-        progress = cli.Progress()
-        try:
-            minutes = 5.0 if arguments.minutes is None else arguments.minutes
-            return run_search(
-                **sizes,
-                **effort,
-                minutes=minutes,
-                every_point=arguments.every_point,
-                certificate=arguments.certificate,
-                progress=progress,
-            )
-        finally:
-            progress.done()
+        return run_search(
+            **sizes,
+            **effort,
+            minutes=5.0 if arguments.minutes is None else arguments.minutes,
+            every_point=arguments.every_point,
+            certificate=arguments.certificate,
+            progress=progress,
+        )
     for option, given in (
         ("certificate", arguments.certificate),
         ("minutes", arguments.minutes),

@@ -258,25 +258,21 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the start (default: 0)")
     cli.add_certificate(made)
 
-    def execute(arguments: argparse.Namespace) -> ConjectureResult:
-        progress = cli.Progress()
-        try:
-            return run(
-                arguments.rho,
-                arguments.k,
-                weighting=arguments.weighting,
-                classifier=arguments.classifier,
-                C=arguments.C,
-                normalize=arguments.normalize,
-                d=arguments.d,
-                loss=arguments.loss,
-                temperature=arguments.temperature,
-                seed=arguments.seed,
-                certificate=arguments.certificate,
-                progress=progress,
-            )
-        finally:
-            progress.done()
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> ConjectureResult:
+        return run(
+            arguments.rho,
+            arguments.k,
+            weighting=arguments.weighting,
+            classifier=arguments.classifier,
+            C=arguments.C,
+            normalize=arguments.normalize,
+            d=arguments.d,
+            loss=arguments.loss,
+            temperature=arguments.temperature,
+            seed=arguments.seed,
+            certificate=arguments.certificate,
+            progress=progress,
+        )
 
     cli.main(made, execute, report, argv)
 

@@ -267,27 +267,23 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
     cli.add_certificate(made)
 
-    def execute(arguments: argparse.Namespace) -> DownstreamResult:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> DownstreamResult:
         from verify.supervised.representation import read_embeddings
 
-        progress = cli.Progress()
-        try:
-            return run(
-                arguments.rho,
-                arguments.k,
-                weighting=arguments.weighting,
-                embeddings=None if arguments.embeddings is None else read_embeddings(arguments.embeddings),
-                C=arguments.C,
-                normalize=arguments.normalize,
-                d=arguments.d,
-                loss=arguments.loss,
-                temperature=arguments.temperature,
-                seed=arguments.seed,
-                certificate=arguments.certificate,
-                progress=progress,
-            )
-        finally:
-            progress.done()
+        return run(
+            arguments.rho,
+            arguments.k,
+            weighting=arguments.weighting,
+            embeddings=None if arguments.embeddings is None else read_embeddings(arguments.embeddings),
+            C=arguments.C,
+            normalize=arguments.normalize,
+            d=arguments.d,
+            loss=arguments.loss,
+            temperature=arguments.temperature,
+            seed=arguments.seed,
+            certificate=arguments.certificate,
+            progress=progress,
+        )
 
     cli.main(made, execute, report, argv)
 

@@ -262,22 +262,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.add_search(made, 8)
     cli.add_certificate(made)
 
-    def execute(arguments: argparse.Namespace) -> EtfResult:
-        progress = cli.Progress()
-        try:
-            return run(
-                arguments.C,
-                arguments.k,
-                d=arguments.d,
-                loss=arguments.loss,
-                temperature=arguments.temperature,
-                starts=arguments.starts,
-                seed=arguments.seed,
-                certificate=arguments.certificate,
-                progress=progress,
-            )
-        finally:
-            progress.done()
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> EtfResult:
+        return run(
+            arguments.C,
+            arguments.k,
+            d=arguments.d,
+            loss=arguments.loss,
+            temperature=arguments.temperature,
+            starts=arguments.starts,
+            seed=arguments.seed,
+            certificate=arguments.certificate,
+            progress=progress,
+        )
 
     cli.main(made, execute, report, argv)
 

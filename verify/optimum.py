@@ -229,24 +229,20 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.add_search(made, 2)
     cli.add_certificate(made)
 
-    def execute(arguments: argparse.Namespace) -> OptimumResult:
-        progress = cli.Progress()
-        try:
-            return run(
-                arguments.rho,
-                arguments.k,
-                C=arguments.C,
-                normalize=arguments.normalize,
-                d=arguments.d,
-                loss=arguments.loss,
-                temperature=arguments.temperature,
-                starts=arguments.starts,
-                seed=arguments.seed,
-                certificate=arguments.certificate,
-                progress=progress,
-            )
-        finally:
-            progress.done()
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> OptimumResult:
+        return run(
+            arguments.rho,
+            arguments.k,
+            C=arguments.C,
+            normalize=arguments.normalize,
+            d=arguments.d,
+            loss=arguments.loss,
+            temperature=arguments.temperature,
+            starts=arguments.starts,
+            seed=arguments.seed,
+            certificate=arguments.certificate,
+            progress=progress,
+        )
 
     cli.main(made, execute, report, argv)
 

@@ -113,15 +113,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.symbolic\n  python -m verify.symbolic --step lifting-inequality --step mean-margin",
     )
     made.add_argument("--step", action="append", metavar="NAME", help="only this step; may be given several times")
-    progress = cli.Progress()
-
-    def execute(step: list[str] | None) -> SymbolicResult:
-        try:
-            return run(step, progress=progress)
-        finally:
-            progress.done()
-
-    cli.main(made, lambda arguments: execute(arguments.step), report, argv)
+    cli.main(made, lambda arguments, progress: run(arguments.step, progress=progress), report, argv)
 
 
 if __name__ == "__main__":

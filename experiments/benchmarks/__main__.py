@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "--out", type=Path, metavar="FILE", help="results (default: nce-data/benchmarks.json, or benchmarks-quick.json)"
     )
 
-    def execute(arguments: argparse.Namespace) -> Results:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Results:
         from experiments.benchmarks import tasks
         from experiments.benchmarks.run import run
 
@@ -42,15 +42,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             if not arguments.suite or task.suite in arguments.suite
         ]
         out = arguments.out or Path("nce-data") / ("benchmarks-quick.json" if arguments.quick else "benchmarks.json")
-        progress = cli.Progress()
         words = sys.argv[1:] if argv is None else argv
-        try:
-            results = run(
-                chosen, out, shlex.join(["python", "-m", "experiments.benchmarks", *words]), progress=progress
-            )
-        finally:
-            progress.done()
-        return results
+        return run(chosen, out, shlex.join(["python", "-m", "experiments.benchmarks", *words]), progress=progress)
 
     def report(results: Results) -> str:
         from experiments.benchmarks.table import table

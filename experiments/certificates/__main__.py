@@ -3,47 +3,79 @@
 from __future__ import annotations
 
 import argparse
-import json
 import platform
-import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NoReturn
 
-from verify.cli import Progress, integer
-from verify.results import versions
+from theory.errors import InputError
+from verify import cli
+from verify.results import Status, versions
 
 SEED = 20220717
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Counted:
+    """What was counted, and the file that holds it; refuted if a false statement was called proved or accepted."""
+
+    claim: str
+    status: Status
+    counts: dict[str, Any]
+    path: str
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one experiment and write what it counts to `DATA/NAME.json`."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.certificates", description=__doc__)
-    parser.add_argument("name", choices=["priors", "tampering"])
-    parser.add_argument("--count", type=integer(1), help="problems (default 200) or mutants (default 10000)")
-    parser.add_argument("--seed", type=integer(0), default=SEED)
-    parser.add_argument(
-        "--certificates", type=Path, default=Path("tests/data/certificates"), help="what to tamper with"
+    made = cli.parser(
+        "experiments.certificates",
+        "priors: how many random problems are proved, each proof through the checker and some against a reference.\n"
+        "tampering: how many tampered certificates the checker accepts, and whether those are true.",
+        "  python -m experiments.certificates priors --count 20\n"
+        "  python -m experiments.certificates tampering --certificates tests/data/certificates",
     )
-    parser.add_argument("--data", type=Path, default=Path("nce-data"), help="folder for the result")
-    arguments = parser.parse_args()
-    show = Progress()
+    made.add_argument("name", choices=["priors", "tampering"], help="which experiment")
+    made.add_argument(
+        "--count", type=cli.integer(1), metavar="N", help="problems (default: 200) or mutants (default: 10000)"
+    )
+    made.add_argument("--seed", type=cli.integer(0), default=SEED, metavar="N", help=f"of the draws (default: {SEED})")
+    made.add_argument(
+        "--certificates",
+        type=Path,
+        default=Path("tests/data/certificates"),
+        metavar="DIR",
+        help="what to tamper with (default: tests/data/certificates)",
+    )
+    made.add_argument(
+        "--data", type=Path, default=Path("nce-data"), metavar="DIR", help="folder for the result (default: nce-data)"
+    )
+    cli.main(made, _execute, lambda result: f"{result.claim}: {result.status.value}, see {result.path}", argv)
+
+
+def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:
+    from verify.certify.document import write
+
     if arguments.name == "priors":
         from experiments.certificates import random_priors
 
-        result = random_priors.run(arguments.count or 200, arguments.seed, lambda i: show(f"problem {i + 1}"))
+        count = arguments.count or 200
+        counts = random_priors.run(count, arguments.seed, lambda i: progress(f"problem {i + 1} of {count}"))
+        false = bool(counts["wrong"])
     else:
         from experiments.certificates import tampering
 
         folder, count = arguments.certificates, arguments.count or 10_000
         if not any(folder.glob("*.json")):
-            parser.error(f"argument --certificates: got '{folder}'; accepted: a folder with certificates")
-        result = tampering.run(count, arguments.seed, folder, lambda i: show(f"mutant {i + 1}"))
-    show.done()
+            raise InputError("certificates", folder, "accepted: a folder with certificates")
+        counts = tampering.run(count, arguments.seed, folder, lambda i: progress(f"mutant {i + 1} of {count}"))
+        false = bool(counts["accepted_but_false"])
     used = versions("jax", "numpy", "scipy", "mpmath", "python-flint")
-    result = {**result, "versions": {**used, "python": platform.python_version()}}
+    counts |= {"versions": {**used, "python": platform.python_version()}}
     arguments.data.mkdir(parents=True, exist_ok=True)
     path = arguments.data / f"{arguments.name}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"written to {path}", file=sys.stderr)
+    write(counts, path)
+    return Counted(f"certificates-{arguments.name}", Status.REFUTED if false else Status.NUMERICAL, counts, str(path))
 
 
 if __name__ == "__main__":

@@ -50,9 +50,9 @@ def data_main(argv: Sequence[str] | None = None) -> NoReturn:
         "--layout", choices=("binary", "python"), default="binary", help="which archive (default: binary)"
     )
 
-    def execute(arguments: argparse.Namespace) -> Contents:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Contents:
         if arguments.download:
-            _download(arguments)
+            _download(arguments, progress)
         return contents(load_chosen(arguments))
 
     cli.main(made, execute, report, argv)
@@ -87,7 +87,7 @@ def report(found: Contents) -> str:
     return "\n".join(lines)
 
 
-def _download(arguments: argparse.Namespace) -> None:
+def _download(arguments: argparse.Namespace, progress: cli.Progress) -> None:
     if arguments.dataset == "standin":
         raise InputError("dataset", arguments.dataset, "--download accepts: cifar10, cifar100")
     from experiments.cifar.download import ARCHIVES, download
@@ -95,6 +95,4 @@ def _download(arguments: argparse.Namespace) -> None:
     folder = arguments.folder or FOLDER
     if folder.is_file():
         raise InputError("folder", folder, "--download needs a folder, which may not exist yet")
-    progress = cli.Progress()
     download(ARCHIVES[arguments.dataset, arguments.layout], folder, progress)
-    progress.done()

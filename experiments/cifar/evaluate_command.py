@@ -57,13 +57,11 @@ def evaluate_main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
     made.add_argument("--folder", type=Path, metavar="PATH", help=f"folder or archive with CIFAR (default: {FOLDER})")
 
-    def execute(arguments: argparse.Namespace) -> AllEvaluated:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> AllEvaluated:
         from experiments.cifar.runs import Run
 
         runs = [Run.open(folder) for folder in arguments.runs]
-        progress = cli.Progress()
         found = [evaluate(run, run.dataset(arguments.folder or FOLDER), progress=progress) for run in runs]
-        progress.done()
         return AllEvaluated(tuple(found))
 
     cli.main(made, execute, lambda result: "\n".join(report(found) for found in result.runs), argv)

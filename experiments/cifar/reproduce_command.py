@@ -36,18 +36,15 @@ def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
         "--out", type=Path, default=Path("nce-data/cifar/study"), metavar="DIR", help="runs, timings and summary"
     )
 
-    def execute(arguments: argparse.Namespace) -> Study:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Study:
         if not 0 <= arguments.minutes <= 10**6:
             raise InputError("minutes", arguments.minutes, "accepted: a number of minutes >= 0")
         if arguments.parts is not None and not set(arguments.parts) <= set(PARTS):
             raise InputError("parts", arguments.parts, f"accepted: letters of {''.join(PARTS)}")
         from experiments.cifar.reproduce import reproduce
 
-        progress = cli.Progress()
         folder = arguments.folder or FOLDER
-        found = reproduce(folder, arguments.out, minutes=arguments.minutes, parts=arguments.parts, progress=progress)
-        progress.done()
-        return found
+        return reproduce(folder, arguments.out, minutes=arguments.minutes, parts=arguments.parts, progress=progress)
 
     cli.main(made, execute, report, argv)
 

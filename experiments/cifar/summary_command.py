@@ -41,7 +41,7 @@ def summary_main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs, or folders that hold them")
     made.add_argument("--out", type=Path, metavar="DIR", help="write the summary's files here")
 
-    def execute(arguments: argparse.Namespace) -> Written:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Written:
         found = summarize(arguments.runs)
         files = tuple(map(str, write(found, arguments.out))) if arguments.out is not None else ()
         return Written(len(found.runs), len(found.groups), found.left_out, files, markdown(found))

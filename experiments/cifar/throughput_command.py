@@ -43,16 +43,14 @@ def throughput_main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     made.add_argument("--out", type=cli.writable, metavar="FILE", help="write the JSON object here too")
 
-    def execute(arguments: argparse.Namespace) -> Measured:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Measured:
         from experiments.cifar.runs import PACKAGES, device_in_words
         from experiments.cifar.throughput import measure
         from verify.certify.document import write
 
         data = load_chosen(arguments)
         configuration = configure(arguments, data.provenance)
-        progress = cli.Progress()
         found = measure(configuration, data, repetitions=arguments.repetitions, progress=progress)
-        progress.done()
         device, count = device_in_words()
         made = Measured(configuration.as_json(), device, count, versions(*PACKAGES), found)
         if arguments.out is not None:

@@ -51,14 +51,11 @@ def train_main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     made.add_argument("--minutes", type=float, metavar="M", help="stop after about M minutes, to be resumed")
 
-    def execute(arguments: argparse.Namespace) -> Trained:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Trained:
         if arguments.minutes is not None and not 0 <= arguments.minutes <= 10**6:
             raise InputError("minutes", arguments.minutes, "accepted: a number of minutes >= 0")
         until = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
-        progress = cli.Progress()
-        found = _run(arguments, made, until, progress)
-        progress.done()
-        return found
+        return _run(arguments, made, until, progress)
 
     cli.main(made, execute, report, argv)
 

@@ -69,7 +69,7 @@ def search_main(argv: Sequence[str] | None = None) -> NoReturn:
         "--out", type=Path, default=Path("nce-data/unbalanced"), metavar="DIR", help="state and certificates go here"
     )
 
-    def execute(arguments: argparse.Namespace) -> SearchResult:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> SearchResult:
         from experiments.unbalanced.evolution import Problem
         from theory.losses import Logistic
 
@@ -162,9 +162,9 @@ def show_main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     map_command.add_prove(made)
 
-    def execute(arguments: argparse.Namespace) -> Shown | MapResult:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Shown | MapResult:
         if arguments.store is not None:
-            return map_command.show_store(arguments)
+            return map_command.show_store(arguments, progress)
         if any((arguments.export, arguments.regions, arguments.boxes, arguments.prove)):
             raise InputError("store", "", "--export, --regions, --boxes and --prove are about a map; give its store")
         return Shown("unbalanced-findings", json.loads((FINDINGS / "table.json").read_text())["searches"])

@@ -76,7 +76,7 @@ def map_main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     add_prove(made)
 
-    def execute(arguments: argparse.Namespace) -> MapResult:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> MapResult:
         family = _family(arguments)
         temperature = check_temperature(arguments.temperature)
         if arguments.scheduler is not None and arguments.jobs is not None:
@@ -89,14 +89,12 @@ def map_main(argv: Sequence[str] | None = None) -> NoReturn:
         definition = Definition(family, arguments.resolution, arguments.levels, arguments.k, temperature)
         definition = replace(definition, batch=batch_size(len(definition.grid.base())))
         path = arguments.store or Path(f"nce-data/unbalanced/map-{family.name}.sqlite")
-        progress = cli.Progress()
         with Store(path, definition.as_json()) as store:
             with _workers(arguments.scheduler, arguments.jobs) as workers:
                 sweep(definition, store, workers, progress)
             result = summarize(store)
             if arguments.prove:
                 result = replace(result, proven=_prove(store, arguments, progress))
-        progress.done()
         return result
 
     cli.main(made, execute, report, argv)
@@ -116,7 +114,7 @@ def add_prove(made: argparse.ArgumentParser) -> None:
     )
 
 
-def show_store(arguments: argparse.Namespace) -> MapResult:
+def show_store(arguments: argparse.Namespace, progress: cli.Progress) -> MapResult:
     """What `show --store FILE` shows: with `--regions` also what is proved over boxes, with `--prove` the proofs.
 
     Raises:
@@ -132,7 +130,6 @@ def show_store(arguments: argparse.Namespace) -> MapResult:
     from experiments.unbalanced.map_summary import summarize
     from experiments.unbalanced.store import Store
 
-    progress = cli.Progress()
     with Store(arguments.store) as store:
         definition = Definition.from_json(store.definition)
         ks = [k for k in definition.ks if isinstance(k, int)]
@@ -152,7 +149,6 @@ def show_store(arguments: argparse.Namespace) -> MapResult:
         result = replace(result, regions=regions)
         if arguments.boxes is not None:
             write(regions, arguments.boxes)
-    progress.done()
     return result
 
 
