@@ -18,7 +18,7 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
-from verify.results import Problem, Status, check_d, check_k, check_temperature, problem, versions
+from verify.results import Problem, Status, check_d, check_k, check_temperature, closing, problem, versions
 from verify.supervised.options import add_embeddings
 
 if TYPE_CHECKING:
@@ -182,10 +182,7 @@ def report(result: BoundsResult) -> str:
     for name, bound in result.bounds.items():
         shown = f"{bound.value:.10g}" if bound.value is not None else f"none: {bound.reason}"
         lines.append(f"    {name:<23}  {shown}" + ("   VIOLATED" if name in result.violated else ""))
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing(result.status, result.seconds, result.note)])
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verify.results import Problem, Status
+from verify.results import Problem, Status, closing
 
 if TYPE_CHECKING:
     from verify.lemma_summary import AveragingStep, Lemma, LiftingLemma
@@ -71,9 +71,4 @@ def report(result: CollapseResult) -> str:
             f"  optimization    loss {best.loss:.12g} over points, {best.class_level:.12g} at class level, "
             f"within-class spread {best.within_class_spread:.1e} ({best.converged} of {best.starts} starts converged)"
         )
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    if result.certificate:
-        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])

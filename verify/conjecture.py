@@ -26,6 +26,7 @@ from verify.results import (
     check_d,
     check_k,
     check_temperature,
+    closing,
     listed,
     round_down,
     round_up,
@@ -235,12 +236,7 @@ def report(result: ConjectureResult) -> str:
         lines.append(f"  from k = {w.k1} to k = {w.k2} the loss rises by at least {w.increase_lower:.6g}")
     elif result.status in (Status.PROVED, Status.NUMERICAL):
         lines.append("  non-increasing over these k")
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    if result.certificate:
-        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verify.results import Problem, Status
+from verify.results import Problem, Status, closing
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,4 @@ def report(result: DownstreamResult) -> str:
     ]
     if result.structure:
         lines.append(f"  the minimizer is known exactly: {result.structure}")
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    if result.certificate:
-        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])

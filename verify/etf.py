@@ -26,6 +26,7 @@ from verify.results import (
     check_d,
     check_k,
     check_temperature,
+    closing,
     problem,
     report_search,
     round_down,
@@ -240,12 +241,7 @@ def report(result: EtfResult) -> str:
         lines.append(f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}")
     if result.normalization != "none":
         lines.append(f"  in the limit k -> inf of the normalized loss ({result.normalization.replace('_', ' ')})")
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    if result.certificate:
-        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verify.results import Bracket, Problem, SearchReport, Status
+from verify.results import Bracket, Problem, SearchReport, Status, closing
 from verify.supervised.options import shortened
 
 
@@ -60,12 +60,7 @@ def report(result: OptimumResult) -> str:
         lines += ["    " + " ".join(f"{g:8.5f}" for g in row) for row in result.gram]
     else:
         lines.append(f"  rank {result.rank}")
-    if result.note:
-        lines.append(f"  note: {result.note}")
-    if result.certificate:
-        lines.append(f"  certificate accepted by the checker and written to {result.certificate}")
-    lines.append(f"  {result.status.value} in {result.seconds:.1f} s")
-    return "\n".join(lines)
+    return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
 
 
 def _found(result: OptimumResult) -> str:

@@ -212,3 +212,11 @@ def report_search(found: Search) -> SearchReport:
         StartReport(one.value, one.gradient_norm, one.iterations, one.converged, one.stop.value) for one in found.runs
     )
     return SearchReport(found.method, len(runs), found.converged, max(one.iterations for one in runs), runs)
+
+
+def closing(status: Status, seconds: float, note: str, certificate: str | None = None) -> list[str]:
+    """The last lines of a readable report."""
+    lines = [f"  note: {note}"] if note else []
+    if certificate:
+        lines.append(f"  certificate accepted by the checker and written to {certificate}")
+    return [*lines, f"  {status.value} in {seconds:.1f} s"]
