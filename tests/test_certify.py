@@ -19,8 +19,9 @@ from theory.priors import Prior, from_masses, parse
 from verify.certify import enclosure, newton, prove_etf, prove_optimum
 from verify.certify.document import down, text, up, write
 from verify.certify.enclosure import LOSSES, Point, Problem, ball, bounds, enclose, is_positive_definite
+from verify.certify.gram_radius import gram_radius
 from verify.certify.newton import NewtonStep, derivatives
-from verify.certify.optimum import OptimumProof, gram_radius
+from verify.certify.optimum import OptimumProof
 from verify.checker import check, dual, intervals
 from verify.groups import solve as groups
 

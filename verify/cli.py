@@ -105,6 +105,17 @@ def integer(least: int) -> Callable[[str], int]:
     return read
 
 
+def minutes(text: str) -> float:
+    """Reads a time in minutes, from 0 to 10^6."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 10**6:
+        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: a number of minutes from 0 to 10^6")
+    return value
+
+
 def one_k(text: str) -> int | float:
     """Reads one number of negatives: an integer, or inf."""
     accepted = f"accepted: an integer from 1 to {MAX_K}, or inf"

@@ -242,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument(
         "--every-point", action="store_true", help="with --search-loss: not only the average, but every x* is to lose"
     )
-    made.add_argument("--minutes", type=_minutes, metavar="M", help="how long to search (default: 5)")
+    made.add_argument("--minutes", type=cli.minutes, metavar="M", help="how long to search (default: 5)")
     made.add_argument("--C", type=cli.integer(2), metavar="C", help="number of classes (default: 3; search: 2)")
     made.add_argument("--k", type=cli.one_k, metavar="K", help="number of negatives (default: 4; search: 2)")
     made.add_argument("--points", type=cli.integer(1), metavar="N", help="points a class (default: 3; search: 2)")
@@ -285,16 +285,6 @@ def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> CollapseR
         sizes["C"] = rho.C
     temperature = "1" if arguments.temperature is None else arguments.temperature
     return run(arguments.loss or "logistic", **sizes, **effort, rho=rho, temperature=temperature)
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0 < minutes < float("inf"):
-        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: a number > 0")
-    return minutes
 
 
 if __name__ == "__main__":

@@ -49,11 +49,9 @@ def train_main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument(
         "--checkpoint-seconds", type=cli.integer(0), default=30, metavar="S", help="between checkpoints (default: 30)"
     )
-    made.add_argument("--minutes", type=float, metavar="M", help="stop after about M minutes, to be resumed")
+    made.add_argument("--minutes", type=cli.minutes, metavar="M", help="stop after about M minutes, to be resumed")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Trained:
-        if arguments.minutes is not None and not 0 <= arguments.minutes <= 10**6:
-            raise InputError("minutes", arguments.minutes, "accepted: a number of minutes >= 0")
         until = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
         return _run(arguments, made, until, progress)
 

@@ -31,6 +31,7 @@ from verify.certify.enclosure import (
     enclose,
     is_positive_definite,
 )
+from verify.certify.gram_radius import gram_radius
 from verify.certify.starts import Start, candidates, newton_step, starts_near
 from verify.results import round_up
 
@@ -290,20 +291,3 @@ def _conclude(
     gram = tuple(tuple(down(bounds(g)[0], digits) for g in row) for row in local.cosines)
     gram = tuple(tuple(gram[max(c, j)][min(c, j)] for j in range(len(gram))) for c in range(len(gram)))
     return replace(proof, gram=gram, gram_radius=up(radius * Fraction(102, 100), digits)), definite
-
-
-def gram_radius(problem: Problem, gap: Fraction) -> Fraction | None:
-    r"""The largest `sqrt(gap / c)`, c the curvature of L in one of the cosines; None if no curvature is known.
-
-    `c = beta^2 k w M_g M_h` between groups of masses M, `beta^2 k w M_g (M_g - rho_g) / 2` within one. With q =
-    e^(-2 beta): w = q/(k+q)^2 (logistic), q (exponential), q/(1+q)^2 (separable), from the strong convexity of the loss
-    in the cosines over the elliptope (verify.checker.dual, step 6).
-    """
-    if problem.loss == "decoupled":
-        return None
-    q = ball(-2 * problem.beta).exp()
-    weight = {"logistic": q / (problem.k + q) ** 2, "exponential": q, "separable": q / (1 + q) ** 2}[problem.loss]
-    smallest = sorted(problem.totals)[:2]
-    products = [smallest[0] * smallest[1]] if len(smallest) > 1 else []
-    products += [m * (m - r) / 2 for m, r in zip(problem.totals, problem.rho, strict=True) if m != r]
-    return bounds((ball(gap / (problem.beta**2 * problem.k * min(products))) / weight).sqrt())[1]

@@ -23,7 +23,8 @@ from jaxtyping import Float
 from theory.groups import cosines, mean_gram
 from theory.priors import Prior
 from verify.certify.enclosure import Problem, ball, bounds
-from verify.certify.optimum import gram_radius, prove_grouped
+from verify.certify.gram_radius import gram_radius
+from verify.certify.optimum import prove_grouped
 from verify.groups.barrier import Barrier
 from verify.groups.classifier import GroupedHead, Head, factor
 from verify.groups.solve import rank

@@ -24,7 +24,8 @@ from jaxtyping import Float
 from theory.priors import Prior
 from verify.certify import prove_optimum
 from verify.certify.enclosure import Point, Problem, ball, bounds, enclose
-from verify.certify.optimum import MAX_CLASSES, gram_radius
+from verify.certify.gram_radius import gram_radius
+from verify.certify.optimum import MAX_CLASSES
 
 #: The losses that are strictly convex in the cosines, so that the minimizer is one.
 STRICT = ("logistic", "exponential", "separable")
