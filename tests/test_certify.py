@@ -16,12 +16,15 @@ from flint import ctx
 from experiments.certificates import random_priors, reference
 from theory.errors import InputError
 from theory.priors import Prior, from_masses, parse
-from verify.certify import enclosure, newton, prove_etf, prove_optimum
+from verify.certify import newton, prove_etf, prove_optimum, rows
+from verify.certify.balls import ball, bounds
+from verify.certify.definite import is_positive_definite
 from verify.certify.document import down, text, up, write
-from verify.certify.enclosure import LOSSES, Point, Problem, ball, bounds, enclose, is_positive_definite
+from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.newton import NewtonStep, derivatives
 from verify.certify.optimum import OptimumProof
+from verify.certify.rows import LOSSES
 from verify.checker import check, dual, intervals
 from verify.groups import solve as groups
 
@@ -307,7 +310,7 @@ def test_what_is_not_proven_is_undecided() -> None:
 
 
 def test_what_does_not_fit_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enclosure, "MAX_TERMS", 500)
+    monkeypatch.setattr(rows, "MAX_TERMS", 500)
     U = np.array([[1.0, 0.0], [-0.5, 0.8], [-0.5, -0.8]])
     proof = prove_optimum(parse("0.5,0.3,0.2"), 3, U)
     assert proof.status == "undecided"

@@ -17,7 +17,7 @@ from theory.collapse_threshold import collapse_threshold
 from theory.errors import InputError
 from theory.losses import get_loss
 from verify.batched import solve
-from verify.certify.enclosure import bounds
+from verify.certify.balls import bounds
 
 K = 64
 LARGEST_Q = Fraction(19, 100)

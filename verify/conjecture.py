@@ -164,8 +164,7 @@ def run(
 
         if progress is not None:
             progress("the checker reads the certificate")
-        refused = publish(_certificate(task, points, witness), certificate)
-        written, status, note = (None, Status.UNDECIDED, refused) if refused else (str(certificate), status, note)
+        written, status, note = publish(_certificate(task, points, witness), certificate, status, note)
     elif certificate is not None:
         note = f"{note}; no certificate: nothing was decided".lstrip("; ")
     return ConjectureResult(

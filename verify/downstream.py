@@ -146,11 +146,8 @@ def _by_class(
         from verify.supervised.sequence import Task
 
         task = Task(prior, chosen, temperature, d, weighting, "optimal")
-        refused = publish(loss_certificate(task, proof["optimal"]), certificate)
-        written = None if refused else str(certificate)
-        if refused:
-            status = Status.UNDECIDED
-            notes.append(refused)
+        written, status, refused = publish(loss_certificate(task, proof["optimal"]), certificate, status)
+        notes += [refused] if refused else []
     elif certificate is not None:
         notes.append("no certificate: nothing was proved")
     return DownstreamResult(

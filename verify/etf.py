@@ -136,8 +136,7 @@ def run(
     status, note = _decide(proof, bracket, found, error, unique if has_etf else None, unproved, exact)
     written = None
     if certificate is not None and status is Status.PROVED and proof is not None:
-        refused = publish(proof.certificate(), certificate)
-        written, status, note = (None, Status.UNDECIDED, refused) if refused else (str(certificate), status, note)
+        written, status, note = publish(proof.certificate(), certificate, status, note)
     elif certificate is not None:
         note = f"{note}; no certificate: nothing was proved".lstrip("; ")
     return EtfResult(

@@ -61,9 +61,9 @@ def run(
     """Minimize the population NCE loss for the prior `rho`, and bracket the global minimum.
 
     For `d >= C - 1` the minimum over the sphere is that of a convex program [1, and derived: all off-diagonal
-    derivatives are positive, so the optimal Gram matrix is singular]; `proved` if it is enclosed in balls, `numerical`
-    if the float64 bracket closes to `GAP_TOLERANCE`. For smaller `d`, `lower` is the convex relaxation's and the status
-    is `undecided` unless the bracket closes.
+    derivatives are positive, so the optimal Gram matrix is singular]; `proved` if it is enclosed in balls, with the
+    minimizer (up to 256 classes) or without; `numerical` if the float64 bracket closes to `GAP_TOLERANCE`. For smaller
+    `d`, `lower` is the convex relaxation's and the status is `undecided` unless the bracket closes.
 
     Where classes have equal masses the problem is solved in the number of groups (`verify.groups`), whatever C is; the
     optimum then needs `d >= rank`, and with fewer dimensions the search is over all classes.
@@ -126,7 +126,7 @@ def run(
     # the relaxation of a small d is the same problem in d = C, where local minima are global
     full = minimum(chosen, weights, k, prior.C, beta, starts=2, seed=seed) if relaxed else found
 
-    proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d)
+    proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d, progress)
     bracket = _bracket(proof, found, full, chosen, weights, k, beta, relaxed)
     unproved = caveat(chosen, loss, found.gram, weights, k)
     status, note = _decide(proof, bracket, found, relaxed, unproved, chosen.is_exact(prior.C, k))
@@ -135,11 +135,13 @@ def run(
     written = None
     if proof is not None and not relaxed and proof.gram is not None and proof.gram_radius is not None:
         gram, radius = proof.doubles()
-    if certificate is not None and status is Status.PROVED and proof is not None:
-        refused = publish(proof.certificate(), certificate)
-        written, status, note = (None, Status.UNDECIDED, refused) if refused else (str(certificate), status, note)
+    if certificate is not None and status is Status.PROVED and proof is not None and proof.point is not None:
+        if progress is not None:
+            progress("the checker reads the certificate")
+        written, status, note = publish(proof.certificate(), certificate, status, note)
     elif certificate is not None:
-        note = f"{note}; no certificate: nothing was proved".lstrip("; ")
+        what = "no minimizer" if status is Status.PROVED else "nothing"
+        note = f"{note}; no certificate: {what} was proved".lstrip("; ")
     return OptimumResult(
         claim="global-optimum",
         status=status,
@@ -159,13 +161,28 @@ def run(
 
 
 def _prove(
-    prior: Prior, k: int | float, found: Search, loss: str, temperature: Fraction, d: int
+    prior: Prior,
+    k: int | float,
+    found: Search,
+    loss: str,
+    temperature: Fraction,
+    d: int,
+    progress: Callable[[str], None] | None,
 ) -> OptimumProof | None:
+    """The minimum and the minimizer if they can be polished, else the minimum only; the reason if neither."""
     if not isinstance(k, int):
         return None
-    from verify.certify import prove_optimum
+    from verify.certify import prove_bracket, prove_optimum
+    from verify.certify.optimum import MAX_CLASSES as MAX_POLISHED
 
-    return prove_optimum(prior, k, found.best.embeddings, loss=loss, temperature=temperature, d=d)
+    embeddings = found.best.embeddings
+    if progress is not None:
+        progress("enclosing the minimum")
+    proof = prove_optimum(prior, k, embeddings, loss=loss, temperature=temperature, d=d)
+    if proof.status == "proved":
+        return proof
+    bracket = prove_bracket(prior, k, embeddings, loss=loss, temperature=temperature, d=d)
+    return bracket if bracket.status == "proved" or prior.C > MAX_POLISHED else proof
 
 
 def _bracket(

@@ -35,7 +35,8 @@ from typing import Any
 
 from flint import arb, ctx
 
-from verify.certify.enclosure import ball, law, row_losses
+from verify.certify.balls import ball
+from verify.certify.rows import law, row_losses
 
 Ball = Any
 _BITS = 40
@@ -128,10 +129,9 @@ def _integrals(k: int, box: Box, X: list[list[Ball]]) -> list[list[Ball]] | None
         for q, s in ((q_down, s_down), (q_up, s_up)):
             masses = (1 - q, q * (1 - s), q * s)
             laws.append(law([(names[c][j], masses[j]) for j in range(3)]))
-    found = row_losses("logistic", k, values, list(dict.fromkeys(laws)), _BITS)
+    found = row_losses("logistic", k, values, laws, _BITS)
     return [
-        [_between(found[laws[2 * c]][1][names[c][j]], found[laws[2 * c + 1]][1][names[c][j]]) for j in range(3)]
-        for c in range(3)
+        [_between(found[2 * c][1][names[c][j]], found[2 * c + 1][1][names[c][j]]) for j in range(3)] for c in range(3)
     ]
 
 

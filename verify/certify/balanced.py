@@ -9,8 +9,9 @@ from typing import Any
 from flint import ctx
 
 from theory.errors import InputError
+from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import document, down, ratio, up
-from verify.certify.enclosure import LOSSES, Ball, ball, bounds, row_losses
+from verify.certify.rows import LOSSES, row_losses
 
 #: The losses for which the minimum is enclosed (all that are shipped).
 ETF_LOSSES = (*LOSSES, "hinge")
@@ -92,4 +93,4 @@ def _minimum(loss: str, C: int, k: int, temperature: Fraction, bits: int) -> Bal
             none = ball(1 - collision) ** k
             return 1 - none + none * ball(max(Fraction(0), 1 - b))
         law = ((0, collision), (1, 1 - collision))
-        return row_losses(loss, k, [ball(1), ball(-b).exp()], [law], bits)[law][0]
+        return row_losses(loss, k, [ball(1), ball(-b).exp()], [law], bits)[0][0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from verify.certify.enclosure import Problem, ball, bounds
+from verify.certify.balls import ball, bounds
+from verify.certify.enclosure import Problem
 
 
 def gram_radius(problem: Problem, gap: Fraction) -> Fraction | None:

@@ -19,19 +19,12 @@ from scipy.linalg import LinAlgError
 
 from theory.errors import InputError
 from theory.priors import Prior
+from verify.certify.balls import ball, bounds
+from verify.certify.definite import is_positive_definite
 from verify.certify.document import document, down, ratio, up
-from verify.certify.enclosure import (
-    LOSSES,
-    Enclosure,
-    OutOfReach,
-    Point,
-    Problem,
-    ball,
-    bounds,
-    enclose,
-    is_positive_definite,
-)
+from verify.certify.enclosure import Enclosure, Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
+from verify.certify.rows import LOSSES, OutOfReach
 from verify.certify.starts import Start, candidates, newton_step, starts_near
 from verify.results import round_up
 

@@ -7,12 +7,21 @@ from typing import Any
 
 from verify.certify.document import write
 from verify.checker import check
+from verify.checker.rows import OUT_OF_REACH
+from verify.results import Status
 
 
-def publish(certificate: dict[str, Any], path: Path | str) -> str:
-    """Write the certificate if the checker accepts it; the reason why not otherwise, else the empty string."""
+def publish(
+    certificate: dict[str, Any], path: Path | str, status: Status, note: str = ""
+) -> tuple[str | None, Status, str]:
+    """Write the certificate if the checker accepts it: where it was written, the status, and the note on it.
+
+    A certificate that the checker does not accept is not written, and what it states is undecided; unless the checker
+    did not begin, since it is small and slow, and leaves what is too large. Then the status is what it was.
+    """
     verdict = check(certificate)
-    if verdict.verdict != "accepted":
-        return f"no certificate: the checker says {verdict.verdict}: {verdict.reason}"
-    write(certificate, path)
-    return ""
+    if verdict.verdict == "accepted":
+        write(certificate, path)
+        return str(path), status, note
+    refused = f"no certificate: the checker says {verdict.verdict}: {verdict.reason}"
+    return None, status if verdict.reason == OUT_OF_REACH else Status.UNDECIDED, refused

@@ -44,6 +44,7 @@ LOSSES = ("logistic", "decoupled", "exponential", "separable")
 COS_A = Fraction(1, 15)
 TWO_PI_A = Fraction(942, 100)  # < 2 pi a = 3 pi
 MAX_WORK = 10**9  # exponentials times bits, about two minutes
+OUT_OF_REACH = "the precision that the claim needs is out of reach"
 
 Row = dict[int, Fraction]  # index of a value -> total mass of the classes that have it
 
@@ -75,7 +76,7 @@ def _integrals(
     first = -ceil(Fraction(7, 10) * digits / h)
     last = ceil((log(0.7 * digits) + 0.7 * (c.denominator.bit_length() - c.numerator.bit_length())) / float(h))
     if (last - first) * (len(values) + sum(map(len, masses))) * bits > MAX_WORK:
-        raise Unresolved("the precision that the claim needs is out of reach")
+        raise Unresolved(OUT_OF_REACH)
     sums = [(ctx.mpf(0), dict.fromkeys(row, ctx.mpf(0))) for row in masses]
     for n in range(first, last + 1):
         t = exp(ctx, enclose(ctx, n * h))

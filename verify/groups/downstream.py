@@ -22,7 +22,8 @@ from jaxtyping import Float
 
 from theory.groups import cosines, mean_gram
 from theory.priors import Prior
-from verify.certify.enclosure import Problem, ball, bounds
+from verify.certify.balls import ball, bounds
+from verify.certify.enclosure import Problem
 from verify.certify.gram_radius import gram_radius
 from verify.certify.optimum import prove_grouped
 from verify.groups.barrier import Barrier

@@ -35,8 +35,7 @@ def fields(
             rounded, radius = proof.doubles()
             cosines = np.array(rounded)
         if certificate is not None:
-            note = publish(proof.certificate(), certificate)
-            status, written = (Status.UNDECIDED, None) if note else (status, str(certificate))
+            written, status, note = publish(proof.certificate(), certificate, status)
     else:
         lower = min(found.lower, found.value)
         bracket = Bracket(found.value, None, lower, found.value, found.value - lower)

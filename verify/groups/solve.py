@@ -11,8 +11,8 @@ from jaxtyping import Float
 
 from theory.groups import cosines
 from theory.priors import Prior
-from verify.certify.enclosure import LOSSES
 from verify.certify.optimum import OptimumProof, prove_grouped
+from verify.certify.rows import LOSSES
 from verify.certify.starts import Start
 from verify.groups.barrier import MAX_GROUPS, Barrier, Optimum
 

@@ -26,8 +26,8 @@ from jaxtyping import Float
 from theory.downstream import exact_class_weights, loss_slope
 from theory.losses import get_loss
 from theory.priors import Prior
+from verify.certify.balls import ball, bounds
 from verify.certify.document import down, ratio, up
-from verify.certify.enclosure import ball, bounds
 from verify.supervised.classifier import optimal_classifier
 from verify.supervised.minimizer import Minimizer, ball_gram, enclose_minimizer
 

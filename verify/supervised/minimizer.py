@@ -23,7 +23,8 @@ from jaxtyping import Float
 
 from theory.priors import Prior
 from verify.certify import prove_optimum
-from verify.certify.enclosure import Point, Problem, ball, bounds, enclose
+from verify.certify.balls import ball, bounds
+from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.optimum import MAX_CLASSES
 

@@ -1,0 +1,123 @@
+"""Brackets without polishing: the factor that shows definiteness, and proofs for many classes."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from flint import arb, ctx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import priors
+
+from theory.errors import InputError
+from theory.losses import get_loss
+from theory.priors import parse
+from verify import optimum
+from verify.certify import bracket, prove_bracket, prove_optimum
+from verify.certify.balls import ball
+from verify.certify.definite import is_positive_definite, least_shift
+from verify.optimize.search import minimum
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(1, 7),
+    seed=st.integers(0, 10**6),
+    skew=st.sampled_from([0, 3, 8]),
+    least=st.sampled_from([-1.0, -1e-9, 0.0, 0.5]),
+    radius=st.sampled_from([0.0, 1e-14]),
+)
+def test_the_shift_makes_every_matrix_in_the_balls_definite(
+    n: int, seed: int, skew: int, least: float, radius: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    diagonal = [Fraction(float(10 ** (-skew * x))) for x in rng.random(n)]
+    roots = np.sqrt([float(m) for m in diagonal])
+    Q = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    values = np.concatenate([[least], least + rng.random(n - 1)])
+    S = (Q * values) @ Q.T * np.outer(roots, roots)
+    S = (S + S.T) / 2
+    with ctx.workprec(120):
+        matrix = [[arb(S[i, j], radius * roots[i] * roots[j]) for j in range(n)] for i in range(n)]
+        shift = least_shift(matrix, diagonal)
+        assert shift is not None
+        assert shift >= 0
+        # near the least: the eigenvalue with its doubling, rounding, and the radius in each entry
+        assert float(shift) <= 2 * max(0.0, -least) + 1e-12 + 2 * n * radius
+        slack = [list(row) for row in matrix]
+        for i in range(n):
+            slack[i][i] += ball((shift + Fraction(1, 10**13)) * diagonal[i]) + 2 * n * radius * float(diagonal[i])
+        assert is_positive_definite(slack)
+        drawn = S + radius * np.sign(rng.normal(size=(n, n))) * np.outer(roots, roots)
+        drawn = (np.triu(drawn) + np.triu(drawn, 1).T) / np.outer(roots, roots)
+        assert np.linalg.eigvalsh(drawn)[0] + float(shift) > -1e-13
+
+
+def test_what_is_not_a_number_has_no_factor() -> None:
+    with ctx.workprec(64), pytest.raises(ValueError, match="infs or NaNs"):
+        least_shift([[arb("nan")]], [Fraction(1)])
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    prior=st.sampled_from([3, 4, 6]).flatmap(priors),
+    k=st.sampled_from([1, 16, 4096]),
+    loss=st.sampled_from(["logistic", "exponential", "separable", "decoupled"]),
+)
+def test_the_bracket_holds_the_polished_one(prior, k, loss):  # type: ignore[no-untyped-def]
+    found = minimum(get_loss(loss), prior.as_array(), k, prior.C)
+    wide = prove_bracket(prior, k, found.best.embeddings, loss=loss)
+    fine = prove_optimum(prior, k, found.best.embeddings, loss=loss)
+    if fine.status != "proved" or wide.status != "proved":
+        assert wide.reason
+        return
+    assert wide.lower is not None and wide.upper is not None and fine.lower is not None and fine.upper is not None
+    assert wide.lower <= fine.upper
+    assert fine.lower <= wide.upper
+    assert wide.upper - wide.lower <= 1e-9 * max(Fraction(1), wide.upper)
+    # the point's own loss is an upper bound, the polished one's the least
+    assert fine.upper <= wide.upper + fine.upper - fine.lower
+    with pytest.raises(ValueError, match="nothing was proven"):
+        wide.certificate()
+
+
+def test_a_point_that_is_not_the_minimum_is_undecided() -> None:
+    prior, rng = parse("zipf:1", 12), np.random.default_rng(0)
+    U = rng.normal(size=(12, 12))
+    proof = prove_bracket(prior, 16, U / np.linalg.norm(U, axis=1)[:, None])
+    assert (proof.status, proof.lower, proof.upper) == ("undecided", None, None)
+    assert "leaves an interval of width" in proof.reason
+
+
+def test_what_has_no_bracket_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior, U = parse("0.5,0.3,0.2"), np.eye(3)
+    assert "no proof for the loss 'hinge'" in prove_bracket(prior, 3, U, loss="hinge").reason
+    with pytest.raises(InputError, match="d >= C-1"):
+        prove_bracket(prior, 3, U, d=1)
+    with pytest.raises(InputError, match="integer k"):
+        prove_bracket(prior, 0, U)
+    monkeypatch.setattr(bracket, "MAX_CLASSES", 2)
+    assert "at most 2 classes" in prove_bracket(prior, 3, U).reason
+
+
+def test_more_classes_than_are_polished_are_proved(tmp_path, capsys):  # type: ignore[no-untyped-def]
+    path = tmp_path / "c.json"
+    with pytest.raises(SystemExit) as stopped:
+        optimum.main(["--rho", "zipf:1", "--C", "260", "--k", "4096", "--json", "--certificate", str(path)])
+    result = json.loads(capsys.readouterr().out)
+    assert (stopped.value.code, result["status"], result["gram_radius"]) == (0, "proved", None)
+    assert 0 < result["nce"]["gap"] < 1e-10
+    assert result["nce"]["lower"] <= result["nce"]["found"] <= result["nce"]["upper"] + 1e-12
+    assert result["note"] == "no certificate: no minimizer was proved"
+    assert not path.exists()
+
+
+@pytest.mark.slow
+def test_a_thousand_distinct_classes_are_proved() -> None:
+    result = optimum.run("zipf:1", 4096, C=1000)
+    assert result.status.value == "proved"
+    assert result.nce.gap is not None
+    assert 0 < result.nce.gap < 1e-10

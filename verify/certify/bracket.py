@@ -1,0 +1,80 @@
+"""The minimum over class embeddings, enclosed as well as double precision has found it.
+
+For more classes than can be polished: the bound of `verify.checker.dual` (steps 1 to 5) at the optimizer's own point,
+whose rounding to integers is exact. Loss, gradient and slack are enclosed there; the shift that makes the slack
+positive semidefinite is what double precision leaves open, some 1e-13. There is no certificate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+from flint import ctx
+from jaxtyping import Float
+
+from theory.errors import InputError
+from theory.priors import Prior
+from verify.certify.balls import bounds
+from verify.certify.definite import least_shift
+from verify.certify.document import down, up
+from verify.certify.enclosure import Point, Problem, enclose
+from verify.certify.optimum import OptimumProof
+from verify.certify.rows import LOSSES, OutOfReach
+
+#: Matrices of balls of this many rows fit in a few gigabytes.
+MAX_CLASSES = 1500
+_BITS = 64
+_DIGITS = 30
+
+
+def prove_bracket(
+    prior: Prior,
+    k: int,
+    embeddings: Float[np.ndarray, "C d"],
+    *,
+    loss: str = "logistic",
+    temperature: Fraction = Fraction(1),
+    d: int | None = None,
+    relative_width: float = 1e-9,
+) -> OptimumProof:
+    """Enclose the minimum of `L_k` at an optimizer's embeddings, without polishing them; no minimizer is enclosed.
+
+    "undecided" if the interval is wider than `relative_width * max(1, upper)`.
+
+    Raises:
+        InputError: if k is not a positive integer, or `d < C-1`.
+    """
+    C = prior.C
+    d = C if d is None else d
+    if not isinstance(k, int) or k < 1:
+        raise InputError("k", k, "a proof needs an integer k >= 1")
+    if d < C - 1:
+        raise InputError("d", d, f"a proof of the optimum needs d >= C-1 = {C - 1}")
+    problem = Problem(loss, k, 1 / temperature, prior.rho)
+    failed = OptimumProof(problem, d, "undecided", "")
+    if loss not in LOSSES:
+        return replace(failed, reason=f"no proof for the loss '{loss}'; proven are {', '.join(LOSSES)}")
+    if C > MAX_CLASSES:
+        return replace(failed, reason=f"brackets are proven for at most {MAX_CLASSES} classes")
+    U = embeddings[:, np.abs(embeddings).max(axis=0) > 0]
+    rows = [[int(x) for x in row] for row in np.ldexp(U, 52).tolist()]
+    try:
+        local = enclose(problem, Point(rows), _BITS)
+    except OutOfReach as out:
+        return replace(failed, reason=str(out))
+    with ctx.workprec(_BITS + problem.guard_bits):
+        multipliers = [abs(float(y)) for y in local.products()]
+        # as in verify.certify.dual: no class decides alone because its multiplier is near 0
+        diagonal = [Fraction(y + 0.01 * sum(multipliers) / C) for y in multipliers]
+        shift = least_shift(local.slack(), diagonal)
+    if shift is None:
+        return replace(failed, reason="the dual slack has no factor in double precision")
+    low, high = bounds(local.loss)
+    lower, upper = down(low - shift * sum(diagonal), _DIGITS), up(high, _DIGITS)
+    if upper - lower > Fraction(relative_width) * max(Fraction(1), upper):
+        return replace(failed, reason=f"double precision leaves an interval of width {float(upper - lower):.1e}")
+    return replace(
+        failed, status="proved", reason="a feasible point and a dual bound", lower=lower, upper=upper, rank=C - 1
+    )
