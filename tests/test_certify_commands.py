@@ -11,7 +11,7 @@ import pytest
 
 from verify import etf, optimum
 from verify.certify import publish
-from verify.checker import Verdict, check
+from verify.checker import Verdict, check, rows
 
 
 def test_etf_certificate(tmp_path: Path) -> None:
@@ -51,4 +51,12 @@ def test_a_certificate_that_the_checker_refuses_is_not_written(tmp_path: Path, m
     result = etf.run(3, 5, starts=2, certificate=tmp_path / "refused.json")
     assert (result.status.value, result.certificate) == ("undecided", None)
     assert "rejected" in result.note
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_too_large_for_the_checker_stays_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MAX_WORK", 1000)
+    result = optimum.run("0.5,0.3,0.2", 5, certificate=tmp_path / "large.json")
+    assert (result.status.value, result.certificate) == ("proved", None)
+    assert "no certificate: the checker says precision exhausted" in result.note
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ def publish(
     """Write the certificate if the checker accepts it: where it was written, the status, and the note on it.
 
     A certificate that the checker does not accept is not written, and what it states is undecided; unless the checker
-    did not begin, since it is small and slow, and leaves what is too large. Then the status is what it was.
+    did not begin, because the work would be too much for it. Then the status is what it was.
     """
     verdict = check(certificate)
     if verdict.verdict == "accepted":

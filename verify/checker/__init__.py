@@ -8,6 +8,7 @@ modules:
 - `reading`     exact numbers, limits on sizes, no field of a statement left unexamined;
 - `intervals`   what is trusted of mpmath, and positive definiteness of interval matrices;
 - `rows`        loss and gradient of an anchor class, with every quadrature error derived;
+- `moments`     the same integrals for rows of many values, in whole numbers;
 - `dual`        the minimum and the minimizer enclosed, by convexity;
 - one module a kind, each with `check(statement, witness) -> reason`, registered in `KINDS`.
 """

@@ -42,7 +42,7 @@ from fractions import Fraction
 
 from verify.checker.intervals import Context, Interval, context, enclose, exp, require_positive_definite
 from verify.checker.reading import MAX_K, Fields, cleared
-from verify.checker.rows import LOSSES, row_losses
+from verify.checker.rows import LOSSES, Row, row_losses
 from verify.checker.verdict import Rejected, Unreadable
 
 
@@ -162,16 +162,21 @@ def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) 
         for h in groups:
             if names[g][h]:
                 values[names[g][h]] = exp(ctx, beta * (cosines[g][h] - 1))
+    distinct: dict[object, int] = {}
     laws = [_law(problem, g, names[g]) for g in groups]
-    distinct = list(dict.fromkeys(laws))
-    found = dict(zip(distinct, row_losses(ctx, problem.loss, k, values, [dict(law) for law in distinct]), strict=True))
+    # a Fraction is slow to hash
+    keys = [tuple((u, m.numerator, m.denominator) for u, m in law.items()) for law in laws]
+    which = [distinct.setdefault(key, len(distinct)) for key in keys]
+    unlike = [laws[which.index(n)] for n in range(len(distinct))]
+    rows = row_losses(ctx, problem.loss, k, values, unlike)
+    found = [rows[n] for n in which]
 
-    loss = sum(enclose(ctx, totals[g]) * found[laws[g]][0] for g in groups)
+    loss = sum(enclose(ctx, totals[g]) * found[g][0] for g in groups)
     slack = [[ctx.mpf(0)] * len(totals) for _ in groups]
     for g in groups:
         for h in range(g if counts[g] == 1 else g + 1):
             u = names[g][h]
-            slopes = found[laws[g]][1][u] + found[laws[h]][1][u]
+            slopes = found[g][1][u] + found[h][1][u]
             slack[g][h] = slack[h][g] = enclose(ctx, problem.beta * totals[g] * totals[h] / 2) * values[u] * slopes
     products = [sum(a * b for a, b in zip(*pair, strict=True)) for pair in zip(slack, gram, strict=True)]
     residual = ctx.mpf(0)
@@ -200,14 +205,14 @@ def _matrices(ctx: Context, counts: list[int], means: Means) -> tuple[list[list[
     return gram, cosines
 
 
-def _law(problem: Problem, g: int, names: list[int]) -> tuple[tuple[int, Fraction], ...]:
+def _law(problem: Problem, g: int, names: list[int]) -> Row:
     """The law of an anchor of group g: its own class, its mates, and the other groups."""
     law: dict[int, Fraction] = {0: problem.rho[g]}
     for h, total in enumerate(problem.totals):
         mass = total if h != g else total - problem.rho[g]
         if mass:
-            law[names[h]] = law.get(names[h], Fraction(0)) + mass
-    return tuple(sorted(law.items()))
+            law[names[h]] = law[names[h]] + mass if names[h] in law else mass
+    return dict(sorted(law.items()))
 
 
 def _radius(ctx: Context, problem: Problem, gap: Interval) -> list[list[Interval]] | None:

@@ -28,7 +28,7 @@ are
     s_1 add at most its integral 2 E_1(c t_1) <= 2 e^(-c t_1) / (c t_1). For slopes k t e^(-c t), decreasing from c
     t = 1 on, with integral k e^(-c t_1) / c.
 
-Intervals carry the rounding.
+Intervals carry the rounding. Rows of many values take `moments` in place of an exponential for each value and node.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import ceil, log
 
-from verify.checker import intervals
+from verify.checker import intervals, moments
 from verify.checker.intervals import Context, Interval, enclose, exp, low, widen
 from verify.checker.verdict import Unresolved
 
@@ -44,6 +44,8 @@ LOSSES = ("logistic", "decoupled", "exponential", "separable")
 COS_A = Fraction(1, 15)
 TWO_PI_A = Fraction(942, 100)  # < 2 pi a = 3 pi
 MAX_WORK = 10**9  # exponentials times bits, about two minutes
+MOMENTS = 30  # products in `moments` that take as long as one exponential
+FEW_ENTRIES = 32  # so few values in all rows are not worth it
 OUT_OF_REACH = "the precision that the claim needs is out of reach"
 
 Row = dict[int, Fraction]  # index of a value -> total mass of the classes that have it
@@ -75,11 +77,50 @@ def _integrals(
     h = Fraction(27, 2 * bits)  # e^(3 pi / h) > 2^bits
     first = -ceil(Fraction(7, 10) * digits / h)
     last = ceil((log(0.7 * digits) + 0.7 * (c.denominator.bit_length() - c.numerator.bit_length())) / float(h))
-    if (last - first) * (len(values) + sum(map(len, masses))) * bits > MAX_WORK:
+    entries, count = sum(map(len, masses)), last + 1 - first
+    if count * bits > MAX_WORK:
         raise Unresolved(OUT_OF_REACH)
+    nodes = [exp(ctx, enclose(ctx, n * h)) for n in range(first, last + 1)]
+    work, D = count * (len(values) + entries) * bits, None
+    if logistic and entries >= FEW_ENTRIES:
+        least = moments.degree(k, bits, nodes, values)
+        products = (entries + count * len(masses)) * least * bits
+        if products < MOMENTS * work:
+            work, D = products // MOMENTS, least
+    if work > MAX_WORK:
+        raise Unresolved(OUT_OF_REACH)
+    if D is None:
+        sums = _by_exponentials(ctx, logistic, k, values, masses, nodes)
+    else:
+        sums = moments.sums(ctx, k, values, masses, nodes, D)
+
+    step, cos_a, c_low = enclose(ctx, h), enclose(ctx, COS_A), enclose(ctx, c)
+    growth = exp(ctx, enclose(ctx, TWO_PI_A / h)) - 1
+    right = c_low * nodes[-1]  # c t_1
+    if (right >= 1) is not True:
+        raise Unresolved("the tail is not reached")
+    left = step * big * exp(ctx, enclose(ctx, (first - 1) * h)) / (1 - exp(ctx, -step))
+    rule = 2 * (2 + 2 * intervals.log(ctx, 1 + big / (2 * c_low * cos_a))) / growth
+    error = rule + left + 2 * exp(ctx, -right) / right
+    tail = (left + k * exp(ctx, -right) / c_low) * ctx.mpf([0, 1])
+    relative = 1 + 2 / (cos_a * growth) * ctx.mpf([-1, 1])
+    return [
+        (widen(ctx, value * step, error), {u: (g * step * k + tail) / relative for u, g in slopes.items()})
+        for value, slopes in sums
+    ]
+
+
+def _by_exponentials(
+    ctx: Context,
+    logistic: bool,
+    k: int,
+    values: list[Interval],
+    masses: list[dict[int, Interval]],
+    nodes: list[Interval],
+) -> list[tuple[Interval, dict[int, Interval]]]:
+    """The sums over nodes, without the factors h and k."""
     sums = [(ctx.mpf(0), dict.fromkeys(row, ctx.mpf(0))) for row in masses]
-    for n in range(first, last + 1):
-        t = exp(ctx, enclose(ctx, n * h))
+    for t in nodes:
         powers = [exp(ctx, -t * x) for x in values]
         for r, row in enumerate(masses):
             value, slopes = sums[r]
@@ -92,18 +133,4 @@ def _integrals(
             else:
                 value += powers[0] - power * phi
             sums[r] = (value, {u: g + weight * powers[u] for u, g in slopes.items()})
-
-    step, cos_a, c_low = enclose(ctx, h), enclose(ctx, COS_A), enclose(ctx, c)
-    growth = exp(ctx, enclose(ctx, TWO_PI_A / h)) - 1
-    right = c_low * t  # c t_1; t is at the last node
-    if (right >= 1) is not True:
-        raise Unresolved("the tail is not reached")
-    left = step * big * exp(ctx, enclose(ctx, (first - 1) * h)) / (1 - exp(ctx, -step))
-    rule = 2 * (2 + 2 * intervals.log(ctx, 1 + big / (2 * c_low * cos_a))) / growth
-    error = rule + left + 2 * exp(ctx, -right) / right
-    tail = (left + k * exp(ctx, -right) / c_low) * ctx.mpf([0, 1])
-    relative = 1 + 2 / (cos_a * growth) * ctx.mpf([-1, 1])
-    return [
-        (widen(ctx, value * step, error), {u: (g * step * k + tail) / relative for u, g in slopes.items()})
-        for value, slopes in sums
-    ]
+    return sums
