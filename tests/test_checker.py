@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import mpmath
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from experiments.certificates import reference
 from verify import check as command
-from verify.checker import check, intervals, rows
+from verify.checker import check, definite, intervals, rows
 from verify.checker.dual import Means, Problem, enclose_optimum
 from verify.checker.etf_optimality import etf_loss
 from verify.checker.reading import Fields, cleared, load, rational
@@ -107,6 +108,42 @@ def test_wide_intervals_are_not_taken_for_definite() -> None:
         intervals.require_positive_definite([[ctx.mpf([-1, 2])]])
     with pytest.raises(Unresolved):
         intervals.require_positive_definite([[ctx.mpf(1), ctx.mpf([0, 2])], [ctx.mpf([0, 2]), ctx.mpf(1)]])
+
+
+@given(
+    n=st.integers(1, 6),
+    seed=st.integers(0, 10**6),
+    least=st.sampled_from([-1.0, -1e-3, 0.4, 0.6, 3.0]),
+    skew=st.sampled_from([0, 8]),
+    radius=st.sampled_from([0.0, 1e-9]),
+)
+def test_definiteness_by_a_factor_agrees_with_eigenvalues(
+    n: int, seed: int, least: float, skew: int, radius: float
+) -> None:
+    """`S = D^(1/2) (least + a psd matrix) D^(1/2)`: shown where half of D is to spare, and never where S is not."""
+    rng = np.random.default_rng(seed)
+    roots = 10 ** (-skew * rng.random(n) / 2)
+    Q = np.linalg.qr(rng.normal(size=(n, n)))[0]
+    S = (Q * np.concatenate([[least], least + 100 * rng.random(n - 1)])) @ Q.T * np.outer(roots, roots)
+    S = np.triu(S) + np.triu(S, 1).T
+    ctx = intervals.context(60, 1)
+    error = radius * np.outer(roots, roots)
+    matrix = [[ctx.mpf([S[i, j] - error[i, j], S[i, j] + error[i, j]]) for j in range(n)] for i in range(n)]
+    diagonal = [ctx.mpf(float(r * r)) for r in roots]
+    if least > 0.5:
+        definite.require_positive_definite(ctx, matrix, diagonal)
+    elif least < 0:
+        with pytest.raises((Rejected, Unresolved)):
+            definite.require_positive_definite(ctx, matrix, diagonal)
+
+
+def test_a_factor_does_not_hide_wide_intervals() -> None:
+    ctx = intervals.context(60, 1)
+    wide = ctx.mpf([-0.25, 1])
+    with pytest.raises(Unresolved, match="not decided by its factor"):
+        definite.require_positive_definite(ctx, [[ctx.mpf(2), wide], [wide, ctx.mpf(2)]], [ctx.mpf(1)] * 2)
+    with pytest.raises(Rejected, match="too small for a factor"):
+        definite.require_positive_definite(ctx, [[ctx.mpf([-1, 2])]], [ctx.mpf(1)])
 
 
 @pytest.mark.parametrize("loss", rows.LOSSES)
@@ -322,3 +359,9 @@ def test_readable_report(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("accepted: ")
     assert "global-optimum" in out
+
+
+def test_a_classifier_of_too_many_classes_is_not_read() -> None:
+    statement = {"kind": "downstream-loss", "rho": ["1/257"] * 257}
+    verdict = check({"schema": "nce-certificate", "version": 1, "statement": statement, "witness": {}})
+    assert (verdict.verdict, "at most 256 classes" in verdict.reason) == ("unreadable", True)

@@ -140,8 +140,8 @@ def run(
             progress("the checker reads the certificate")
         written, status, note = publish(proof.certificate(), certificate, status, note)
     elif certificate is not None:
-        what = "no minimizer" if status is Status.PROVED else "nothing"
-        note = f"{note}; no certificate: {what} was proved".lstrip("; ")
+        why = "there are too many classes for the checker" if status is Status.PROVED else "nothing was proved"
+        note = f"{note}; no certificate: {why}".lstrip("; ")
     return OptimumResult(
         claim="global-optimum",
         status=status,

@@ -1,8 +1,8 @@
 """The minimum over class embeddings, enclosed as well as double precision has found it.
 
 For more classes than can be polished: the bound of `verify.checker.dual` (steps 1 to 5) at the optimizer's own point,
-whose rounding to integers is exact. Loss, gradient and slack are enclosed there; the shift that makes the slack
-positive semidefinite is what double precision leaves open, some 1e-13. There is no certificate.
+rounded to a few integers (a triangular matrix has its Gram matrix, and half as many entries). Loss, gradient and slack
+are enclosed there; the shift that makes the slack positive semidefinite is what double precision leaves open.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from verify.certify.document import down, up
 from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.optimum import OptimumProof
 from verify.certify.rows import LOSSES, OutOfReach
+from verify.checker.reading import MAX_CLASSES as CHECKED
 
 #: Matrices of balls of this many rows fit in a few gigabytes.
 MAX_CLASSES = 1500
 _BITS = 64
-_DIGITS = 30
+_PLACES = 40
+#: Less of a shift is lost in the rounding of a factor in double precision, which is how the checker looks at it.
+_LEAST_SHIFT = Fraction(1, 1 << 40)
 
 
 def prove_bracket(
@@ -58,23 +61,31 @@ def prove_bracket(
         return replace(failed, reason=f"no proof for the loss '{loss}'; proven are {', '.join(LOSSES)}")
     if C > MAX_CLASSES:
         return replace(failed, reason=f"brackets are proven for at most {MAX_CLASSES} classes")
-    U = embeddings[:, np.abs(embeddings).max(axis=0) > 0]
-    rows = [[int(x) for x in row] for row in np.ldexp(U, 52).tolist()]
+    triangular = np.linalg.qr(embeddings.T)[1].T
+    point = Point([[round(x) for x in row] for row in np.ldexp(triangular, _PLACES).tolist()])
     try:
-        local = enclose(problem, Point(rows), _BITS)
+        local = enclose(problem, point, _BITS)
     except OutOfReach as out:
         return replace(failed, reason=str(out))
     with ctx.workprec(_BITS + problem.guard_bits):
-        multipliers = [abs(float(y)) for y in local.products()]
-        # as in verify.certify.dual: no class decides alone because its multiplier is near 0
-        diagonal = [Fraction(y + 0.01 * sum(multipliers) / C) for y in multipliers]
-        shift = least_shift(local.slack(), diagonal)
-    if shift is None:
+        least = least_shift(local.slack(), list(problem.totals))
+    if least is None:
         return replace(failed, reason="the dual slack has no factor in double precision")
+    # with room for the checker's factor, and for its own enclosures
+    shift = Fraction(float(max(4 * least, _LEAST_SHIFT)))
+    margin, digits = shift / 64, len(str((256 / shift).__ceil__()))
     low, high = bounds(local.loss)
-    lower, upper = down(low - shift * sum(diagonal), _DIGITS), up(high, _DIGITS)
+    lower, upper = down(low - shift - margin, digits), up(high + margin, digits)
     if upper - lower > Fraction(relative_width) * max(Fraction(1), upper):
         return replace(failed, reason=f"double precision leaves an interval of width {float(upper - lower):.1e}")
     return replace(
-        failed, status="proved", reason="a feasible point and a dual bound", lower=lower, upper=upper, rank=C - 1
+        failed,
+        status="proved",
+        reason="a feasible point and a dual bound",
+        lower=lower,
+        upper=upper,
+        point=point if C <= CHECKED else None,
+        shift=shift,
+        rank=C - 1,
+        bits=_BITS,
     )

@@ -9,6 +9,7 @@ modules:
 - `intervals`   what is trusted of mpmath, and positive definiteness of interval matrices;
 - `rows`        loss and gradient of an anchor class, with every quadrature error derived;
 - `moments`     the same integrals for rows of many values, in whole numbers;
+- `definite`    positive definiteness of many rows, by a factor that is checked exactly;
 - `dual`        the minimum and the minimizer enclosed, by convexity;
 - one module a kind, each with `check(statement, witness) -> reason`, registered in `KINDS`.
 """

@@ -43,6 +43,7 @@ from verify.checker.verdict import Rejected, Unreadable, Unresolved
 STRICT = ("logistic", "exponential", "separable")
 STRUCTURES = ("two-classes", "uniform", "total-collapse")
 MAX_POINTS = 4096
+MAX_CLASSES = 256
 Matrix = list[list[Interval]]
 
 
@@ -86,6 +87,8 @@ def check_holds(statement: Fields, witness: Fields) -> str:
 def _read_task(statement: Fields) -> Task:
     rho = read_prior(statement)
     C = len(rho)
+    if C > MAX_CLASSES:
+        raise Unreadable(f"{statement.name}.rho: at most {MAX_CLASSES} classes, for a classifier takes C^3 products")
     weighted = statement.choice("weighting", ("weighted", "balanced")) == "weighted"
     return Task(
         statement.choice("loss", STRICT),
@@ -137,8 +140,8 @@ def _check_point(task: Task, claim: Fields, witness: Fields) -> Point:
             gram = _exact_gram(ctx, problem, structure)
         elif means:
             optimum = enclose_optimum(problem, means, shift, bits)
-            assert optimum.radius is not None  # the loss is one of STRICT
-            ctx, radius = optimum.ctx, optimum.radius
+            ctx, radius = optimum.ctx, optimum.radius()
+            assert radius is not None  # the loss is one of STRICT
             gram = [[_unit(ctx, g + r * ctx.mpf([-1, 1])) for g, r in zip(*rows, strict=True)] for rows in
                     zip(optimum.cosines, radius, strict=True)]  # fmt: skip
         rank = 1 if structure in ("two-classes", "total-collapse") else C - 1

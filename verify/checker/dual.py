@@ -39,7 +39,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
 
+from verify.checker import definite
 from verify.checker.intervals import Context, Interval, context, enclose, exp, require_positive_definite
 from verify.checker.reading import MAX_K, Fields, cleared
 from verify.checker.rows import LOSSES, Row, row_losses
@@ -72,16 +74,21 @@ class Means:
 
 @dataclass(frozen=True)
 class Optimum:
-    """The minimum lies in `lower` to `loss`; the optimal cosines are within `radius` of `cosines`, entry by entry.
+    """The minimum lies in `lower` to `loss`; the optimal cosines are within `radius()` of `cosines`, entry by entry.
 
-    On the diagonal are the cosines within groups, 1 for a group of one class. `radius` is None if none is shown.
+    On the diagonal are the cosines within groups, 1 for a group of one class.
     """
 
     ctx: Context
+    problem: Problem
     loss: Interval
     lower: Interval
+    gap: Interval
     cosines: list[list[Interval]]
-    radius: list[list[Interval]] | None
+
+    def radius(self) -> list[list[Interval]] | None:
+        """Step 6; None if no radius is shown."""
+        return _radius(self.ctx, self.problem, self.gap)
 
 
 def read_temperature(fields: Fields) -> Fraction:
@@ -186,9 +193,12 @@ def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) 
         elif counts[g] > 1 and (y <= 0) is not True:
             raise (Rejected if (y > 0) is True else Unresolved)("a multiplier of the unit ball has the wrong sign")
         slack[g][g] += enclose(ctx, shift * totals[g]) - (0 if means.free[g] else y)
-    require_positive_definite(slack)
+    if len(totals) <= definite.ELIMINATED:
+        require_positive_definite(slack)
+    else:
+        definite.require_positive_definite(ctx, slack, [enclose(ctx, shift * m) for m in totals])
     gap = enclose(ctx, shift) + residual
-    return Optimum(ctx, loss, loss - gap, cosines, _radius(ctx, problem, gap))
+    return Optimum(ctx, problem, loss, loss - gap, gap, cosines)
 
 
 def _matrices(ctx: Context, counts: list[int], means: Means) -> tuple[list[list[Interval]], list[list[Interval]]]:
@@ -235,4 +245,4 @@ def _radius(ctx: Context, problem: Problem, gap: Interval) -> list[list[Interval
 
 
 def _dot(v: list[int], w: list[int]) -> int:
-    return sum(x * y for x, y in zip(v, w, strict=True))
+    return sum(map(mul, v, w))

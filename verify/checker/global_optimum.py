@@ -57,11 +57,12 @@ def check(statement: Fields, witness: Fields) -> str:
         compare_interval(lower, upper, found.lower, found.loss)
         if minimizer is None:
             return
-        if found.radius is None:
+        radii = found.radius()
+        if radii is None:
             raise Rejected("the minimizer of this loss is not enclosed by this checker")
         for g in groups:
             for h in groups:
-                distance = abs(found.cosines[g][h] - enclose(found.ctx, gram[g][h])) + found.radius[g][h]
+                distance = abs(found.cosines[g][h] - enclose(found.ctx, gram[g][h])) + radii[g][h]
                 if low(distance) > radius:
                     raise Rejected("the witness does not prove the claim about the minimizer")
                 if high(distance) > radius:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from verify.checker.verdict import Unreadable
 
-MAX_BYTES = 1 << 24
-MAX_CLASSES = 256
+MAX_BYTES = 1 << 25
+MAX_CLASSES = 1024
 MAX_DEPTH = 12
 _T = TypeVar("_T")
 MAX_K = 10**12
