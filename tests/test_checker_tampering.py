@@ -48,6 +48,17 @@ def test_the_command_writes_what_it_counts(tmp_path: Path, capsys: pytest.Captur
     assert "argument --certificates: got" in capsys.readouterr().err
 
 
+def test_how_long_many_classes_take_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["classes", "--count", "1", "--data", str(tmp_path)])
+    assert stopped.value.code == 0
+    assert "certificates-classes: numerical" in capsys.readouterr().out
+    [found] = json.loads((tmp_path / "classes.json").read_text())["sizes"]
+    assert (found["C"], found["status"], found["checker"]) == (16, "proved", "accepted")
+    assert 0 < found["relative_width"] < 1e-15
+    assert found["certificate_bytes"] > 1000
+
+
 @pytest.mark.slow
 def test_ten_thousand_mutants() -> None:
     judge(tampering.run(10_000, 1, DATA))

@@ -1,4 +1,4 @@
-"""`python -m experiments.certificates priors` and `... tampering`: the full runs, written as JSON."""
+"""`python -m experiments.certificates priors`, `... tampering` and `... classes`: the full runs, written as JSON."""
 
 from __future__ import annotations
 
@@ -31,13 +31,17 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made = cli.parser(
         "experiments.certificates",
         "priors: how many random problems are proved, each proof through the checker and some against a reference.\n"
-        "tampering: how many tampered certificates the checker accepts, and whether those are true.",
+        "tampering: how many tampered certificates the checker accepts, and whether those are true.\n"
+        "classes: how long up to a thousand distinct classes take to be proved and checked (ten minutes).",
         "  python -m experiments.certificates priors --count 20\n"
         "  python -m experiments.certificates tampering --certificates tests/data/certificates",
     )
-    made.add_argument("name", choices=["priors", "tampering"], help="which experiment")
+    made.add_argument("name", choices=["priors", "tampering", "classes"], help="which experiment")
     made.add_argument(
-        "--count", type=cli.integer(1), metavar="N", help="problems (default: 200) or mutants (default: 10000)"
+        "--count",
+        type=cli.integer(1),
+        metavar="N",
+        help="problems (default: 200), mutants (default: 10000) or sizes (default: all)",
     )
     made.add_argument("--seed", type=cli.integer(0), default=SEED, metavar="N", help=f"of the draws (default: {SEED})")
     made.add_argument(
@@ -62,6 +66,12 @@ def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:
         count = arguments.count or 200
         counts = random_priors.run(count, arguments.seed, lambda i: progress(f"problem {i + 1} of {count}"))
         false = bool(counts["wrong"])
+    elif arguments.name == "classes":
+        from experiments.certificates import many_classes
+
+        sizes = many_classes.SIZES[: arguments.count]
+        counts = many_classes.run(sizes, lambda i: progress(f"{sizes[i]} classes"))
+        false = any(one["status"] == "proved" and one["checker"] != "accepted" for one in counts["sizes"])
     else:
         from experiments.certificates import tampering
 
