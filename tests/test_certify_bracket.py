@@ -139,5 +139,6 @@ def test_too_many_classes_for_the_checker_are_proved_without_a_certificate(monke
 def test_distinct_classes_are_proved_by_the_thousand(C: int, tmp_path: Path) -> None:
     result = optimum.run("zipf:1", 4096, C=C, certificate=tmp_path / "c.json")
     assert (result.status.value, result.certificate) == ("proved", str(tmp_path / "c.json"))
+    assert result.rank == C - 1
     assert result.nce.gap is not None
     assert 0 < result.nce.gap < 1e-9

@@ -23,7 +23,7 @@ from verify.checker import check, definite, intervals, rows
 from verify.checker.dual import Means, Problem, enclose_optimum
 from verify.checker.etf_optimality import etf_loss
 from verify.checker.reading import Fields, cleared, load, rational
-from verify.checker.verdict import Rejected, Unreadable, Unresolved
+from verify.checker.verdict import OutOfReach, Rejected, Unreadable, Unresolved
 
 DATA = Path(__file__).parent / "data" / "certificates"
 CERTIFICATES = sorted(DATA.glob("*.json"))
@@ -365,3 +365,20 @@ def test_a_classifier_of_too_many_classes_is_not_read() -> None:
     statement = {"kind": "downstream-loss", "rho": ["1/257"] * 257}
     verdict = check({"schema": "nce-certificate", "version": 1, "statement": statement, "witness": {}})
     assert (verdict.verdict, "at most 256 classes" in verdict.reason) == ("unreadable", True)
+
+
+@pytest.mark.parametrize(("bits", "reach", "expected"), [(90, 80, OutOfReach), (200, 150, OutOfReach), (90, 100, None)])
+def test_a_failure_at_the_precision_needed_is_not_called_out_of_reach(
+    bits: int, reach: int, expected: type[Unresolved] | None
+) -> None:
+    tried: list[int] = []
+
+    def attempt(precision: int) -> None:
+        tried.append(precision)
+        raise (OutOfReach if precision > reach else Unresolved)(f"at {precision}")
+
+    with pytest.raises(Unresolved) as stopped:
+        intervals.resolve(bits, attempt)
+    assert (stopped.type is OutOfReach) == (expected is OutOfReach)
+    assert str(stopped.value) == f"at {bits}"
+    assert tried[-1] > reach

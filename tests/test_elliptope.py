@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import embeddings, priors, temperatures
 
-from theory.geometry import gram, normalized
+from theory.geometry import gram, normalized, rank
 from theory.losses import LOSSES
 from theory.priors import parse
 from verify.certify.dual import dual_bound
@@ -217,3 +217,4 @@ def test_a_thousand_classes_to_a_certified_gap():
     assert (found.method, found.best.stop) == ("convex program", Stop.GAP)
     value, gradient = gram_value_and_gradient(LOSSES["logistic"], found.gram, rho, 4096)
     assert value - dual_bound(value, gradient, found.gram).lower <= 1e-11 * value
+    assert rank(found.gram) == 999

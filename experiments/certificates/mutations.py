@@ -8,6 +8,8 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
+from verify.certify.document import ratio
+
 _NESTED = "@nested@"
 _WRONG: list[Any] = [
     None,
@@ -59,10 +61,6 @@ def _numbers(document: Any) -> list[tuple[Any, ...]]:
     return places
 
 
-def _ratio(q: Fraction) -> str:
-    return f"{q.numerator}/{q.denominator}"
-
-
 def _nudge(document: Any, rng: Random) -> None:
     """A number changed in its last unit, by a small part of itself, or by far."""
     path = rng.choice(_numbers(document))
@@ -73,7 +71,7 @@ def _nudge(document: Any, rng: Random) -> None:
     q = Fraction(holder[key])
     unit = Fraction(1, q.denominator)
     part = abs(q) * Fraction(1, 10 ** rng.randrange(1, 24))
-    holder[key] = _ratio(rng.choice([q + unit, q - unit, q + part, q - part, -q, 2 * q, q / 2, 1 - q, q + 1]))
+    holder[key] = ratio(rng.choice([q + unit, q - unit, q + part, q - part, -q, 2 * q, q / 2, 1 - q, q + 1]))
 
 
 def _swap_digits(document: Any, rng: Random) -> None:
@@ -134,7 +132,7 @@ def _interval(document: Any, rng: Random) -> None:
             (low - width * 100, high),
         ]
     )
-    statement["lower"], statement["upper"] = _ratio(low), _ratio(high)
+    statement["lower"], statement["upper"] = ratio(low), ratio(high)
 
 
 def _witness(document: Any, rng: Random) -> None:
@@ -146,13 +144,13 @@ def _witness(document: Any, rng: Random) -> None:
     rows = witness["embeddings"]
     match rng.randrange(6):
         case 0:
-            witness["shift"] = _ratio(Fraction(witness["shift"]) * Fraction(10) ** rng.randrange(-40, 40))
+            witness["shift"] = ratio(Fraction(witness["shift"]) * Fraction(10) ** rng.randrange(-40, 40))
         case 1:
             rng.shuffle(rows)
         case 2:
             rows[rng.randrange(len(rows))] = ["0/1"] * len(rows[0])
         case 3:
-            rows[:] = [[*row, _ratio(Fraction(rng.randrange(-9, 9)))] for row in rows]
+            rows[:] = [[*row, ratio(Fraction(rng.randrange(-9, 9)))] for row in rows]
         case 4:
             rows[:] = [[f"{rng.randrange(-(10**6), 10**6)}/1" for _ in row] for row in rows]
         case _:

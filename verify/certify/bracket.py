@@ -14,13 +14,12 @@ import numpy as np
 from flint import ctx
 from jaxtyping import Float
 
-from theory.errors import InputError
 from theory.priors import Prior
 from verify.certify.balls import bounds
 from verify.certify.definite import least_shift
 from verify.certify.document import down, up
 from verify.certify.enclosure import Point, Problem, enclose
-from verify.certify.optimum import OptimumProof
+from verify.certify.optimum import OptimumProof, check_d, check_k
 from verify.certify.rows import LOSSES, OutOfReach
 from verify.checker.reading import MAX_CLASSES as CHECKED
 
@@ -51,10 +50,8 @@ def prove_bracket(
     """
     C = prior.C
     d = C if d is None else d
-    if not isinstance(k, int) or k < 1:
-        raise InputError("k", k, "a proof needs an integer k >= 1")
-    if d < C - 1:
-        raise InputError("d", d, f"a proof of the optimum needs d >= C-1 = {C - 1}")
+    check_k(k)
+    check_d(d, C)
     problem = Problem(loss, k, 1 / temperature, prior.rho)
     failed = OptimumProof(problem, d, "undecided", "")
     if loss not in LOSSES:

@@ -114,9 +114,9 @@ def prove_optimum(
     """
     C = prior.C
     d = C if d is None else d
-    _check(k, width)
-    if d < C - 1:
-        raise InputError("d", d, f"a proof of the optimum needs d >= C-1 = {C - 1}")
+    check_k(k)
+    _check_width(width)
+    check_d(d, C)
     U = np.asarray(embeddings, dtype=np.float64)
     if U.ndim != 2 or len(U) != C or not np.isfinite(U).all() or not np.linalg.norm(U, axis=1).all():
         raise InputError("embeddings", U.shape, f"{C} rows, finite and not zero")
@@ -144,14 +144,33 @@ def prove_grouped(
     Raises:
         InputError: if k is not a positive integer.
     """
-    _check(k, width)
+    check_k(k)
+    _check_width(width)
     problem = Problem(loss, k, 1 / temperature, prior.masses, prior.counts)
     return _prove_from(OptimumProof(problem, prior.C if d is None else d, "undecided", ""), starts, width)
 
 
-def _check(k: int, width: Fraction) -> None:
+def check_k(k: int) -> None:
+    """Convexity is proved for integers.
+
+    Raises:
+        InputError: for anything but a positive integer.
+    """
     if not isinstance(k, int) or k < 1:
         raise InputError("k", k, "a proof needs an integer k >= 1")
+
+
+def check_d(d: int, C: int) -> None:
+    """The optimum has rank C-1 at most.
+
+    Raises:
+        InputError: if it need not fit in d dimensions.
+    """
+    if d < C - 1:
+        raise InputError("d", d, f"a proof of the optimum needs d >= C-1 = {C - 1}")
+
+
+def _check_width(width: Fraction) -> None:
     if not 0 < width < 1:
         raise InputError("width", width, "accepted: a number between 0 and 1")
 

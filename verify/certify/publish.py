@@ -16,8 +16,8 @@ def publish(
 ) -> tuple[str | None, Status, str]:
     """Write the certificate if the checker accepts it: where it was written, the status, and the note on it.
 
-    A certificate that the checker does not accept is not written, and what it states is undecided; unless the checker
-    did not begin, because the work would be too much for it. Then the status is what it was.
+    A certificate that the checker does not accept is not written, and what it states is undecided; unless the work at
+    the precision that it needs would be too much for the checker. Then the status is what it was.
     """
     verdict = check(certificate)
     if verdict.verdict == "accepted":

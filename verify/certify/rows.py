@@ -191,7 +191,7 @@ def _by_moments(k: int, values: list[Ball], least: Ball, laws: list[Law], rule: 
 
 
 def _degree(k: int, nodes: list[float], r: float, bits: int) -> int:
-    """The least D at which the remainder, weighted as in a slope, is below 2^-bits at each node; floats will do."""
+    """A D at which the remainder, weighted as in a slope, is below 2^-bits at each node; floats will do."""
     D = bits
     while any(
         log(k * t) - t - t * (1 - r) + t * r + (D + 1) * log(t * r) - lgamma(D + 2) > -bits * log(2) for t in nodes

@@ -169,14 +169,12 @@ def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) 
         for h in groups:
             if names[g][h]:
                 values[names[g][h]] = exp(ctx, beta * (cosines[g][h] - 1))
-    distinct: dict[object, int] = {}
     laws = [_law(problem, g, names[g]) for g in groups]
     # a Fraction is slow to hash
     keys = [tuple((u, m.numerator, m.denominator) for u, m in law.items()) for law in laws]
-    which = [distinct.setdefault(key, len(distinct)) for key in keys]
-    unlike = [laws[which.index(n)] for n in range(len(distinct))]
-    rows = row_losses(ctx, problem.loss, k, values, unlike)
-    found = [rows[n] for n in which]
+    distinct = dict(zip(keys, laws, strict=True))
+    rows = dict(zip(distinct, row_losses(ctx, problem.loss, k, values, list(distinct.values())), strict=True))
+    found = [rows[key] for key in keys]
 
     loss = sum(enclose(ctx, totals[g]) * found[g][0] for g in groups)
     slack = [[ctx.mpf(0)] * len(totals) for _ in groups]

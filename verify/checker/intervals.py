@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import mpmath
 from mpmath.libmp import to_rational
 
-from verify.checker.verdict import Rejected, Stop, Unresolved
+from verify.checker.verdict import OutOfReach, Rejected, Stop, Unresolved
 
 Interval = Any  # an mpmath interval
 Context = Any  # an mpmath interval context
@@ -90,6 +90,10 @@ def resolve(bits: int, attempt: Callable[[int], _T]) -> _T:
             break
         try:
             return attempt(tried)
+        except OutOfReach:
+            if tried > bits:
+                break  # what was not decided at the precision that it needs is the reason
+            raise
         except Unresolved as unresolved:
             stop = unresolved
     raise stop

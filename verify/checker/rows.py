@@ -38,7 +38,7 @@ from math import ceil, log
 
 from verify.checker import intervals, moments
 from verify.checker.intervals import Context, Interval, enclose, exp, low, widen
-from verify.checker.verdict import Unresolved
+from verify.checker.verdict import OutOfReach, Unresolved
 
 LOSSES = ("logistic", "decoupled", "exponential", "separable")
 COS_A = Fraction(1, 15)
@@ -57,7 +57,7 @@ def row_losses(
     """For each row its loss and its slopes, with quadrature errors near `2^-ctx.bits`; `values[0]` is the number 1.
 
     Raises:
-        Unresolved: if that would take more than `MAX_WORK`.
+        OutOfReach: if that would take more than `MAX_WORK`.
     """
     masses = [{u: enclose(ctx, m) for u, m in row.items()} for row in rows]
     if loss == "exponential":
@@ -79,7 +79,7 @@ def _integrals(
     last = ceil((log(0.7 * digits) + 0.7 * (c.denominator.bit_length() - c.numerator.bit_length())) / float(h))
     entries, count = sum(map(len, masses)), last + 1 - first
     if count * bits > MAX_WORK:
-        raise Unresolved(OUT_OF_REACH)
+        raise OutOfReach(OUT_OF_REACH)
     nodes = [exp(ctx, enclose(ctx, n * h)) for n in range(first, last + 1)]
     work, D = count * (len(values) + entries) * bits, None
     if logistic and entries >= FEW_ENTRIES:
@@ -88,7 +88,7 @@ def _integrals(
         if products < MOMENTS * work:
             work, D = products // MOMENTS, least
     if work > MAX_WORK:
-        raise Unresolved(OUT_OF_REACH)
+        raise OutOfReach(OUT_OF_REACH)
     if D is None:
         sums = _by_exponentials(ctx, logistic, k, values, masses, nodes)
     else:

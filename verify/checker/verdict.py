@@ -34,3 +34,7 @@ class Rejected(Stop):
 
 class Unresolved(Stop):
     """Intervals overlap: nothing is decided at this precision."""
+
+
+class OutOfReach(Unresolved):
+    """Not attempted at this precision: the work would be too much."""
