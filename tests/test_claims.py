@@ -80,6 +80,13 @@ def test_the_weakest_status_is_that_of_the_table() -> None:
     assert every.run([claim("undecided"), claim("refuted"), claim("proved")]).status.value == "refuted"
 
 
+def test_the_last_line_counts_the_statuses() -> None:
+    words = ["proved", "numerical", "proved", "undecided"]
+    claims = [Claim(f"c{i}", "s", "s", (), (), "m", lambda w=w: Outcome(w, "e")) for i, w in enumerate(words)]
+    last = every.report(every.run(claims)).splitlines()[-1]
+    assert last.startswith("4 claims: 2 proved, 1 numerical, 1 undecided; in ")
+
+
 def test_a_violated_margin_undoes_a_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     proof = Outcome("proved", "steps")
     assert claims._with_trials(proof, 0, 10, 0.0).status == "proved"

@@ -14,6 +14,7 @@ from theory.downstream import class_weights
 from theory.errors import InputError
 from theory.losses import get_loss
 from verify import checker, conjecture
+from verify.results import Status
 from verify.supervised.series import series
 
 
@@ -248,3 +249,14 @@ def test_nonsense_is_never_accepted_and_never_crashes(refuted):
         if checker.check(changed).verdict == "accepted":
             # the witness is a hint, and another one may do as well; a changed statement must claim less
             assert claims_no_more(changed["statement"], certificate["statement"]), path
+
+
+@pytest.mark.parametrize("rho", ["0.5,0.3,0.2", "0.5,0.5"])
+def test_a_single_k_decides_nothing(rho):
+    """One point is non-increasing emptily; two of one structure are not empty."""
+    result = conjecture.run(rho, (2, 2))
+    assert result.status is Status.UNDECIDED
+    assert "at least two" in result.note
+    assert "non-increasing" not in conjecture.report(result)
+    assert result.series[0].sup_lower is not None
+    assert conjecture.run("0.5,0.5", (1, 2)).status is Status.PROVED

@@ -18,6 +18,7 @@ from theory.groups import class_gram, cosines, grouped_loss, mean_gram
 from theory.losses import LOSSES, get_loss
 from theory.population import population_loss
 from theory.priors import Prior
+from verify import check as verify_check
 from verify import conjecture, downstream, optimum
 from verify.certify import prove_grouped, prove_optimum
 from verify.certify.newton import derivatives
@@ -198,6 +199,13 @@ def test_the_checker_refuses_what_is_false_or_not_shown() -> None:
     minimizer = copy.deepcopy(good["statement"]["minimizer"])
     minimizer["gram"][1][1] = "1/1"
     assert changed(minimizer=minimizer) == "rejected"
+
+
+def test_the_problem_of_a_grouped_certificate_counts_classes() -> None:
+    good = certificate()
+    assert verify_check.run(good).problem.C == 6
+    good["statement"]["counts"] = ["1", 3]
+    assert verify_check.run(good).problem.C is None
 
 
 def test_no_embedding_in_groups_is_below_the_proven_bound() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -95,7 +96,9 @@ def report(summary: Summary) -> str:
     width = max(len(one.name) for one in summary.claims)
     lines = [f"{'status':10} {'claim':{width}} seconds  evidence"]
     lines += [f"{one.status.value:10} {one.name:{width}} {one.seconds:7.1f}  {one.evidence}" for one in summary.claims]
-    lines.append(f"{summary.status.value} over all {len(summary.claims)} claims, in {summary.seconds:.1f} s")
+    found = Counter(one.status for one in summary.claims)
+    counts = ", ".join(f"{found[status]} {status.value}" for status in Status if found[status])
+    lines.append(f"{len(summary.claims)} claims: {counts}; in {summary.seconds:.1f} s")
     return "\n".join(lines)
 
 

@@ -90,9 +90,19 @@ def _kind(verdict: Verdict) -> str:
 
 
 def _problem(statement: dict[str, Any]) -> StatedProblem:
-    rho = statement.get("rho")
-    C = statement.get("C", len(rho) if isinstance(rho, list) else None)
+    C = statement.get("C", _classes(statement))
     return StatedProblem(C, *(statement.get(name) for name in ("k", "d", "rho", "loss", "temperature")))
+
+
+def _classes(statement: dict[str, Any]) -> int | None:
+    """The number of classes: a mass stands for one, or for as many as `counts` says."""
+    rho, counts = statement.get("rho"), statement.get("counts")
+    if not isinstance(rho, list):
+        return None
+    if counts is None:
+        return len(rho)
+    known = isinstance(counts, list) and all(type(n) is int for n in counts)
+    return sum(counts) if known else None
 
 
 def report(result: CheckResult) -> str:

@@ -113,7 +113,8 @@ def run(
 
     Args:
         rho: a prior, or the text of one (`theory.priors.parse`).
-        k: the numbers of negatives; nothing is proved at `math.inf` or a real number.
+        k: the numbers of negatives, two or more (one decides nothing); nothing is proved at `math.inf` or a real
+            number.
         weighting: "weighted" or "balanced".
         classifier: "optimal" or "mean".
         C: number of classes, for profiles such as "zipf:1".

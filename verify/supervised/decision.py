@@ -20,7 +20,12 @@ def rise(first: Point, second: Point) -> Fraction:
 
 
 def decide(task: Task, points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, str]:
-    """The largest proven rise if there is one, the status, and what is missing for a better one."""
+    """The largest proven rise if there is one, the status, and what is missing for a better one.
+
+    A single `k` has no other to be compared with: whatever is known there, nothing is decided.
+    """
+    if len(points) < 2:
+        return None, Status.UNDECIDED, "a single k decides nothing: give at least two to compare"
     best: tuple[Point, Point] | None = None
     lowest: Point | None = None
     for point in points:
