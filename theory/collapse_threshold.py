@@ -23,18 +23,15 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from scipy.optimize import brentq
 
-_STEP = 0.12
+from theory.binomial_means import reciprocal_mean
 
 
 def collapse_margin(p: float, k: int | float, beta: int | float = 1.0) -> float:
     """`p a_k - q b_k`, scaled by `k` for large `k`: total collapse is optimal iff it is >= 0 (`0 < p < 1`).
 
-    The binomial means are integrals, `E 1/(x + m (1 - eps)) = int_0^inf e^{-t x} (1 - s + s e^{-t (1 - eps)})^{k-1} dt`
-    for `m ~ Bin(k-1, s)`, by the trapezoid rule in `log t`, at a cost that does not grow with `k`.
-    `k = inf` gives the limit of `k (p a_k - q b_k)`.
+    By `theory.binomial_means`; `k = inf` gives the limit of `k (p a_k - q b_k)`.
     """
     return _margin(p, 1 - p, k, beta)
 
@@ -44,20 +41,12 @@ def _margin(p: float, q: float, k: int | float, beta: int | float) -> float:
     if math.isinf(k):
         a = eps / 2 * (1 / (p + q * eps) + 1 / (q + p * eps))
         return p * a - q / (q + p * eps)
-    scale = k / (1 + (k - 1) * eps)  # t is about 1 / (1 + (k - 1) eps) at most
-    t = np.exp(np.arange(-42.0, 5.0, _STEP)) * scale / k
-    u = t * (1 - eps)
-
-    def mean(constant: float, s: float, rest: float) -> float:
-        """`E 1/(constant + m + (k-1-m) eps)`, `m ~ Bin(k-1, s)`, `rest = 1 - s`."""
-        # log(rest + s e^-u), without cancellation where u or rest is small
-        log_phi = np.where(
-            u < 0.5, np.log1p(s * np.expm1(-np.minimum(u, 0.5))), np.logaddexp(math.log(rest), math.log(s) - u)
-        )
-        return float(np.sum(np.exp(-t * (constant + (k - 1) * eps) + (k - 1) * log_phi) * t) * _STEP)
-
-    a = eps / 2 * (mean(1 + eps, p, q) + mean(1 + eps, q, p))
-    return k * (p * a - q * mean(2.0, q, p))
+    a = (
+        eps
+        / 2
+        * (reciprocal_mean(k - 1, p, 1 + eps, 1.0, eps, rest=q) + reciprocal_mean(k - 1, q, 1 + eps, 1.0, eps, rest=p))
+    )
+    return k * (p * a - q * reciprocal_mean(k - 1, q, 2.0, 1.0, eps, rest=p))
 
 
 def collapse_threshold(k: int | float, beta: int | float = 1.0) -> float:
