@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import NoReturn
 from paper_figs.registry import FIGURES, Entry
 from theory.errors import InputError
 from verify import cli
+from verify.files import check_folder
 from verify.results import versions
 
 _MISSING = 3
@@ -92,14 +92,9 @@ def run(
     """
     begun = time.perf_counter()
     chosen = [_entry(name) for name in dict.fromkeys(names)] or list(FIGURES.values())
+    check_folder("out", out)
     if data.exists() and not data.is_dir():
         raise InputError("data", data, "accepted: a folder, which may be made")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("out", out, f"accepted: a folder that can be written ({error.strerror})") from None
-    if not os.access(out, os.W_OK):
-        raise InputError("out", out, "accepted: a folder that can be written")
     outcomes = tuple(_one(entry, out, data, recompute, progress) for entry in chosen)
     drawn = all(outcome.status == "drawn" for outcome in outcomes)
     return FiguresResult(

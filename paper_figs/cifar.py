@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paper_figs.data import Data, NotMeasured
+from verify.files import read_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def load(folder: Path, studies: dict[str, Callable[[dict[str, Any]], bool]], wha
     if place is None:
         raise NotMeasured(f"no {own[0]} ({_COMMAND} makes it) with {what}")
     try:
-        summary = json.loads(place.read_text())
+        summary = read_json(Path(str(place)), "data")
         groups = [group for group in summary["groups"] if is_full(group)]
     except (ValueError, KeyError, TypeError) as error:
         raise NotMeasured(f"{place} is no summary of runs: {type(error).__name__} {error}") from None

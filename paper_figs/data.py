@@ -8,17 +8,16 @@ file is never half new.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import as_file, files
+from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
 from paper_figs.registry import Entry
 from theory.errors import InputError
+from verify import files
 from verify.results import versions
 
 #: Significant digits that are kept of what is drawn in double precision; proven brackets keep every bit.
@@ -72,17 +71,17 @@ def load(entry: Entry, folder: Path, *, recompute: bool = False, progress: Calla
 
 def committed(name: str) -> dict[str, Any] | None:
     """The data file in the package, or None."""
-    with as_file(files("paper_figs") / "data" / f"{name}.json") as path:
+    with resources.as_file(resources.files("paper_figs") / "data" / f"{name}.json") as path:
         return read(path, name)
 
 
 def read(path: Path, name: str) -> dict[str, Any] | None:
     """The data file of this figure; None if there is none, or it is damaged or that of something else."""
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
+        found = files.read_json(path, "data")
+    except InputError:
         return None
-    ours = isinstance(found, dict) and found.keys() == document(name, {}).keys() and found["figure"] == name
+    ours = found.keys() == document(name, {}).keys() and found["figure"] == name
     return found if ours else None
 
 
@@ -104,22 +103,10 @@ def from_measurement(
     if not place.is_file():
         raise NotMeasured(f"no {own} ({command} makes it)")
     try:
-        found = json.loads(place.read_text())
+        found = files.read_json(Path(str(place)), "data")
         return Data(pick(found), str(own) if place is own else "committed", found["command"], found["versions"])
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise NotMeasured(f"{place} holds no results of {command}: {type(error).__name__} {error}") from None
-
-
-def prepare(folder: Path) -> None:
-    """Make the folder that data is computed into.
-
-    Raises:
-        InputError: if it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("data", folder, f"accepted: a folder that can be written ({error.strerror})") from None
 
 
 def _computed(entry: Entry, path: Path, progress: Callable[[str], None]) -> Data:
@@ -131,15 +118,14 @@ def _computed(entry: Entry, path: Path, progress: Callable[[str], None]) -> Data
         kept = fresh
     names = module.parts()
     parts = {name: part for name, part in kept["parts"].items() if name in names}
-    prepare(path.parent)
     for done, name in enumerate(names):
         if name not in parts:
             progress(f"{entry.name}: {done} of {len(names)} parts of its data, now {name}")
             parts[name] = module.compute(name)
             ordered = {n: parts[n] for n in names if n in parts}
-            write_bytes(unfinished, as_bytes(fresh | {"parts": ordered}))
+            files.write(unfinished, as_bytes(fresh | {"parts": ordered}), folders=True)
     content = as_bytes(fresh | {"parts": {name: parts[name] for name in names}})
-    write_bytes(path, content)
+    files.write(path, content, folders=True)
     unfinished.unlink(missing_ok=True)
     # read back, so that a second run draws from the same numbers
     return Data(json.loads(content)["parts"], str(path), fresh["command"], fresh["versions"])
@@ -162,19 +148,6 @@ def significant(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [significant(item) for item in value]
     return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, all of it or nothing (a temporary file beside it, then a rename)."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def as_bytes(document: dict[str, Any]) -> bytes:

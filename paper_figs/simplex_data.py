@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from paper_figs.data import Data, as_bytes, committed, document, prepare, read, significant, write_bytes
+from paper_figs.data import Data, as_bytes, committed, document, read, significant
 from theory.errors import InputError
+from verify.files import write as write_file
 
 _FINDINGS = files("experiments.unbalanced") / "findings"
 #: How often boxes of priors are halved to prove that the loss of the mean classifier rises there.
@@ -64,7 +65,6 @@ def _sweep(folder: Path, progress: Callable[[str], None]) -> None:
     asked = json.loads((_FINDINGS / "map-C3.json").read_text())["map"]
     keys = {key: asked[key] for key in ("family", "resolution", "levels", "temperature")}
     definition = Definition.from_json(keys | {"ks": asked["k"]})
-    prepare(folder)
     path = folder / "simplex.unfinished.sqlite"
     try:
         store = Store(path, definition.as_json())
@@ -86,7 +86,7 @@ def _sweep(folder: Path, progress: Callable[[str], None]) -> None:
     }
     export(definition, found, folder / "simplex.npz")
     write(proved, folder / "simplex-boxes.npz")
-    write_bytes(folder / "simplex.json", as_bytes(document("simplex", parts)))
+    write_file(folder / "simplex.json", as_bytes(document("simplex", parts)))
     _remove(path)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paper_figs.data import write_bytes
+from verify import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,7 @@ _METADATA = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "
 @contextmanager
 def paper() -> Iterator[None]:
     """The style of the paper, whatever the user's own Matplotlib settings are."""
+    os.environ["MPLBACKEND"] = "agg"  # one that does not exist would stop the import, and none but this is used
     import matplotlib
     from matplotlib import style
 
@@ -45,7 +47,7 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, ...]:
         stream = io.BytesIO()
         figure.savefig(stream, format=kind, metadata=metadata)
         path = folder / f"{name}.{kind}"
-        write_bytes(path, stream.getvalue())
+        files.write(path, stream.getvalue(), folders=True)
         written.append(path)
     return tuple(written)
 

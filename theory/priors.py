@@ -13,7 +13,7 @@ from decimal import Context, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from theory.errors import InputError
+from theory.errors import InputError, as_text, rounded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +24,15 @@ GRAMMAR = (
     "'longtail:F' (with C), 'groups:N1xM1,N2xM2,...'"
 )
 
+#: The smallest mass of a class. Products of three masses are still ordinary doubles, so that no expectation loses a
+#: class by underflow.
+SMALLEST_MASS = Fraction(1, 10**100)
+
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/\d+)?", re.ASCII)
 _MAX_DIGITS = 4000
+# what 4000 digits hold, from below: Python prints such numbers, and certificates may state them
+_MAX_BITS = 13_280
+_SMALL = f"the smallest mass of a class that is handled is {float(SMALLEST_MASS):g}"
 _SIGNIFICANT_BITS = 64
 _MAX_EXPONENT = 100
 _MAX_PROFILE = 100_000
@@ -35,10 +42,12 @@ _MAX_PROFILE = 100_000
 class Prior:
     """A class prior `rho`: `counts[g]` classes of mass `masses[g]` each, in this order.
 
-    Classes are numbered group after group. The masses are positive and `sum_g counts_g masses_g = 1` exactly.
+    Classes are numbered group after group. The masses are at least `SMALLEST_MASS`, and
+    `sum_g counts_g masses_g = 1` exactly.
 
     Raises:
-        InputError: if a mass is not positive, the masses do not sum to 1, or there are fewer than 2 classes.
+        InputError: if a mass is not positive or too small, the masses do not sum to 1, or there are fewer than 2
+            classes.
     """
 
     masses: tuple[Fraction, ...]
@@ -52,8 +61,9 @@ class Prior:
                 raise InputError("rho", mass, "every class needs a mass > 0")
         total = sum((c * m for c, m in zip(self.counts, self.masses, strict=True)), Fraction(0))
         if total != 1:
-            shown = str(total) if total.denominator < 10**12 else f"about {float(total):.17g}"
-            raise InputError("rho", shown, "the masses must sum to 1 exactly (or give --normalize)")
+            raise InputError("rho", _sum_as_text(total), "the masses must sum to 1 exactly (or give --normalize)")
+        if min(self.masses) < SMALLEST_MASS:
+            raise InputError("rho", min(self.masses), _SMALL)
         if self.C < 2:
             raise InputError("rho", self.C, "at least 2 classes are needed")
 
@@ -185,9 +195,20 @@ def number(text: str, option: str = "rho") -> Fraction:
         hint = f"; {GRAMMAR}" if option == "rho" else ""
         raise InputError(option, text, f"accepted: a number like 0.3, 3e-1 or 3/10{hint}")
     try:
-        return Fraction(text)
+        exact = Fraction(text)
     except ZeroDivisionError:
         raise InputError(option, text, "a denominator is zero") from None
+    if max(exact.numerator.bit_length(), exact.denominator.bit_length()) > _MAX_BITS:
+        hint = f"; {_SMALL}" if option == "rho" else ""
+        raise InputError(option, text, f"accepted: a number of at most {_MAX_DIGITS} digits, zeros included{hint}")
+    return exact
+
+
+def _sum_as_text(total: Fraction) -> str:
+    """A sum that is not 1, so that one sees it."""
+    if total.denominator < 10**12 or not Fraction(1, 2) < total < 2:
+        return as_text(total)
+    return f"1 {'+' if total > 1 else '-'} about {rounded(abs(total - 1))}"
 
 
 def _group(part: str) -> tuple[int, Fraction]:

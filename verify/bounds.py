@@ -199,12 +199,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> BoundsResult:
-        from verify.supervised.representation import read_embeddings
+        from verify.array_files import read_array
 
         return run(
             arguments.rho,
             arguments.k,
-            embeddings=None if arguments.embeddings is None else read_embeddings(arguments.embeddings),
+            embeddings=None if arguments.embeddings is None else read_array(arguments.embeddings, "embeddings"),
             C=arguments.C,
             normalize=arguments.normalize,
             d=arguments.d,

@@ -5,27 +5,38 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
-from theory.errors import InputError
+from theory.errors import SHOWN, InputError, one_line
+from verify.ending import CLOSED, USAGE, Ended, conclude, open_streams, say, tell
+from verify.files import unwritable
+from verify.progress import Progress
 from verify.results import MAX_K, Status, as_json, check_k, k_as_json, versions
-
-USAGE = 2
-INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose every error is one line."""
+    """An argument parser whose every error is one line, and that speaks through `verify.ending`."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and exit with status 2."""
-        self.exit(USAGE, f"{self.prog}: {message}\n")
+        say(f"{self.prog}: {one_line(message)}")
+        self.exit(USAGE)
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help on standard output."""
+        tell(self.format_help(), CLOSED)
+
+
+class _Version(argparse.Action):
+    """`--version`."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        tell(f"nce-verifier {versions()['nce-verifier']}\n", CLOSED)
+        parser.exit()
 
 
 def parser(command: str, description: str, example: str) -> Parser:
@@ -38,7 +49,7 @@ def parser(command: str, description: str, example: str) -> Parser:
         allow_abbrev=False,
     )
     made.add_argument("--json", action="store_true", help="print one JSON object, and nothing else, on standard output")
-    made.add_argument("--version", action="version", version=f"nce-verifier {versions()['nce-verifier']}")
+    made.add_argument("--version", action=_Version, nargs=0, help="show the program's version number and exit")
     return made
 
 
@@ -144,10 +155,9 @@ def k_list(text: str) -> tuple[int | float, ...]:
 
 def writable(text: str) -> Path:
     """Reads the path of a file to be written; nothing is written yet."""
-    path = Path(text)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise argparse.ArgumentTypeError(f"got '{text}'; accepted: a file in a folder that exists and can be written")
-    return path
+    if reason := unwritable(Path(text)):
+        raise argparse.ArgumentTypeError(f"got '{text[:SHOWN]}'; accepted: a file that can be written ({reason})")
+    return Path(text)
 
 
 def main(
@@ -156,63 +166,37 @@ def main(
     report: Callable[[Any], str],
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
-    """Parse, execute, print and exit.
+    """Parse, execute, print and exit, as `verify.ending` says.
 
     `execute` is given the options and a line of progress, and returns a frozen result with a `status`; `report` makes
-    the readable text of it. `InputError` ends in one line and status 2, Ctrl-C in one line and status 130.
+    the readable text of it. What else is printed meanwhile, by code of the user's or a library's, goes to standard
+    error: standard output has the result and nothing else.
     """
-    arguments = made.parse_args(argv)
-    interrupt, progress = _Interrupt(), Progress()
-    try:
+    told = open_streams()
+    progress = Progress(made.prog)
+
+    def work() -> NoReturn:
         try:
-            result = execute(arguments, progress)
+            arguments = made.parse_args(argv)
+        except SystemExit as stop:
+            raise Ended(stop.code if isinstance(stop.code, int) else USAGE) from None
+        if not told:
+            raise Ended(USAGE, "standard output is closed, so that no result can be told")
+        progress.begin()
+        try:
+            with redirect_stdout(sys.stderr):
+                result = execute(arguments, progress)
+        except SystemExit as stop:
+            raise Ended(USAGE, f"code that was loaded ended the program: sys.exit({stop.code!r})") from None
         finally:
             progress.done()
         text = json.dumps(payload(result), allow_nan=False) if arguments.json else report(result)
-        print(text, flush=True)
-    except InputError as error:
-        made.error(f"argument --{error.option}: {error.reason}")
-    except BrokenPipeError:
-        # the reader has left, and wants no traceback either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except BaseException:
-        if not interrupt.asked:
-            raise
-        interrupt.done()
-        progress.done()
-        print(f"{made.prog}: interrupted", file=sys.stderr, flush=True)
-        # all cleaning up is done; an ordinary exit may report an interrupt that an import had swallowed (status -2)
-        os._exit(INTERRUPTED)
-    status = result.status
-    sys.exit(status.exit_status if isinstance(status, Status) else int(status))
+        status = result.status
+        code = status.exit_status if isinstance(status, Status) else int(status)
+        tell(f"{text}\n", code)
+        raise Ended(code)
 
-
-class _Interrupt:
-    """Ctrl-C, remembered: an extension that is being loaded turns it into an error of its own, or prints and loses it.
-    So it is raised again until `done`, and what is printed meanwhile is dropped."""
-
-    _REPEAT_SECONDS = 2.0
-
-    def __init__(self) -> None:
-        self.asked = False
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._raise)
-
-    def _raise(self, number: int, frame: object) -> NoReturn:
-        if not self.asked:
-            self.asked = True
-            self._stderr = os.dup(2)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            signal.signal(signal.SIGALRM, self._raise)
-            signal.setitimer(signal.ITIMER_REAL, self._REPEAT_SECONDS, self._REPEAT_SECONDS)
-        raise KeyboardInterrupt
-
-    def done(self) -> None:
-        """Stop raising, and speak again."""
-        os.dup2(self._stderr, 2)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    conclude(made.prog, work, progress)
 
 
 def payload(result: Any) -> Any:
@@ -221,18 +205,3 @@ def payload(result: Any) -> Any:
     if "problem" in made:
         made["problem"]["k"] = k_as_json(result.problem.k)
     return made
-
-
-class Progress:
-    """A line on standard error that says how far a long computation is; silent unless that is a terminal."""
-
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
-
-    def __call__(self, text: str) -> None:
-        if self._shown:
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-    def done(self) -> None:
-        """Clear the line."""
-        self("")

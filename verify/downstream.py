@@ -265,13 +265,13 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.add_certificate(made)
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> DownstreamResult:
-        from verify.supervised.representation import read_embeddings
+        from verify.array_files import read_array
 
         return run(
             arguments.rho,
             arguments.k,
             weighting=arguments.weighting,
-            embeddings=None if arguments.embeddings is None else read_embeddings(arguments.embeddings),
+            embeddings=None if arguments.embeddings is None else read_array(arguments.embeddings, "embeddings"),
             C=arguments.C,
             normalize=arguments.normalize,
             d=arguments.d,

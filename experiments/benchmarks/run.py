@@ -16,7 +16,8 @@ from typing import Any
 from experiments.benchmarks.table import speedup
 from experiments.benchmarks.tasks import Task
 from theory.errors import InputError
-from verify.certify.document import write
+from verify import files
+from verify.certify.document import text
 from verify.results import versions
 
 PACKAGES = ("jax", "numpy", "scipy", "python-flint", "cvxpy", "clarabel", "scs", "pymanopt", "optax")
@@ -59,6 +60,8 @@ def run(tasks: Iterable[Task], out: Path, command: str, *, progress: Callable[[s
         InputError: if `out` holds results of another machine or other versions, which must not be mixed.
     """
     tasks = list(tasks)
+    if tasks:
+        files.check_output("out", out, folders=True)
     results = _load(out, command, measuring=bool(tasks))
     done = {record["id"] for record in results.records}
     for n, task in enumerate(tasks):
@@ -67,8 +70,7 @@ def run(tasks: Iterable[Task], out: Path, command: str, *, progress: Callable[[s
         progress(f"{n + 1} of {len(tasks)}: {task.id}")
         results.records.append({**task.as_json(), **_measure(task), "date": _now()})
         results.speedup = speedup(results.records)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write(asdict(results), out)
+        files.write(out, text(asdict(results)).encode(), folders=True)
     return results
 
 
@@ -77,9 +79,9 @@ def _load(out: Path, command: str, *, measuring: bool) -> Results:
     if not out.exists():
         return Results(**here, command=command, date=_now(), records=[], speedup=None)
     try:
-        saved = json.loads(out.read_text())
+        saved = files.read_json(out, "out")
         results = Results(**saved)
-    except (OSError, ValueError, TypeError):
+    except TypeError:
         raise InputError("out", out, "accepted: a new file, or results of this command") from None
     if measuring and {name: saved[name] for name in here} != here:
         raise InputError("out", out, "it holds results of another machine or other versions; give a new file")

@@ -200,7 +200,8 @@ def main() -> None:
     """Run the methods that the file does not have yet, and save after each."""
     from experiments.benchmarks.run import machine
     from theory.priors import parse
-    from verify.certify.document import write
+    from verify import files
+    from verify.certify.document import text
     from verify.results import versions
 
     made = argparse.ArgumentParser(prog="python -m experiments.benchmarks.scale", description=__doc__.split("\n")[0])
@@ -242,8 +243,7 @@ def main() -> None:
             "seconds": round(time.perf_counter() - begun, 1),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        write(results, arguments.out)
+        files.write(arguments.out, text(results).encode(), folders=True)
         last = meter.points[-1]
         print(f"{name}: gap {last[1]:.1e} after {last[0]:.0f} products ({stopped})", flush=True)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from theory.errors import InputError
-from verify import cli
+from verify import cli, files
 from verify.results import Status, versions
 
 SEED = 20220717
@@ -58,8 +58,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:
-    from verify.certify.document import write
+    from verify.certify.document import text
 
+    path = arguments.data / f"{arguments.name}.json"
+    files.check_output("data", path, folders=True)
     if arguments.name == "priors":
         from experiments.certificates import random_priors
 
@@ -82,9 +84,7 @@ def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:
         false = bool(counts["accepted_but_false"])
     used = versions("jax", "numpy", "scipy", "mpmath", "python-flint")
     counts |= {"versions": {**used, "python": platform.python_version()}}
-    arguments.data.mkdir(parents=True, exist_ok=True)
-    path = arguments.data / f"{arguments.name}.json"
-    write(counts, path)
+    files.write(path, text(counts).encode(), folders=True)
     return Counted(f"certificates-{arguments.name}", Status.REFUTED if false else Status.NUMERICAL, counts, str(path))
 
 

@@ -11,6 +11,7 @@ from experiments.cifar.dataset_options import FOLDER
 from experiments.cifar.study import PARTS
 from theory.errors import InputError
 from verify import cli
+from verify.files import check_folder
 
 if TYPE_CHECKING:
     from experiments.cifar.reproduce import Study
@@ -39,6 +40,7 @@ def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Study:
         if arguments.parts is not None and not set(arguments.parts) <= set(PARTS):
             raise InputError("parts", arguments.parts, f"accepted: letters of {''.join(PARTS)}")
+        check_folder("out", arguments.out)
         from experiments.cifar.reproduce import reproduce
 
         folder = arguments.folder or FOLDER

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import Dataset, load
 from theory.errors import InputError
+from verify import files
 from verify.certify.document import write
+from verify.files import MAX_JSON, as_object, read_bytes, read_json
 from verify.results import as_json, versions
 
 if TYPE_CHECKING:
@@ -93,11 +95,7 @@ class Run:
         Raises:
             InputError: if it is not.
         """
-        try:
-            found = json.loads((folder / "config.json").read_text())
-        except (OSError, ValueError):
-            raise InputError("run", folder, "accepted: the folder of a run (with a readable config.json)") from None
-        return cls(folder, Configuration.from_json(found))
+        return cls(folder, Configuration.from_json(read_json(folder / "config.json", "run")))
 
     @property
     def checkpoints(self) -> Path:
@@ -108,7 +106,12 @@ class Run:
     def record(self) -> Record | None:
         """What `record.json` holds, or None."""
         path = self.folder / "record.json"
-        return Record(**json.loads(path.read_text())) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            return Record(**read_json(path, "run"))
+        except TypeError:
+            raise InputError("run", path, "accepted: the record of a run of this version") from None
 
     def write_record(self, record: Record) -> None:
         """Replace `record.json`."""
@@ -124,10 +127,17 @@ class Run:
         return Record("running", 0, 0.0, None, device, count, versions(*PACKAGES), negatives, command)
 
     def log(self) -> list[dict[str, Any]]:
-        """The lines of `log.jsonl`; one that was not written to its end is left out."""
+        """The lines of `log.jsonl`; one that was not written to its end is left out.
+
+        Raises:
+            InputError: if it is damaged.
+        """
         path = self.folder / "log.jsonl"
-        lines = path.read_text().split("\n")[:-1] if path.is_file() else []
-        return [json.loads(line) for line in lines]
+        lines = read_bytes(path, "run", most=MAX_JSON).split(b"\n")[:-1] if path.is_file() else []
+        found = [as_object(line, path, "run") for line in lines]
+        if not all(isinstance(line.get("epoch"), int) for line in found):
+            raise InputError("run", path, "it is damaged")
+        return found
 
     def append_log(self, line: dict[str, Any]) -> None:
         """Add a line."""
@@ -137,9 +147,7 @@ class Run:
     def cut_log(self, epochs: int) -> None:
         """Drop what was logged after so many epochs."""
         kept = [json.dumps(line) + "\n" for line in self.log() if line["epoch"] <= epochs]
-        part = self.folder / "log.jsonl.part"
-        part.write_text("".join(kept))
-        part.replace(self.folder / "log.jsonl")
+        files.write(self.folder / "log.jsonl", "".join(kept).encode())
 
     def dataset(self, place: Path | None) -> Dataset:
         """The images of the run; `place` is the folder or archive with CIFAR.

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from theory.errors import InputError
+from verify.files import read_json
 from verify.results import versions
 
 SCHEMA, VERSION = "nce-cifar-summary", 1
@@ -141,12 +142,7 @@ def _read(folder: Path) -> Run:
     found = {}
     for name in ("config", "record", "metrics"):
         path = folder / f"{name}.json"
-        try:
-            found[name] = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise InputError("runs", path, f"it cannot be read: {error}") from None
-        if not isinstance(found[name], dict):
-            raise InputError("runs", path, "it is not a JSON object")
+        found[name] = read_json(path, "runs")
     run = Run(folder.name, **found)
     try:
         _place(run), _group([run], [0])

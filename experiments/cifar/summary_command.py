@@ -11,6 +11,7 @@ from typing import NoReturn
 from experiments.cifar.summary import summarize
 from experiments.cifar.summary_output import markdown, write
 from verify import cli
+from verify.files import check_folder
 from verify.results import Status
 
 
@@ -42,6 +43,8 @@ def summary_main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--out", type=Path, metavar="DIR", help="write the summary's files here")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Written:
+        if arguments.out is not None:
+            check_folder("out", arguments.out)
         found = summarize(arguments.runs)
         files = tuple(map(str, write(found, arguments.out))) if arguments.out is not None else ()
         return Written(len(found.runs), len(found.groups), found.left_out, files, markdown(found))

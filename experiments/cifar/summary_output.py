@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from experiments.cifar.summary import PARTS, Group, Part, Summary, numbers
-from theory.errors import InputError
+from verify import files
 from verify.results import as_json
 
 _TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "standin": "the generated stand-in set"}
@@ -58,12 +57,8 @@ def write(summary: Summary, folder: Path) -> tuple[Path, ...]:
     """Write `summary.json`, `summary.md` (`markdown`) and `summary.csv` (`table`); their paths.
 
     Raises:
-        InputError: if the folder cannot be made.
+        OSError: if a file cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("out", folder, f"it cannot be made: {error.strerror}") from None
     text = {
         "summary.json": json.dumps(as_json(summary), allow_nan=False) + "\n",
         "summary.md": markdown(summary),
@@ -71,9 +66,7 @@ def write(summary: Summary, folder: Path) -> tuple[Path, ...]:
     }
     written = []
     for name, content in text.items():
-        part = folder / f"{name}.part"
-        part.write_text(content)
-        os.replace(part, folder / name)
+        files.write(folder / name, content.encode(), folders=True)
         written.append(folder / name)
     return tuple(written)
 

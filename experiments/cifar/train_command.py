@@ -13,6 +13,7 @@ from experiments.cifar.configuration import CHOICES, Configuration
 from experiments.cifar.dataset_options import FOLDER, add_dataset, load_chosen
 from theory.errors import InputError
 from verify import cli
+from verify.files import check_folder
 from verify.results import Status
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def _run(
 
     if arguments.resume and arguments.out is None:
         raise InputError("out", "nothing", "--resume needs the folder of the run")
+    check_folder("out", arguments.out or RUNS)
     if arguments.resume and (arguments.out / "config.json").is_file():
         run = Run.open(arguments.out)
         _agree(arguments, made, run.configuration)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from experiments.unbalanced import map_command
 from theory.errors import InputError
 from verify import cli
+from verify.files import check_folder
 
 if TYPE_CHECKING:
     from experiments.unbalanced.evolution import Problem
@@ -91,10 +92,8 @@ def run_search(problem: Problem, out: Path, *, minutes: int | float, seed: int, 
     from experiments.unbalanced.search import search
 
     name = f"{'-'.join(map(str, problem.sizes))}-{problem.weighting}-{problem.classifier}-seed{seed}"
-    try:
-        found = search(problem, out / f"{name}.jsonl", minutes=minutes, seed=seed)
-    except ValueError as error:
-        raise InputError("out", out, f"accepted: a folder without the state of another search ({error})") from None
+    check_folder("out", out)
+    found = search(problem, out / f"{name}.jsonl", minutes=minutes, seed=seed)
     proven = [prove(problem, hit, out / f"{name}-{n}.json") for n, hit in enumerate(found.best[:keep])]
     findings = sorted((f for f in proven if f is not None), key=lambda f: -f.increase_lower)
     return SearchResult(

@@ -9,8 +9,8 @@ empty) where a number is not finite.
 from __future__ import annotations
 
 import csv
+import io
 import math
-import os
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +20,7 @@ from experiments.unbalanced.grid import Cell, leaves
 from experiments.unbalanced.map import Definition, Profile
 from experiments.unbalanced.store import COLUMNS
 from theory.errors import InputError
+from verify import files
 
 SUFFIXES = (".csv", ".parquet", ".npz")
 _INTEGERS = ("points",)
@@ -48,16 +49,13 @@ def export(definition: Definition, found: Mapping[Cell, Profile], path: Path) ->
         InputError: as `check_suffix`.
     """
     check_suffix(path)
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     if path.suffix == ".npz":
         from experiments.unbalanced.picture import take
 
-        take(definition, found).write(temporary)
-    elif path.suffix == ".csv":
-        _write_csv(columns(definition, found), temporary)
+        take(definition, found).write(path)
     else:
-        _write_parquet(columns(definition, found), temporary)
-    os.replace(temporary, path)
+        as_bytes = _csv if path.suffix == ".csv" else _parquet
+        files.write(path, as_bytes(columns(definition, found)))
 
 
 def columns(definition: Definition, found: Mapping[Cell, Profile]) -> dict[str, list[Any]]:
@@ -83,12 +81,13 @@ def _exact(value: Fraction) -> str:
     return f"{value.numerator}/{value.denominator}"
 
 
-def _write_csv(table: dict[str, list[Any]], path: Path) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(table)
-        for row in zip(*table.values(), strict=True):
-            writer.writerow(_as_text(row))
+def _csv(table: dict[str, list[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(table)
+    for row in zip(*table.values(), strict=True):
+        writer.writerow(_as_text(row))
+    return text.getvalue().encode()
 
 
 def _as_text(row: Iterable[Any]) -> Iterable[Any]:
@@ -101,7 +100,7 @@ def _as_text(row: Iterable[Any]) -> Iterable[Any]:
             yield int(value) if isinstance(value, bool) else value
 
 
-def _write_parquet(table: dict[str, list[Any]], path: Path) -> None:
+def _parquet(table: dict[str, list[Any]]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -110,4 +109,7 @@ def _write_parquet(table: dict[str, list[Any]], path: Path) -> None:
     types |= {"rho": pa.list_(pa.string()), "level": pa.int8()}
     types |= dict.fromkeys(_INTEGERS, pa.int32()) | dict.fromkeys(_FLAGS, pa.bool_())
     arrays = [pa.array(values, types[name]) for name, values in table.items()]
-    pq.write_table(pa.Table.from_arrays(arrays, names=list(table)), path)
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(table)), sink)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content

@@ -10,7 +10,7 @@ from experiments.unbalanced.grid import Cell
 from experiments.unbalanced.map import VERSIONS, Definition, Profile
 from experiments.unbalanced.map_summary import largest_rises
 from experiments.unbalanced.prove import Finding, prove_rise
-from theory.errors import InputError
+from verify.files import check_folder
 from verify.supervised.options import shortened
 
 
@@ -41,10 +41,8 @@ def prove_strongest(
     Raises:
         InputError: if the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError("certificates", folder, f"accepted: a folder that can be written ({error.strerror})") from None
+    check_folder("certificates", folder)
+    folder.mkdir(parents=True, exist_ok=True)
     findings, unproven = [], []
     for i, version in enumerate(VERSIONS):
         weighting, classifier = version.split("_")

@@ -29,6 +29,8 @@ from experiments.unbalanced import families
 from experiments.unbalanced.grid import Cell, Grid, leaves
 from experiments.unbalanced.map import VERSIONS, Definition, Profile
 from theory.errors import InputError
+from verify import files
+from verify.array_files import read_arrays
 
 _MANTISSA_BITS = 11
 
@@ -52,7 +54,8 @@ class Picture:
     def write(self, path: Path) -> None:
         """Write the file."""
         arrays: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        np.savez_compressed(path, **arrays)
+        with files.replacing(path) as stream:
+            np.savez_compressed(stream, **arrays)
 
     @property
     def grid(self) -> Grid:
@@ -114,11 +117,11 @@ def read(path: Path) -> Picture:
     Raises:
         InputError: if it is none.
     """
+    file = read_arrays(path, "picture")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return Picture(**{field.name: file[field.name] for field in fields(Picture)})
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError("picture", path, f"accepted: a picture of a map, .npz ({str(error)[:60]})") from None
+        return Picture(**{field.name: file[field.name] for field in fields(Picture)})
+    except KeyError as missing:
+        raise InputError("picture", path, f"accepted: a picture of a map, .npz (without {missing})") from None
 
 
 def _shortened(values: Float[np.ndarray, "n v"]) -> Float[np.ndarray, "n v"]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -24,6 +25,8 @@ from jaxtyping import Float, Int
 from experiments.unbalanced.regions import Regions, Rises
 from experiments.unbalanced.rises import Box, Witness
 from theory.errors import InputError
+from verify import files
+from verify.array_files import read_arrays
 
 
 def write(regions: Regions, path: Path) -> None:
@@ -36,21 +39,22 @@ def write(regions: Regions, path: Path) -> None:
         raise InputError("boxes", path, "accepted: a file that ends in .npz")
     found = regions.rises or Rises(min(regions.ks), max(regions.ks), regions.temperature, Fraction(1), 0, ())
     boxes = [box for box, _ in found.boxes]
-    np.savez_compressed(
-        path,
-        ks=np.array(regions.ks),
-        temperature=np.array(str(found.temperature)),
-        interval=np.array([[float(i.lo), float(i.hi)] for i in regions.intervals]),
-        kind=np.array([i.kind for i in regions.intervals]),
-        k1=np.array(found.k1),
-        k2=np.array(found.k2),
-        largest_q=np.array(str(found.largest_q)),
-        depth=np.array(found.depth),
-        q=_multiples([box.q for box in boxes], found.largest_q / 2**found.depth),
-        s=_multiples([box.s for box in boxes], Fraction(1, 2 ** (found.depth + 1))),
-        strength=np.array([witness.strength for _, witness in found.boxes]),
-        angles=np.array([witness.angles for _, witness in found.boxes]).reshape(-1, 2),
-    )
+    arrays: dict[str, Any] = {
+        "ks": regions.ks,
+        "temperature": str(found.temperature),
+        "interval": [[float(i.lo), float(i.hi)] for i in regions.intervals],
+        "kind": [i.kind for i in regions.intervals],
+        "k1": found.k1,
+        "k2": found.k2,
+        "largest_q": str(found.largest_q),
+        "depth": found.depth,
+        "q": _multiples([box.q for box in boxes], found.largest_q / 2**found.depth),
+        "s": _multiples([box.s for box in boxes], Fraction(1, 2 ** (found.depth + 1))),
+        "strength": [witness.strength for _, witness in found.boxes],
+        "angles": np.array([witness.angles for _, witness in found.boxes]).reshape(-1, 2),
+    }
+    with files.replacing(path) as stream:
+        np.savez_compressed(stream, **arrays)
 
 
 def _multiples(sides: list[tuple[Fraction, Fraction]], unit: Fraction) -> Int[np.ndarray, "n 2"]:
@@ -66,22 +70,22 @@ def read_rises(path: Path) -> Rises:
     Raises:
         InputError: if the file is none of these.
     """
+    file = read_arrays(path, "boxes")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            depth, largest_q = int(file["depth"]), Fraction(str(file["largest_q"]))
-            units = largest_q / 2**depth, Fraction(1, 2 ** (depth + 1))
-            boxes = tuple(
-                (
-                    Box((q[0] * units[0], q[1] * units[0]), (s[0] * units[1], s[1] * units[1])),
-                    Witness(strength, (angles[0], angles[1])),
-                )
-                for q, s, strength, angles in zip(
-                    *(file[name].tolist() for name in ("q", "s", "strength", "angles")), strict=True
-                )
+        depth, largest_q = int(file["depth"]), Fraction(str(file["largest_q"]))
+        units = largest_q / 2**depth, Fraction(1, 2 ** (depth + 1))
+        boxes = tuple(
+            (
+                Box((q[0] * units[0], q[1] * units[0]), (s[0] * units[1], s[1] * units[1])),
+                Witness(strength, (angles[0], angles[1])),
             )
-            temperature = Fraction(str(file["temperature"]))
-            return Rises(int(file["k1"]), int(file["k2"]), temperature, largest_q, depth, boxes)
-    except (OSError, ValueError, KeyError) as error:
+            for q, s, strength, angles in zip(
+                *(file[name].tolist() for name in ("q", "s", "strength", "angles")), strict=True
+            )
+        )
+        temperature = Fraction(str(file["temperature"]))
+        return Rises(int(file["k1"]), int(file["k2"]), temperature, largest_q, depth, boxes)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError("boxes", path, f"accepted: the boxes of a map, .npz ({str(error)[:60]})") from None
 
 

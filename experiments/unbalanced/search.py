@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,9 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from experiments.unbalanced.evolution import GENERATIONS, NOISE, Problem, evaluate, propose
+from theory.errors import InputError
+from verify import files
+from verify.ending import say
 
 #: Stands for -inf, which JSON does not have.
 _FAILED = -1e300
+#: What the state holds of a generation.
+_RECORD = ("shares", "rises", "guides", "pairs", "seconds")
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,12 @@ def search(problem: Problem, state: Path, *, minutes: int | float, seed: int, qu
     """Search for `minutes`, beyond what `state` (JSON lines, one a generation) already holds.
 
     Raises:
-        ValueError: if `state` belongs to another problem or seed.
+        InputError: if `state` belongs to another problem or seed, or is damaged.
     """
     header = _header(problem, seed)
     records = list(_read(state, header))
     if not state.exists():
-        state.parent.mkdir(parents=True, exist_ok=True)
-        state.write_text(json.dumps(header) + "\n")
+        files.write(state, f"{json.dumps(header)}\n".encode(), folders=True)
     deadline = time.monotonic() + 60 * minutes
     with state.open("a") as file:
         while time.monotonic() < deadline:
@@ -73,11 +76,8 @@ def search(problem: Problem, state: Path, *, minutes: int | float, seed: int, qu
             file.flush()
             if not quiet:
                 top = max(r for record in records for r in record["rises"])
-                print(
-                    f"restart {restart} generation {generation}: best rise {max(value.rises):.3e} here, "
-                    f"{top:.3e} in all",
-                    file=sys.stderr,
-                )
+                best = f"best rise {max(value.rises):.3e} here, {top:.3e} in all"
+                say(f"restart {restart} generation {generation}: {best}")
     return _progress(records)
 
 
@@ -89,15 +89,16 @@ def _header(problem: Problem, seed: int) -> dict[str, object]:
 def _read(state: Path, header: dict[str, object]) -> Iterator[dict[str, list]]:
     if not state.exists():
         return
-    lines = state.read_text().splitlines()
-    if json.loads(lines[0]) != header:
-        raise ValueError(f"{state} belongs to another search: {lines[0][:200]}")
-    for i, line in enumerate(lines[1:], start=1):
-        try:
-            yield json.loads(line)
-        except ValueError:  # a stop in the middle of a line
-            state.write_text("\n".join(lines[:i]) + "\n")
-            return
+    lines = files.read_bytes(state, "out", most=files.MAX_JSON).split(b"\n")
+    if files.as_object(lines[0], state, "out") != header:
+        raise InputError("out", state, "accepted: a folder without the state of another search")
+    if lines[-1]:  # a stop in the middle of a line
+        files.write(state, b"\n".join([*lines[:-1], b""]))
+    for line in lines[1:-1]:
+        record = files.as_object(line, state, "out")
+        if {*_RECORD} - record.keys():
+            raise InputError("out", state, "it is damaged")
+        yield record
 
 
 def _progress(records: list[dict[str, list]]) -> Progress:

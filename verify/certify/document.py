@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+from verify import files
 
 
 def ratio(q: Fraction) -> str:
@@ -36,14 +36,5 @@ def text(certificate: dict[str, Any]) -> str:
 
 
 def write(certificate: dict[str, Any], path: str | Path) -> None:
-    """Write the certificate, all of it or nothing (a temporary file beside it, then a rename)."""
-    path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(text(certificate))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write the certificate, all of it or nothing (`verify.files`)."""
+    files.write(path, text(certificate).encode("ascii"))

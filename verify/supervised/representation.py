@@ -42,20 +42,3 @@ def checked_embeddings(embeddings: np.ndarray, C: int, d: int) -> np.ndarray:
     if embeddings.dtype.kind not in "fiu":
         raise InputError("embeddings", embeddings.dtype, "accepted: real numbers")
     return normalized(np.asarray(embeddings, dtype=float))
-
-
-def read_embeddings(path: str) -> np.ndarray:
-    """A matrix from an .npy file; nothing in it is executed.
-
-    Raises:
-        InputError: if it cannot be read as one.
-    """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(
-            "embeddings", path, f"accepted: a .npy file with one row a class ({str(error)[:60]})"
-        ) from None
-    if not isinstance(array, np.ndarray):
-        raise InputError("embeddings", path, "accepted: a .npy file with one array")
-    return array
