@@ -96,7 +96,7 @@ def _row_losses(loss: str, k: int, values: list[Ball], laws: list[Law], bits: in
         return [(k * _mean(row, logs), {u: slopes[u] for u, _ in row}) for row in laws]
     logistic = loss == "logistic"
     least = min(x.lower() for x in values)
-    rule = _rule(k if logistic else k + 1, k, arb(1) if logistic else arb(1).min(k * least), bits)
+    rule = trapezoid_rule(k if logistic else k + 1, k, arb(1) if logistic else arb(1).min(k * least), bits)
     moments = logistic and len(values) > _FEW_VALUES * bits
     if len(rule.nodes) * (bits if moments else len(values)) > MAX_TERMS:
         raise OutOfReach(f"{len(values)} distinct cosines at {bits} bits are more than fits")
@@ -105,7 +105,7 @@ def _row_losses(loss: str, k: int, values: list[Ball], laws: list[Law], bits: in
     return _by_exponentials(logistic, k, values, laws, rule)
 
 
-def _rule(K: int, k: int, c: Ball, bits: int) -> Rule:
+def trapezoid_rule(K: int, k: int, c: Ball, bits: int) -> Rule:
     # With a = atan(2 pi/h), which is best for the slopes, this is e^(2 pi a/h) >= 2^bits.
     h = Fraction(pi * pi / (bits * log(2) + 2)).limit_denominator(1 << 20)
     digits = (bits + k.bit_length()) * log(2)

@@ -1,0 +1,84 @@
+"""One contrastive problem on an augmentation graph, and its float64 derivatives in the mean Gram matrix.
+
+The unknown is B (`theory.groups`): the products of the mean embeddings of the groups of exchangeable points, so that a
+group of N points has `B_gg = (1 + (N-1) t)/N`, t its cosine within, and `B_gg = 1` for N = 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import isfinite
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.augmentation.graph import Graph
+from theory.augmentation.loss import anchors
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """The loss at B, its symmetrized gradient in B (0 where B is constant), and `hessian[g, h, l]`, the second
+    derivative in `B_gh` and `B_gl` from the anchors of group g (None where it was not asked for)."""
+
+    value: float
+    gradient: Float[np.ndarray, "m m"]
+    hessian: Float[np.ndarray, "m m m"] | None
+
+
+@dataclass(frozen=True)
+class GraphProblem:
+    """The graph, the loss, `k` (real, or inf for the limit) and the temperature."""
+
+    graph: Graph
+    loss: str
+    k: int | float
+    temperature: Fraction
+
+    @property
+    def beta(self) -> Fraction:
+        """1 / temperature."""
+        return 1 / self.temperature
+
+    @cached_property
+    def counts(self) -> Float[np.ndarray, " m"]:
+        """The points of each group."""
+        return self.graph.arrays.counts
+
+    @property
+    def totals(self) -> Float[np.ndarray, " m"]:
+        """The mass of each group."""
+        return self.graph.arrays.marginal
+
+    @property
+    def stretch(self) -> Float[np.ndarray, "m m"]:
+        """`d cosine / d B`: N/(N-1) on the diagonal, 0 there for groups of one, 1 elsewhere."""
+        stretch = np.ones((len(self.counts),) * 2)
+        several = self.counts > 1
+        np.fill_diagonal(stretch, np.where(several, self.counts / np.maximum(self.counts - 1, 1), 0.0))
+        return stretch
+
+    def cosines(self, B: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
+        """The cosines between groups and within them (1 for a group of one)."""
+        cosines = B.copy()
+        np.fill_diagonal(cosines, np.where(self.counts > 1, 1 - self.stretch.diagonal() * (1 - B.diagonal()), 1.0))
+        return cosines
+
+    @property
+    def scale(self) -> float:
+        """The derivatives are divided by it: `k` for sums over the negatives, whose minimizer does not depend on k."""
+        return float(self.k) if self.loss in ("exponential", "separable") and isfinite(self.k) else 1.0
+
+    def derivatives(self, B: Float[np.ndarray, "m m"], *, hessian: bool = True) -> Derivatives:
+        """Those of the loss over `scale`."""
+        beta, stretch, m = float(self.beta), self.stretch, len(B)
+        k = self.k / self.scale
+        rows = anchors(self.loss, self.graph.arrays, self.cosines(B), k, beta, hessian=hessian)
+        first = beta * self.totals[:, None] * rows.gradient[:, :m] * stretch
+        second = None
+        if rows.hessian is not None:
+            second = rows.hessian[:, :m, :m] * stretch[:, :, None] * stretch[:, None, :]
+            second *= beta**2 * self.totals[:, None, None]
+        return Derivatives(float(self.totals @ rows.value), (first + first.T) / 2, second)
