@@ -1,5 +1,7 @@
 """The official layouts of CIFAR: read as published, refused in one line when altered, and never trusted."""
 
+import contextlib
+import hashlib
 import io
 import os
 import pickle
@@ -12,7 +14,7 @@ from cifar_files import CLASSES, check_equal, compress, content, write_binary, w
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.cifar import unpickle
+from experiments.cifar import layouts, unpickle
 from experiments.cifar.dataset import load
 from theory.errors import InputError
 
@@ -175,3 +177,59 @@ def test_real_images(name):
     assert np.corrcoef(pixels[:, :, 1:].ravel(), pixels[:, :, :-1].ravel())[0, 1] > 0.9
     mean = pixels.mean((0, 1, 2))
     assert np.all(np.abs(mean - [125, 123, 114]) < 10) and mean[0] > mean[2]
+
+
+def flipped(whole, bits):
+    """Copies in which one bit is flipped."""
+    for bit in bits:
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        yield bytes(content)
+
+
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
+def test_no_flipped_bit_of_an_archive_changes_a_pixel(tmp_path, compression):
+    train, test = content("cifar100", 100, 100)
+    inner = write_binary(tmp_path / "data", "cifar100", train, test)
+    archive = tmp_path / "any-name"
+    with tarfile.open(archive, f"w:{compression}") as tar:
+        tar.add(inner, arcname=inner.name)
+    whole = archive.read_bytes()
+    check_equal(load("cifar100", archive), "cifar100", train, test)
+    # the first and last bytes have headers and checksums, and every checksum is at the end
+    bits = [*range(0, 96, 8), *np.random.default_rng(1).integers(0, 8 * len(whole), 12), *range(8 * len(whole) - 64, 8)]
+    for changed in [*flipped(whole, map(int, bits)), whole[:-1], whole[:-8], whole[: len(whole) // 2]]:
+        archive.write_bytes(changed)
+        try:
+            found = load("cifar100", archive)
+        except InputError as refused:
+            assert "damaged" in refused.reason or "holds neither" in refused.reason  # noqa: PT017
+        else:
+            check_equal(found, "cifar100", train, test)
+
+
+def test_a_file_that_differs_from_the_published_one_beside_those_that_do_not_is_refused(tmp_path, monkeypatch):
+    train, test = content("cifar100", 300, 100)
+    inner = write_python(tmp_path, "cifar100", train, test, 2)
+    monkeypatch.setattr(layouts, "_PUBLISHED", (300, 100))
+    published = {name: hashlib.md5((inner / name).read_bytes()).hexdigest() for name in ("train", "test")}
+    monkeypatch.setattr(layouts, "FILES", published)
+    check_equal(load("cifar100", inner), "cifar100", train, test)
+    whole = (inner / "train").read_bytes()
+    at = whole.index(train[0].tobytes()[:100]) if train[0].tobytes()[:100] in whole else len(whole) // 2
+    (changed,) = flipped(whole, [8 * (at + 50)])
+    (inner / "train").write_bytes(changed)
+    with pytest.raises(InputError, match=r"damaged|train is not the published file, and test is"):
+        load("cifar100", inner)
+
+
+@given(st.integers(0, 10**6))
+def test_no_flipped_bit_of_a_pickle_asks_for_memory(bit):
+    labels = [f"image {i}" for i in range(300)]  # more than 255 objects: their numbers have four bytes
+    data = pickle.dumps({"data": np.zeros((2, 4), np.uint8), "labels": labels, "again": labels[:3]}, 2)
+    (changed,) = flipped(data, [bit % (8 * len(data))])
+    with contextlib.suppress(pickle.UnpicklingError):
+        unpickle.loads(changed)
+    number = data.index(b"r\x00\x01\x00\x00")
+    with pytest.raises(pickle.UnpicklingError, match="object number"):
+        unpickle.loads(data[: number + 4] + b"\x7f" + data[number + 5 :])

@@ -120,9 +120,28 @@ def test_all_of_it_vanishes_at_the_simplex_etf(C):
         np.testing.assert_allclose(part.mean_norms, 1.0, atol=1e-6)
 
 
-def test_zero_vectors_do_not_divide():
-    found = equality(np.zeros((3, 2)))
-    assert (found.norms, found.angles, found.maximal_angle) == (0.0, 0.0, 0.5)
+def test_vectors_without_a_direction_have_no_angles():
+    assert equality(np.zeros((3, 2))) == neural_collapse.Equality(None, None, None)
+    found = equality(np.array([[1.0, 0], [0, 0]]))
+    assert found == neural_collapse.Equality(1.0, None, None)
+
+
+@pytest.mark.parametrize("noise", [0.0, 1.0])
+def test_class_means_that_coincide_are_no_perfect_collapse(noise):
+    # every class has the same images, up to a shift that rounds the means apart
+    one = 0.3 + noise * np.random.default_rng(0).normal(size=(5, 4))
+    features, labels = np.tile(one, (3, 1)) + 1e-16, np.repeat(np.arange(3), 5)
+    features[5:10] = features[5:10][::-1]
+    means = np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
+    zero, some = np.zeros((3, 4)), np.eye(3, 4)
+    for weights, train_means in ((zero, features[:3] * 0 + 1.0), (some, means), (some, features[:3] * 0 + 1.0)):
+        found = neural_collapse.neural_collapse(features, labels, weights, np.zeros(3), train_means)
+        assert found.nc1 is None and found.nc3 is None and found.nc2_means == neural_collapse.Equality(None, None, None)
+        assert (found.nc4 is None) == (train_means is not means) and "class means coincide" in found.reason
+    # means of the test set that differ are measured
+    apart = means[labels] + one.mean()
+    found = neural_collapse.neural_collapse(apart, labels, some, np.zeros(3), features[:3] * 0 + 1.0)
+    assert found.nc1 < 1e-25 and found.nc3 is not None and found.nc4 is None and "training set" in found.reason
 
 
 # --- nearest neighbours

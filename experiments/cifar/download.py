@@ -39,6 +39,18 @@ ARCHIVES = {
     ("cifar100", "python"): Archive("cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
 }
 
+#: The md5 of the files with images in the python archives, by name; of those in the binary archives none is published.
+FILES = {
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+    "train": "16019d7e3df5f24257cddd939b257f8d",
+    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+}
+
 
 def download(archive: Archive, folder: Path, progress: Callable[[str], None] | None = None) -> Path:
     """Fetch `archive` into `folder`, unless it lies there already with the right checksum; the path of the file.

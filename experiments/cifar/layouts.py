@@ -8,6 +8,7 @@ a label out of range is refused.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from jaxtyping import Int32, UInt8
 from experiments.cifar import unpickle
 from experiments.cifar.archive_files import from_archive, from_folder
 from experiments.cifar.dataset import Dataset
-from experiments.cifar.download import ARCHIVES, md5_of
-from theory.errors import InputError
+from experiments.cifar.download import ARCHIVES, FILES, md5_of
+from theory.errors import InputError, one_line
 
 PIXELS = 3 * 32 * 32
 #: A text file beside the data that says where they come from.
@@ -105,6 +106,8 @@ def read(name: str, path: Path, provenance: str | None = None) -> Dataset:
         parts = [_rows(layout, files[file], file, published // len(group), path) for file in group]
         splits.append((np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])))
     (train_images, train_labels), (test_images, test_labels) = splits
+    if provenance is None and (len(train_labels), len(test_labels)) == _PUBLISHED:
+        _compare_with_published(layout, files, path)
     words = provenance or _provenance(name, path, source, layout)
     if (len(train_labels), len(test_labels)) != _PUBLISHED:
         words += (
@@ -201,12 +204,22 @@ def _class_names(layout: Layout, data: bytes, path: Path) -> tuple[str, ...]:
     return found
 
 
+def _compare_with_published(layout: Layout, files: dict[str, bytes], path: Path) -> None:
+    """Refuse a file that differs from the published one, where others are the published ones: nothing else would show a
+    bit that flipped in a file that is not compressed."""
+    named = [file for file in (*layout.train, layout.test) if file in FILES]
+    same = [hashlib.md5(files[file], usedforsecurity=False).hexdigest() == FILES[file] for file in named]
+    if any(same) and not all(same):
+        reason = f"{named[same.index(False)]} is not the published file, and {named[same.index(True)]} is"
+        raise InputError("folder", path, f"{reason}; it is damaged, or --provenance must say where it comes from")
+
+
 def _provenance(name: str, path: Path, source: Path, layout: Layout) -> str:
     beside = [source.parent] if source.is_file() else [source / layout.folder, source, source.parent]
     for folder in beside:
         file = folder / PROVENANCE
         if file.is_file():
-            return " ".join(file.read_text("utf-8", "replace").split())[:500]
+            return one_line(file.read_bytes()[:4000].decode("utf-8", "replace"), 500)
     if source.is_file() and md5_of(source) in {
         archive.md5 for (owner, _), archive in ARCHIVES.items() if owner == name
     }:

@@ -121,11 +121,11 @@ def summarize(folders: Iterable[Path | str]) -> Summary:
 
 
 def numbers(metrics: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float | None]]:
-    """The numbers of the metrics of a set by dotted name; lists (matrices, histograms) are passed over."""
+    """The numbers of the metrics of a set by dotted name; lists (matrices, histograms) and words are passed over."""
     for key, value in metrics.items():
         if isinstance(value, dict):
             yield from numbers(value, f"{prefix}{key}.")
-        elif not isinstance(value, list):
+        elif not isinstance(value, list | str):
             yield f"{prefix}{key}", value
 
 

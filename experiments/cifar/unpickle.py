@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 from typing import Any, NoReturn
 
 import numpy as np
@@ -23,6 +24,7 @@ def loads(data: bytes) -> Any:
         pickle.UnpicklingError: if the pickle is damaged, or names anything but arrays of integers.
     """
     try:
+        _check_sizes(data)
         found = _Reader(io.BytesIO(data), encoding="bytes").load()
     except pickle.UnpicklingError:
         raise
@@ -31,6 +33,14 @@ def loads(data: bytes) -> Any:
     if isinstance(found, dict):
         return {key: _opened(value) for key, value in found.items()}
     return _opened(found)
+
+
+def _check_sizes(data: bytes) -> None:
+    """Refuse a pickle that claims more than is there, before room is made for it: by lengths, which `genops` compares
+    with what follows, or by places in the table of objects, of which there are fewer than bytes."""
+    for opcode, argument, _ in pickletools.genops(data):
+        if "PUT" in opcode.name and int(argument) > len(data):
+            raise pickle.UnpicklingError(f"object number {argument}")
 
 
 class _Dtype:

@@ -20,25 +20,33 @@ from jaxtyping import Float, Int
 
 from experiments.cifar.metrics.class_means import class_means
 
+#: Vectors that are shorter than this, relative to what they are differences of, are rounding.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Equality:
     """NC2 of `C` vectors `v_c` with cosines `cos_cj`: all vanish iff they form a simplex ETF.
 
+    None where a vector is zero, which has no direction; all vectors zero are no simplex ETF.
+
     Attributes:
-        norms: `Std_c |v_c| / Avg_c |v_c|`.
+        norms: `Std_c |v_c| / Avg_c |v_c|`; None only if all are zero.
         angles: `Std_{c != j} cos_cj`.
         maximal_angle: `Avg_{c != j} |cos_cj + 1/(C-1)|`.
     """
 
-    norms: float
-    angles: float
-    maximal_angle: float
+    norms: float | None
+    angles: float | None
+    maximal_angle: float | None
 
 
 @dataclass(frozen=True)
 class NeuralCollapse:
     """The measures on one set of features; all vanish where they have collapsed to a simplex ETF.
+
+    None where a measure is undefined: where the class means coincide nothing is between them, and the measures would
+    read as a perfect collapse.
 
     Attributes:
         nc1: within-class variability, `tr(Sigma_W Sigma_B^+) / C`.
@@ -47,13 +55,15 @@ class NeuralCollapse:
         nc3: self-duality `|W^T / |W|_F - M / |M|_F|_F^2`, `M` the centred class means as columns.
         nc4: the share of images that the classifier puts elsewhere than `argmin_c |h - mu_c|` does, `mu_c` the class
             means of the training set.
+        reason: why measures are None, else None.
     """
 
-    nc1: float
+    nc1: float | None
     nc2_means: Equality
     nc2_classifier: Equality
-    nc3: float
-    nc4: float
+    nc3: float | None
+    nc4: float | None
+    reason: str | None = None
 
 
 def neural_collapse(
@@ -70,28 +80,46 @@ def neural_collapse(
     """
     C = len(weights)
     means = class_means(features, labels, C)
-    centred = means - means.mean(axis=0)
+    centred, means_differ = _centred(means)
+    _, train_means_differ = _centred(train_means)
+    reasons = [
+        text
+        for text, holds in (
+            ("the class means coincide", not means_differ),
+            ("the class means of the training set coincide", not train_means_differ and means_differ),
+            ("the classifier is zero", not weights.any()),
+        )
+        if holds
+    ]
     return NeuralCollapse(
-        nc1=_within_over_between(features, labels, means, centred),
+        nc1=_within_over_between(features, labels, means, centred) if means_differ else None,
         nc2_means=equality(centred),
         nc2_classifier=equality(weights),
-        nc3=float(np.sum((_unit(weights) - _unit(centred)) ** 2)),
-        nc4=_disagreement(features, weights, bias, train_means),
+        nc3=float(np.sum((_unit(weights) - _unit(centred)) ** 2)) if means_differ and weights.any() else None,
+        nc4=_disagreement(features, weights, bias, train_means) if train_means_differ else None,
+        reason="; ".join(reasons) or None,
     )
 
 
 def equality(vectors: Float[np.ndarray, "C d"]) -> Equality:
-    """NC2 of these vectors; the cosine with a zero vector counts as 0."""
+    """NC2 of these vectors."""
     C = len(vectors)
     norms = np.linalg.norm(vectors, axis=1)
-    units = vectors / np.where(norms > 0, norms, 1.0)[:, None]
-    cosines = (units @ units.T)[~np.eye(C, dtype=bool)]
     average = norms.mean()
-    return Equality(
-        float(norms.std() / average) if average > 0 else 0.0,
-        float(cosines.std()),
-        float(np.mean(np.abs(cosines + 1 / (C - 1)))),
-    )
+    spread = float(norms.std() / average) if average > 0 else None
+    if norms.min() == 0:
+        return Equality(spread, None, None)
+    units = vectors / norms[:, None]
+    cosines = (units @ units.T)[~np.eye(C, dtype=bool)]
+    return Equality(spread, float(cosines.std()), float(np.mean(np.abs(cosines + 1 / (C - 1)))))
+
+
+def _centred(means: Float[np.ndarray, "C d"]) -> tuple[Float[np.ndarray, "C d"], bool]:
+    """`mu_c - mu_G`, exactly zero where that is rounding, and whether any is not."""
+    centred = means - means.mean(axis=0)
+    lengths = np.linalg.norm(centred, axis=1)
+    centred[lengths <= _ROUNDING * np.linalg.norm(means, axis=1).max()] = 0.0
+    return centred, bool(centred.any())
 
 
 def _within_over_between(
@@ -117,8 +145,7 @@ def _within_over_between(
 
 
 def _unit(matrix: Float[np.ndarray, "C d"]) -> Float[np.ndarray, "C d"]:
-    norm = np.linalg.norm(matrix)
-    return matrix / norm if norm > 0 else matrix
+    return matrix / np.linalg.norm(matrix)
 
 
 def _disagreement(
