@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -208,3 +209,125 @@ def test_the_real_sweep_killed_with_its_workers_ends_the_same(tmp_path):
         process.wait()
     assert run(tmp_path / "killed", 2).wait() == 0
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+def finished(path):
+    """A small store with every batch done."""
+    run_quickly(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(maps, "solve_batch", quick_batch)
+        return finished(tmp_path_factory.mktemp("sound") / "s").read_bytes()
+
+
+def damages():
+    """Changes of a finished store that SQLite itself does not see."""
+    for name in ("nce", "weighted_mean", "points", "converged"):
+        yield f"UPDATE cell SET {name} = {name} + 1 WHERE rowid_is_one"
+    yield "UPDATE cell SET nce = 0.1 + nce WHERE rowid_is_one"
+    yield "UPDATE cell SET nce = NULL WHERE rowid_is_one"
+    yield "DELETE FROM cell WHERE rowid_is_one"
+    yield "UPDATE cell SET batch = 2 WHERE rowid_is_one"
+    yield "UPDATE batch SET cells = replace(cells, '1', '2') WHERE id = 1"
+    yield "UPDATE batch SET round = 5 WHERE id = 1"
+    yield "UPDATE batch SET seconds = 7 WHERE id = 1"
+    yield "UPDATE batch SET checksum = 'none' WHERE id = 1"
+    yield "UPDATE batch SET checksum = zeroblob(3) WHERE id = 1"
+    yield "UPDATE meta SET value = replace(value, '14', '15') WHERE key = 'definition'"
+    yield "DELETE FROM meta WHERE key = 'definition'"
+    yield "DELETE FROM meta WHERE key = 'version'"
+    yield "DELETE FROM meta WHERE key = 'checksum'"
+    yield "DROP TABLE cell"
+
+
+@pytest.mark.parametrize("damage", list(damages()))
+def test_a_store_that_is_damaged_is_one_line(damage, sound, tmp_path):
+    path = tmp_path / "s"
+    path.write_bytes(sound)
+    with sqlite3.connect(path) as db:
+        one = "(level, centre, k) = (SELECT level, centre, k FROM cell WHERE batch = 1 LIMIT 1)"
+        db.execute(damage.replace("rowid_is_one", one))
+    db.close()
+
+    def read():
+        with Store(path) as store:
+            return list(store.rows())
+
+    with pytest.raises(InputError, match="store: got") as refused:
+        read()
+    assert "\n" not in str(refused.value)
+
+
+def test_flipped_bits_of_a_store_are_refused_or_change_no_row(sound, tmp_path):
+    path, refused = tmp_path / "s", 0
+    path.write_bytes(sound)
+    rows = contents(path)
+    for bit in np.random.default_rng(0).integers(0, 8 * len(sound), 150):
+        changed = bytearray(sound)
+        changed[bit // 8] ^= 1 << int(bit % 8)
+        path.write_bytes(changed)
+        try:
+            with Store(path) as store:
+                assert list(store.rows()) == rows
+        except InputError:
+            refused += 1
+    assert refused > 50
+
+
+def test_a_plan_that_is_damaged_is_not_worked_on(tmp_path):
+    with Store(tmp_path / "s", SMALL.as_json()) as store:
+        store.plan(0, [Cell(0, (40, 1, 1))], 2)
+        store._db.execute("UPDATE batch SET cells = '[[0, 38, 2, 2]]'")
+        with pytest.raises(InputError, match="batch 1 is damaged"):
+            store.claim("me")
+
+
+def test_places_that_are_no_store(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "folder", tmp_path / "file" / "below", tmp_path / "pipe", Path("/dev/null")):
+        for definition in (None, SMALL.as_json()):
+            with pytest.raises(InputError, match="store: got"):
+                Store(path, definition)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_store_that_is_locked_or_lost_midway_is_one_line(tmp_path, monkeypatch):
+    from experiments.unbalanced import store as module
+
+    monkeypatch.setattr(module, "_TIMEOUT_SECONDS", 0.1)
+
+    def work():
+        with Store(tmp_path / "s", SMALL.as_json()) as store:
+            store.plan(0, [Cell(0, (40, 1, 1))], 2)
+            other = sqlite3.connect(tmp_path / "s", isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            try:
+                store.claim("me")
+            finally:
+                other.close()
+
+    with pytest.raises(InputError, match=r"cannot be used any more \(database is locked\)"):
+        work()
+
+
+def test_a_store_that_cannot_be_written_can_be_shown(sound):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "s"
+        path.write_bytes(sound)
+        path.chmod(0o444)
+        Path(folder).chmod(0o555)
+        # nothing is forbidden to root
+        code = "import os\nfrom pathlib import Path\nfrom experiments.unbalanced.store import Store\n"
+        code += "os.geteuid() or os.setuid(65534)\n"
+        code += f"with Store(Path({str(path)!r})) as store: print(len(list(store.rows())))"
+        root = Path(__file__).parents[1]
+        done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+        assert os.listdir(folder) == ["s"]
+        Path(folder).chmod(0o755)
+    assert (done.returncode, done.stderr) == (0, "") and int(done.stdout) > 100

@@ -3,26 +3,30 @@
 The work is a list of batches, each a pure function of the sweep's definition, so that a batch computed twice gives
 the same rows and the first commit wins. A claim only says that somebody has begun: it steers processes apart and
 promises nothing. A process that was killed leaves a claim behind, and others take the batch over when nothing
-unclaimed is left. All rows of a batch are committed in one transaction (write-ahead log, synchronous = FULL).
+unclaimed is left. All rows of a batch are committed in one transaction (write-ahead log, synchronous = FULL), with a
+checksum of them and of the cells that they are about: a bit that flips on the disk is seen before it is drawn.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from experiments.unbalanced.grid import Cell
 from theory.errors import InputError
+from verify.files import check_output
 from verify.results import versions
 
 SCHEMA = "nce-map"
-VERSION = 2
+VERSION = 3
 _PROGRAM = versions()["nce-verifier"]
+_TIMEOUT_SECONDS = 120.0
 COLUMNS = (
     "nce",
     "nce_gap",
@@ -38,7 +42,7 @@ _TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE batch (
     id INTEGER PRIMARY KEY, round INTEGER NOT NULL, cells TEXT NOT NULL,
-    owner TEXT, claimed REAL, done INTEGER NOT NULL DEFAULT 0, seconds REAL
+    owner TEXT, claimed REAL, done INTEGER NOT NULL DEFAULT 0, seconds REAL, checksum TEXT NOT NULL
 );
 CREATE TABLE cell (
     level INTEGER NOT NULL, centre TEXT NOT NULL, k NOT NULL,
@@ -46,6 +50,7 @@ CREATE TABLE cell (
     batch INTEGER NOT NULL REFERENCES batch (id),
     PRIMARY KEY (level, centre, k)
 ) WITHOUT ROWID;
+CREATE INDEX cell_batch ON cell (batch);
 """
 
 
@@ -67,27 +72,38 @@ class Row(NamedTuple):
 class Store:
     """The file of a sweep, opened by one process; any number of processes may open it.
 
-    Without a definition it is only read.
+    Without a definition it is only read, and may lie where nothing can be written. A context manager, which says in one
+    line what becomes of the file meanwhile.
 
     Raises:
         InputError: if the file holds something else, or a sweep of another definition, or one by another version of
-            this program, whose rows must not mix; or if it does not exist and no definition is given.
+            this program, whose rows must not mix; if it does not exist and no definition is given; and at any later
+            time, if it turns out to be damaged, or cannot be read or written any more.
     """
 
     def __init__(self, path: Path, definition: dict[str, Any] | None = None) -> None:
+        if path.exists() and not path.is_file():
+            raise InputError("store", path, "accepted: a file")
         if definition is None and not path.exists():
             raise InputError("store", path, "there is no such file")
         if definition is not None:
+            check_output("store", path, folders=True)
             path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._db = sqlite3.connect(path, timeout=120.0, isolation_level=None)
         try:
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            if definition is None:
+                self._db = _open_to_read(path)
+            else:
+                self._db = sqlite3.connect(path, timeout=_TIMEOUT_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise InputError("store", path, f"accepted: the store of a map ({error})") from None
+        try:
             if definition is not None:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
                 self._create(definition)
             self.definition = self._checked(definition)
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             self._db.close()
             raise InputError("store", path, f"accepted: the store of a map ({error})") from None
         except InputError:
@@ -97,8 +113,11 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._db.close()
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        with suppress(sqlite3.Error):
+            self._db.close()
+        if isinstance(error, sqlite3.Error):
+            raise InputError("store", self.path, f"it cannot be used any more ({error})") from None
 
     def _create(self, definition: dict[str, Any]) -> None:
         with self._transaction():
@@ -107,16 +126,19 @@ class Store:
                     self._db.execute(statement)
                 entries = {"schema": SCHEMA, "version": str(VERSION), "program": _PROGRAM}
                 entries["definition"] = json.dumps(definition)
+                entries["checksum"] = _checksum(entries["definition"])
                 self._db.executemany("INSERT INTO meta VALUES (?, ?)", entries.items())
 
     def _checked(self, definition: dict[str, Any] | None) -> dict[str, Any]:
         meta = dict(self._db.execute("SELECT key, value FROM meta"))
         if meta.get("schema") != SCHEMA:
             raise InputError("store", self.path, "accepted: the store of a map")
-        if meta["version"] != str(VERSION):
-            raise InputError("store", self.path, f"it has version {meta['version']}, this program writes {VERSION}")
-        if definition is not None and meta["program"] != _PROGRAM:
-            raise InputError("store", self.path, f"nce-verifier {meta['program']} made it, and this is {_PROGRAM}")
+        if meta.get("version") != str(VERSION):
+            raise InputError("store", self.path, f"it has version {meta.get('version')}, this program has {VERSION}")
+        if definition is not None and meta.get("program") != _PROGRAM:
+            raise InputError("store", self.path, f"nce-verifier {meta.get('program')} made it, and this is {_PROGRAM}")
+        if meta.get("checksum") != _checksum(meta.get("definition")):
+            raise InputError("store", self.path, "what it says of the map is damaged")
         found: dict[str, Any] = json.loads(meta["definition"])
         if definition is not None and found != json.loads(json.dumps(definition)):
             other = [f"{key} = {found.get(key)}" for key in definition if found.get(key) != definition[key]]
@@ -144,7 +166,8 @@ class Store:
                 return
             for i in range(0, len(cells), size):
                 text = json.dumps([[cell.level, *cell.centre] for cell in cells[i : i + size]])
-                self._db.execute("INSERT INTO batch (round, cells) VALUES (?, ?)", (number, text))
+                values = (number, text, _checksum(number, text))
+                self._db.execute("INSERT INTO batch (round, cells, checksum) VALUES (?, ?, ?)", values)
 
     def unfinished(self) -> int:
         """How many planned batches are not done."""
@@ -157,12 +180,14 @@ class Store:
         """
         with self._transaction():
             found = self._db.execute(
-                "SELECT id, cells FROM batch WHERE NOT done AND owner IS NOT ?"
+                "SELECT id, cells, round, checksum FROM batch WHERE NOT done AND owner IS NOT ?"
                 " ORDER BY owner IS NOT NULL, claimed, id LIMIT 1",
                 (owner,),
             ).fetchone()
             if found is None:
                 return None
+            if found[3] != _checksum(found[2], found[1]):
+                raise self._damaged(found[0])
             self._db.execute("UPDATE batch SET owner = ?, claimed = ? WHERE id = ?", (owner, time.time(), found[0]))
         return Batch(found[0], tuple(Cell(level, tuple(centre)) for level, *centre in json.loads(found[1])))
 
@@ -174,10 +199,31 @@ class Store:
             marks = ", ".join("?" * (len(COLUMNS) + 4))
             self._db.executemany(f"INSERT INTO cell VALUES ({marks})", (_as_row(row, batch) for row in rows))
             self._db.execute("UPDATE batch SET done = 1, seconds = ? WHERE id = ?", (seconds, batch))
+            # of the rows as the file gives them back, so that it does not matter which number is stored as which type
+            ((_, checksum),) = self._checksums(batch)
+            self._db.execute("UPDATE batch SET checksum = ? WHERE id = ?", (checksum, batch))
         return True
 
+    def _checksums(self, batch: int | None = None) -> Iterator[tuple[int, str]]:
+        """Of the finished batches, or of this one: what their checksums must be."""
+        which, of = ("id = ?", (batch,)) if batch is not None else ("done", ())
+        for number, *head in self._db.execute(f"SELECT id, round, cells, seconds FROM batch WHERE {which}", of):
+            rows = self._db.execute("SELECT * FROM cell WHERE batch = ? ORDER BY level, centre, k", (number,))
+            yield number, _checksum(*head, *rows)
+
+    def _damaged(self, batch: int) -> InputError:
+        return InputError("store", self.path, f"batch {batch} is damaged: its checksum is another")
+
     def rows(self) -> Iterator[Row]:
-        """All finished rows; those of one cell together, their `k` rising."""
+        """All finished rows; those of one cell together, their `k` rising.
+
+        Raises:
+            InputError: if one of them is damaged.
+        """
+        stored = dict(self._db.execute("SELECT id, checksum FROM batch WHERE done"))
+        for batch, checksum in self._checksums():
+            if stored.get(batch) != checksum:
+                raise self._damaged(batch)
         query = f"SELECT level, centre, k, {', '.join(COLUMNS)} FROM cell ORDER BY level, centre, k = 'inf', k"
         for level, centre, k, *values in self._db.execute(query):
             where = Cell(level, tuple(int(c) for c in centre.split(",")))
@@ -186,6 +232,31 @@ class Store:
     def seconds(self) -> float:
         """The seconds that all finished batches took, each on its worker."""
         return float(self._db.execute("SELECT coalesce(sum(seconds), 0) FROM batch").fetchone()[0])
+
+
+def _checksum(*values: object) -> str:
+    return hashlib.sha256(repr(values).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing. SQLite needs a file beside a store that others may write; where none can be
+    made, nobody writes."""
+    options = ["mode=ro"]
+    journal = path.with_name(path.name + "-wal")
+    if not journal.exists() or journal.stat().st_size == 0:
+        options.append("immutable=1")
+    for option in options:
+        uri = f"{path.absolute().as_uri()}?{option}"
+        db = sqlite3.connect(uri, timeout=_TIMEOUT_SECONDS, isolation_level=None, uri=True)
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            db.close()
+            if option == options[-1]:
+                raise
+            continue
+        break
+    return db
 
 
 def _as_row(row: Row, batch: int) -> tuple[object, ...]:
