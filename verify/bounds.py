@@ -18,7 +18,17 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
-from verify.results import Problem, Status, check_d, check_k, check_temperature, closing, problem, versions
+from verify.results import (
+    Problem,
+    Status,
+    check_d,
+    check_k,
+    check_masses,
+    check_temperature,
+    closing,
+    problem,
+    versions,
+)
 from verify.supervised.options import add_embeddings
 
 if TYPE_CHECKING:
@@ -110,7 +120,7 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
+    prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
     if prior.C > MAX_CLASSES:
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     if embeddings is not None and d is None:
@@ -125,11 +135,13 @@ def run(
     from theory.float64 import jnp
     from theory.geometry import gram
     from theory.losses import get_loss
+    from verify.loss_hypotheses import downstream_hypotheses
     from verify.optimize.objective import gram_value_and_gradient
     from verify.supervised.classifier import optimal_classifier
     from verify.supervised.representation import best_embeddings, checked_embeddings
 
     chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
+    rests = downstream_hypotheses(chosen, loss, k if embeddings is None else None, prior.C, beta)
     if embeddings is None:
         U, converged = best_embeddings(chosen, prior, k, d, beta, seed=seed, progress=progress)
     else:
@@ -143,10 +155,10 @@ def run(
     else:
         bounds = dict.fromkeys(BOUNDS, TheoryBound(None, "stated for the logistic loss only"))
     violated = tuple(name for name, bound in bounds.items() if _beyond(name, bound.value, mean))
-    notes = [] if converged else ["the optimizer did not converge"]
-    if not prior.is_uniform:
+    notes = [text for text in ("" if converged else "the optimizer did not converge", rests.note) if text]
+    if chosen.name == "logistic" and not prior.is_uniform:
         notes.append("ash2021 is from memory for a prior that is not uniform, and not proved; ash2021_safe is")
-    sure = converged and head.upper - head.lower <= TOLERANCE * max(1.0, head.upper)
+    sure = converged and chosen.convex and head.upper - head.lower <= TOLERANCE * max(1.0, head.upper)
     return BoundsResult(
         claim="prior-bounds",
         status=Status.NUMERICAL if sure else Status.UNDECIDED,

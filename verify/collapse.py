@@ -20,7 +20,8 @@ from theory import priors
 from theory.errors import InputError
 from verify import cli
 from verify.collapse_result import CollapseResult, report
-from verify.results import Problem, Status, check_d, check_k, check_temperature, problem, round_down, round_up, versions
+from verify.digits import round_down, round_up
+from verify.results import Problem, Status, check_d, check_k, check_masses, check_temperature, problem, versions
 
 if TYPE_CHECKING:
     from theory.losses import Loss
@@ -68,6 +69,7 @@ def run(
 
     if rho is not None and rho.C != C:
         raise InputError("rho", f"{rho.C} classes", f"--C is {C}; make them agree")
+    rho = None if rho is None else check_masses(rho)
     asked = _problem(C, k, points, d, trials, loss, check_temperature(temperature), rho)
     return _settle(get_loss(loss), asked, points, rho, (trials, starts, seed))
 

@@ -20,16 +20,16 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
+from verify.digits import outward, round_down, supported, within
 from verify.results import (
     Problem,
     Status,
     check_d,
     check_k,
+    check_masses,
     check_temperature,
     closing,
     listed,
-    round_down,
-    round_up,
     versions,
 )
 from verify.supervised.options import add_classifier, add_weighting, shortened
@@ -130,7 +130,7 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
+    prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
     ks = tuple(sorted({check_k(value) for value in k}))
     if not ks:
         raise InputError("k", "nothing", "at least one number of negatives is needed")
@@ -145,10 +145,12 @@ def run(
     from verify.certify.document import ratio
     from verify.groups.downstream_result import applies
     from verify.groups.sequence import grouped_sequence
+    from verify.loss_hypotheses import downstream_hypotheses
     from verify.supervised.decision import decide, rise
     from verify.supervised.sequence import Task, sequence
 
     task = Task(prior, get_loss(loss), exact_temperature, d, checked_weighting(weighting), classifier)
+    rests = [downstream_hypotheses(task.loss, loss, one, prior.C, float(1 / exact_temperature)) for one in ks]
     in_groups = applies(prior, loss, by_class=prior.C <= MAX_CLASSES)
     if prior.C > MAX_CLASSES and not in_groups:
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
@@ -157,6 +159,8 @@ def run(
     else:
         points = sequence(task, ks, seed=seed, progress=progress)
     witness, status, note = decide(task, points)
+    if status is Status.NUMERICAL and not task.loss.convex:  # nobody has proved that these are the minimizers
+        status, note = Status.UNDECIDED, next((one.note for one in rests if not one.convex), rests[0].note)
     written = None
     if certificate is not None and in_groups:
         note = f"{note}; no certificate: there are more than {MAX_CLASSES} classes".lstrip("; ")
@@ -189,15 +193,17 @@ def _entry(task: Task, point: Point) -> Entry:
         from verify.supervised.minimizer import nce_bounds
 
         nce = nce_bounds(point.minimizer, task.prior, point.k, task.loss.name, task.temperature)
-    sup = point.bracket
+    nce_lower, nce_upper, _ = (None, None, None) if nce is None else outward(*nce)
+    bracket = point.bracket
+    lower, upper, gap = (None, None, None) if bracket is None else outward(bracket.lower, bracket.upper)
     return Entry(
         k="inf" if point.k == math.inf else point.k,
-        nce_lower=None if nce is None else round_down(nce[0]),
-        nce_upper=None if nce is None else round_up(nce[1]),
-        sup_lower=None if sup is None else round_down(sup.lower),
-        sup_upper=None if sup is None else round_up(sup.upper),
-        sup=point.sup,
-        sup_gap=None if sup is None else float(sup.upper - sup.lower),
+        nce_lower=nce_lower,
+        nce_upper=nce_upper,
+        sup_lower=lower,
+        sup_upper=upper,
+        sup=within(point.sup, lower, upper),
+        sup_gap=gap,
         structure=None if point.minimizer is None else point.minimizer.structure,
     )
 
@@ -230,7 +236,8 @@ def report(result: ConjectureResult) -> str:
             continue
         nce = "" if entry.nce_upper is None else f"{entry.nce_upper:.15g}"
         width = "" if entry.sup_gap is None else f"{entry.sup_gap:.0e}"
-        lines.append(f"  {entry.k!s:>10}  {nce:>20}  {entry.sup:>20.15g}  {width:>8}  {entry.structure or ''}".rstrip())
+        sup = supported(entry.sup, entry.sup_gap)
+        lines.append(f"  {entry.k!s:>10}  {nce:>20}  {sup:>20}  {width:>8}  {entry.structure or ''}".rstrip())
     if result.witness is not None:
         w = result.witness
         lines.append(f"  from k = {w.k1} to k = {w.k2} the loss rises by at least {w.increase_lower:.6g}")

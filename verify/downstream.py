@@ -18,15 +18,15 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
+from verify.digits import outward
 from verify.downstream_result import DownstreamResult, Interval, report
 from verify.results import (
     Status,
     check_d,
     check_k,
+    check_masses,
     check_temperature,
     problem,
-    round_down,
-    round_up,
     versions,
 )
 from verify.supervised.options import add_embeddings, add_weighting
@@ -80,7 +80,7 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
+    prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
@@ -113,11 +113,13 @@ def _by_class(
     from theory.float64 import jnp
     from theory.geometry import gram
     from theory.losses import get_loss
+    from verify.loss_hypotheses import downstream_hypotheses
     from verify.supervised.classifier import optimal_classifier
     from verify.supervised.representation import best_embeddings, checked_embeddings
 
     chosen, beta, weights = get_loss(loss), float(1 / temperature), class_weights(prior, weighting)
     notes: list[str] = []
+    rests = downstream_hypotheses(chosen, loss, k if embeddings is None else None, prior.C, beta)
     if embeddings is None:
         U, found = best_embeddings(chosen, prior, k, d, beta, seed=seed, progress=progress)
         notes += [] if found else ["the optimizer did not converge"]
@@ -125,7 +127,10 @@ def _by_class(
         U, found = checked_embeddings(embeddings, prior.C, d), True
     head = optimal_classifier(chosen, U, np.arange(prior.C), weights, beta=beta, d=d)
     mean = float(mean_classifier_loss(chosen, jnp.asarray(gram(U)), jnp.asarray(weights), beta))
-    sup, mean_interval = Interval(head.lower, head.upper, head.upper - head.lower), Interval(mean, mean, 0.0)
+    sup, mean_interval = _interval((head.lower, head.upper)), _interval((mean, mean))
+    if not rests.convex:
+        sup = Interval(None, sup.upper, None)
+    notes += [rests.note] if rests.note else []
     status = _float_status(chosen, head, found, notes)
 
     proof = None
@@ -204,7 +209,6 @@ def _float_status(loss: Loss, head: Classifier, found: bool, notes: list[str]) -
     if not head.convex:
         notes.append("d < rank + 1: 'lower' is that of the unit ball")
     if not loss.convex:
-        notes.append("'lower' assumes that the loss is convex, which nobody has proved")
         return Status.UNDECIDED
     closed = head.upper - head.lower <= GAP_TOLERANCE * max(1.0, abs(head.upper))
     return Status.NUMERICAL if closed and found else Status.UNDECIDED
@@ -245,9 +249,8 @@ def _prove(
 
 
 def _interval(bracket: Bracket | tuple[float, float]) -> Interval:
-    if isinstance(bracket, tuple):
-        return Interval(*bracket, bracket[1] - bracket[0])
-    return Interval(round_down(bracket.lower), round_up(bracket.upper), float(bracket.upper - bracket.lower))
+    ends = bracket if isinstance(bracket, tuple) else (bracket.lower, bracket.upper)
+    return Interval(*outward(*ends))
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from verify.digits import interval
 from verify.results import Problem, Status, closing
 
 
 @dataclass(frozen=True)
 class Interval:
-    """`lower <= value <= upper`; `gap` is the true width."""
+    """`lower <= value <= upper`; `gap` is the true width. No `lower` and no `gap` for a loss that is not convex."""
 
-    lower: float
+    lower: float | None
     upper: float
-    gap: float
+    gap: float | None
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,14 @@ def report(result: DownstreamResult) -> str:
     lines = [
         f"C = {p.C}, k = {p.k}, d = {p.d}, {p.loss} loss, temperature {p.temperature.removesuffix('/1')}, "
         f"{result.weighting} test distribution, at the {result.at}",
-        f"  best unit-norm classifier  [{result.sup.lower:.15g}, {result.sup.upper:.15g}], width {result.sup.gap:.1e}",
-        f"  mean classifier            [{result.mean_classifier.lower:.15g}, {result.mean_classifier.upper:.15g}], "
-        f"width {result.mean_classifier.gap:.1e}",
+        f"  best unit-norm classifier  {_shown(result.sup)}",
+        f"  mean classifier            {_shown(result.mean_classifier)}",
         f"  accuracy                   {result.accuracy:.6g}",
     ]
     if result.structure:
         lines.append(f"  the minimizer is known exactly: {result.structure}")
     return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
+
+
+def _shown(found: Interval) -> str:
+    return interval(found.lower, found.upper) + ("" if found.gap is None else f", width {found.gap:.1e}")

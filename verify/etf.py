@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from theory import priors
+from theory.errors import InputError
 from verify import cli
+from verify.digits import interval
 from verify.results import (
     Bracket,
     Problem,
@@ -29,8 +31,6 @@ from verify.results import (
     closing,
     problem,
     report_search,
-    round_down,
-    round_up,
     versions,
 )
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 #: What a float64 search must reach for the word `numerical`.
 GAP_TOLERANCE = 1e-10
 
+#: Cosines this close to those of the simplex ETF are the same to what a flat minimum fixes in double precision.
+COSINE_TOLERANCE = 1e-6
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -51,13 +54,16 @@ class Geometry:
     Attributes:
         target_cosine: `-1/(C-1)`, or None if `d < C-1`.
         max_cosine_error: largest `|cosine - target_cosine|` between two classes of the best start.
-        rank: numerical rank of the best Gram matrix.
+            (in double precision).
+        rank: that of every optimal Gram matrix, C-1, where it is proved that the ETF is the only one; else None.
+        rank_numerical: the number of eigenvalues of the best Gram matrix that are not 0 to double precision.
         unique: whether the theorem makes the ETF the only optimum up to rotation.
     """
 
     target_cosine: float | None
     max_cosine_error: float | None
-    rank: int
+    rank: int | None
+    rank_numerical: int
     unique: bool | None
 
 
@@ -118,10 +124,13 @@ def run(
     from theory.geometry import max_cosine_error, rank
     from theory.losses import get_loss
     from verify.certify.publish import publish
-    from verify.loss_hypotheses import caveat
+    from verify.loss_hypotheses import estimated, hypotheses
     from verify.optimize.search import search
 
     chosen, beta = get_loss(loss), float(1 / exact_temperature)
+    rests = hypotheses(chosen, loss, k, beta)
+    if not rests.convex:  # which the theorem asks for
+        raise InputError("loss", loss, rests.note.removeprefix("no lower bound: "))
     found = search(chosen, prior.as_array(), k, d, beta, starts=starts, seed=seed, progress=progress)
     has_etf = d >= C - 1
     etf = nce_minimum(chosen, C, k, beta) if has_etf else None
@@ -131,9 +140,11 @@ def run(
 
     proof = _prove(C, k, max(d, C - 1), loss, exact_temperature)
     bracket = _bracket(proof, found, chosen, C, k, beta, etf)
-    unproved = caveat(chosen, loss, found.gram, prior.as_array(), k)
+    said = (rests.note, estimated(chosen, found.gram, prior.as_array(), k, beta))
+    unproved = "; ".join(text for text in said if text)
     exact = chosen.is_exact(C, k)
     status, note = _decide(proof, bracket, found, error, unique if has_etf else None, unproved, exact)
+    exact_rank = C - 1 if has_etf and proof is not None and unique.unique else None
     written = None
     if certificate is not None and status is Status.PROVED and proof is not None:
         written, status, note = publish(proof.certificate(), certificate, status, note)
@@ -144,8 +155,8 @@ def run(
         status=status,
         problem=problem(prior, k, d, loss, exact_temperature),
         nce=bracket,
-        geometry=Geometry(target, error, rank(found.gram), unique.unique if has_etf else None),
-        search=report_search(found),
+        geometry=Geometry(target, error, exact_rank, rank(found.gram), unique.unique if has_etf else None),
+        search=report_search(found, bracket.lower),
         normalization=chosen.normalization if math.isinf(k) else "none",
         note=note,
         certificate=written,
@@ -169,10 +180,7 @@ def _bracket(
 ) -> Bracket:
     value = found.best.value
     if proof is not None and proof.lower is not None and proof.upper is not None:
-        lower = round_down(proof.lower)
-        if etf is not None:
-            return Bracket(value, etf, lower, round_up(proof.upper), float(proof.upper - proof.lower))
-        return Bracket(value, None, lower, value, max(0.0, value - lower))
+        return Bracket.around(value, proof.lower, value if etf is None else proof.upper, etf)
     import numpy as np
 
     from theory.balanced import target_cosine
@@ -184,7 +192,7 @@ def _bracket(
     np.fill_diagonal(G, 1.0)
     lower = dual_bound(*gram_value_and_gradient(loss, G, np.full(C, 1.0 / C), k, beta), G).lower
     upper = min(value, etf) if etf is not None else value
-    return Bracket(value, etf, min(lower, upper), upper, max(0.0, upper - lower))
+    return Bracket.around(value, min(lower, upper), upper, etf)
 
 
 def _decide(
@@ -197,18 +205,18 @@ def _decide(
     exact: bool,
 ) -> tuple[Status, str]:
     """The status, and a note on what it does not say."""
-    assert bracket.found is not None and bracket.upper is not None and bracket.relative_gap is not None
+    assert bracket.upper is not None and bracket.relative_gap is not None
     if found.converged == 0:
         return Status.UNDECIDED, "no start converged: see search.runs for why each of them stopped"
     if error is None:
         note = "d < C-1: there is no simplex ETF, and 'lower' is the minimum of the convex relaxation"
         closed = bracket.relative_gap <= GAP_TOLERANCE
         return (Status.NUMERICAL, note + "; the bracket closes") if closed else (Status.UNDECIDED, note)
-    off = (bracket.found - bracket.upper) / max(1.0, abs(bracket.upper))
+    off = (found.best.value - bracket.upper) / max(1.0, abs(bracket.upper))
     if abs(off) > GAP_TOLERANCE:
         return Status.UNDECIDED, f"the best start is off the simplex ETF's loss by {off:.2e} (relative)"
     assert unique is not None
-    if unique.unique and error > 1e-6:
+    if unique.unique and error > COSINE_TOLERANCE:
         return Status.UNDECIDED, f"the best start attains the minimum at cosines {error:.2e} off the simplex ETF's"
     if unproved:
         return (Status.NUMERICAL if exact else Status.UNDECIDED), unproved
@@ -223,6 +231,7 @@ def _decide(
 def report(result: EtfResult) -> str:
     """The readable report."""
     nce, geometry, searched = result.nce, result.geometry, result.search
+    minimum = f"  global minimum in  {interval(nce.lower, nce.upper)}, width {nce.gap:.1e}"
     loss = f"{result.problem.loss} loss, temperature {result.problem.temperature.removesuffix('/1')}"
     lines = [
         f"Balanced classes: C = {result.problem.C}, k = {result.problem.k}, d = {result.problem.d}, {loss}",
@@ -232,15 +241,24 @@ def report(result: EtfResult) -> str:
     if nce.etf is not None and geometry.target_cosine is not None:
         lines += [
             f"  simplex ETF        {nce.etf:.15g}",
-            f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
-            f"  cosines            {geometry.target_cosine:.6f} = -1/(C-1) to within {geometry.max_cosine_error:.1e}, "
-            f"rank {geometry.rank}",
+            minimum,
+            _cosines(geometry),
         ]
     else:
-        lines.append(f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}")
+        lines.append(minimum)
     if result.normalization != "none":
         lines.append(f"  in the limit k -> inf of the normalized loss ({result.normalization.replace('_', ' ')})")
     return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
+
+
+def _cosines(geometry: Geometry) -> str:
+    """Of the best start, in double precision: at the simplex ETF, or how far from it."""
+    target, error = geometry.target_cosine, geometry.max_cosine_error
+    assert target is not None and error is not None
+    shape = f"rank {geometry.rank_numerical}, in double precision"
+    if error <= COSINE_TOLERANCE:
+        return f"  cosines found      {target:.6f} = -1/(C-1) to within {error:.1e}, {shape}"
+    return f"  cosines found      up to {error:.1e} off -1/(C-1) = {target:.6f}, {shape}"
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -24,11 +24,10 @@ from verify.results import (
     Status,
     check_d,
     check_k,
+    check_masses,
     check_temperature,
     problem,
     report_search,
-    round_down,
-    round_up,
     versions,
 )
 
@@ -86,7 +85,7 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    prior = rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
+    prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
 
     from verify.groups.solve import pays, solve
@@ -115,10 +114,12 @@ def run(
     from theory.geometry import rank
     from theory.losses import get_loss
     from verify.certify.publish import publish
-    from verify.loss_hypotheses import caveat
+    from verify.certify.rank import proven_rank
+    from verify.loss_hypotheses import estimated, hypotheses
     from verify.optimize.search import minimum
 
     chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
+    rests = hypotheses(chosen, loss, k, beta)
     relaxed = d < prior.C - 1
     found = minimum(
         chosen, weights, k, d, beta, starts=max(starts, 16) if relaxed else starts, seed=seed, progress=progress
@@ -127,8 +128,10 @@ def run(
     full = minimum(chosen, weights, k, prior.C, beta, starts=2, seed=seed) if relaxed else found
 
     proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d, progress)
-    bracket = _bracket(proof, found, full, chosen, weights, k, beta, relaxed)
-    unproved = caveat(chosen, loss, found.gram, weights, k)
+    lower, upper = _bounds(proof, found, full, chosen, weights, k, beta, relaxed)
+    bracket = Bracket.around(found.best.value, lower if rests.convex else None, upper)
+    said = (rests.note, estimated(chosen, found.gram, weights, k, beta))
+    unproved = "; ".join(text for text in said if text)
     status, note = _decide(proof, bracket, found, relaxed, unproved, chosen.is_exact(prior.C, k))
     gram: Any = found.gram
     radius = None
@@ -150,8 +153,9 @@ def run(
         gram=tuple(tuple(float(g) for g in row) for row in gram),
         groups=None,
         gram_radius=radius,
-        rank=rank(found.gram),
-        search=report_search(found),
+        rank=proven_rank(proof) if status is Status.PROVED else None,
+        rank_numerical=rank(found.gram),
+        search=report_search(found, bracket.lower),
         normalization=chosen.normalization if math.isinf(k) else "none",
         note=note,
         certificate=written,
@@ -185,7 +189,7 @@ def _prove(
     return bracket if bracket.status == "proved" or prior.C > MAX_POLISHED else proof
 
 
-def _bracket(
+def _bounds(
     proof: OptimumProof | None,
     found: Search,
     full: Search,
@@ -194,38 +198,35 @@ def _bracket(
     k: int | float,
     beta: float,
     relaxed: bool,
-) -> Bracket:
+) -> tuple[Fraction | float, Fraction | float]:
+    """Below and above the minimum: proven, or in double precision."""
     value = found.best.value
     if proof is not None and proof.lower is not None and proof.upper is not None:
-        lower = round_down(proof.lower)
-        if relaxed:
-            return Bracket(value, None, lower, value, max(0.0, value - lower))
-        return Bracket(value, None, lower, round_up(proof.upper), float(proof.upper - proof.lower))
+        return proof.lower, value if relaxed else proof.upper
     from verify.certify.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
 
     at_full = gram_value_and_gradient(loss, full.gram, weights, k, beta)  # type: ignore[arg-type]
-    lower = min(dual_bound(*at_full, full.gram).lower, value)
-    return Bracket(value, None, lower, value, value - lower)
+    return min(dual_bound(*at_full, full.gram).lower, value), value
 
 
 def _decide(
     proof: OptimumProof | None, bracket: Bracket, found: Search, relaxed: bool, unproved: str, exact: bool
 ) -> tuple[Status, str]:
     """The status, and a note on what it does not say."""
-    assert bracket.relative_gap is not None and bracket.found is not None and bracket.upper is not None
+    assert bracket.upper is not None
     proved = proof is not None and proof.status == "proved"
     notes = [] if proved or proof is None else [f"not proved: {proof.reason}"]
-    closed = bracket.relative_gap <= GAP_TOLERANCE
-    if relaxed:
+    closed = bracket.relative_gap is not None and bracket.relative_gap <= GAP_TOLERANCE
+    if relaxed and bracket.lower is not None:
         notes = ["d < C-1: 'lower' is the minimum of the convex relaxation (d = C)"]
     elif proved:
-        off = (bracket.found - bracket.upper) / max(1.0, abs(bracket.upper))
+        off = (found.best.value - bracket.upper) / max(1.0, abs(bracket.upper))
         if abs(off) > GAP_TOLERANCE:
             return Status.UNDECIDED, f"the best start is off the proven minimum by {off:.2e} (relative)"
         return Status.PROVED, ""
     if unproved:
-        notes = [unproved]
+        notes = [*(notes if relaxed else []), unproved]
     if found.converged == 0:
         notes.append("no start converged: see search.runs for why each of them stopped")
     # a bracket that closes needs no start that converged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from verify.digits import interval
 from verify.results import Bracket, Problem, SearchReport, Status, closing
 from verify.supervised.options import shortened
 
@@ -17,8 +18,9 @@ class OptimumResult:
             classes of two groups and, on the diagonal, of two classes of one group (1 for a group of one class).
         groups: the groups of equal classes that the rows of `gram` stand for, as "NxP/Q" (`N` classes that share the
             mass `P/Q`), where there are more than 256 classes and some are equal; else None.
-        gram_radius: proven bound on `max |gram - G*|`, or None.
-        rank: numerical rank of the best C x C Gram matrix.
+        gram_radius: proven bound on `max |gram - G*|`, or None (also where it would be 2 or more, and say nothing).
+        rank: that of the optimal C x C Gram matrix, or None where it is not proved (`verify.certify.rank`).
+        rank_numerical: the number of eigenvalues of the best Gram matrix found that are not 0 to double precision.
         search: how the minimum was found, and the starts; solutions in groups (`verify.groups`) and of the convex
             program take none, which counts as one.
     """
@@ -30,7 +32,8 @@ class OptimumResult:
     gram: tuple[tuple[float, ...], ...]
     groups: tuple[str, ...] | None
     gram_radius: float | None
-    rank: int
+    rank: int | None
+    rank_numerical: int
     search: SearchReport
     normalization: str
     note: str
@@ -47,7 +50,9 @@ def report(result: OptimumResult) -> str:
         f"d = {result.problem.d}, {result.problem.loss} loss, "
         f"temperature {result.problem.temperature.removesuffix('/1')}",
         _found(result),
-        f"  global minimum in  [{nce.lower:.15g}, {nce.upper:.15g}], width {nce.gap:.1e}",
+        f"  global minimum in  {interval(nce.lower, nce.upper)}, width {nce.gap:.1e}"
+        if nce.gap is not None
+        else f"  global minimum     at most {nce.upper:.15g}",
     ]
     if len(result.gram) <= 10:
         within = (
@@ -56,11 +61,17 @@ def report(result: OptimumResult) -> str:
             else f"to within {result.gram_radius:.1e}, proven"
         )
         of = "" if result.groups is None else " between groups, and within them on the diagonal"
-        lines.append(f"  optimal cosines{of} ({within}), rank {result.rank}:")
+        lines.append(f"  optimal cosines{of} ({within}), {_rank(result)}:")
         lines += ["    " + " ".join(f"{g:8.5f}" for g in row) for row in result.gram]
     else:
-        lines.append(f"  rank {result.rank}")
+        lines.append(f"  {_rank(result)}")
     return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
+
+
+def _rank(result: OptimumResult) -> str:
+    if result.rank is None:
+        return f"rank {result.rank_numerical} in double precision"
+    return f"rank {result.rank}, proven"
 
 
 def _found(result: OptimumResult) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, is_dataclass
+from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -14,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from theory.errors import InputError
 from theory.priors import Prior, number
+from verify.digits import outward, within
 
 if TYPE_CHECKING:
     from verify.optimize.search import Search
 
 #: The largest finite `k` for which the quadrature in double precision is tested.
 MAX_K = 10**9
+
+#: Products of two masses, which the curvature is made of, are normal doubles.
+MIN_MASS = Fraction(1, 10**150)
 
 #: The most classes whose masses are listed one by one where some are equal.
 MAX_LISTED = 1000
@@ -73,6 +78,17 @@ class Bracket:
     upper: float | None
     gap: float | None
 
+    @classmethod
+    def around(
+        cls, found: float, lower: Fraction | float | None, upper: Fraction | float, etf: float | None = None
+    ) -> Bracket:
+        """The bracket in doubles (`verify.digits.outward`), with values that obey it: `found` is a loss that is
+        attained, and so no less than the minimum, `etf` the minimum itself."""
+        if lower is None:
+            return cls(found, etf, None, outward(upper, upper)[1], None)
+        low, high, gap = outward(lower, upper)
+        return cls(within(found, low), None if etf is None else within(etf, low, high), low, high, gap)
+
     @property
     def relative_gap(self) -> float | None:
         """`gap / max(1, |upper|)`."""
@@ -113,6 +129,19 @@ def listed(prior: Prior) -> tuple[str, ...]:
     if prior.C > MAX_LISTED and len((groups := prior.merged()).masses) < prior.C:
         return tuple(groups.as_groups())
     return tuple(prior.as_strings())
+
+
+def check_masses(prior: Prior) -> Prior:
+    """The prior itself.
+
+    Raises:
+        InputError: if the product of two masses is beyond the range of doubles, so that nothing can be computed.
+    """
+    if min(prior.masses) < MIN_MASS:
+        least = min(prior.masses)
+        shown = f"{Decimal(least.numerator) / least.denominator:.3g}"
+        raise InputError("rho", f"a mass of {shown}", "accepted: masses of at least 1e-150")
+    return prior
 
 
 def check_k(k: object) -> int | float:
@@ -158,17 +187,6 @@ def check_temperature(temperature: Fraction | int | float | str) -> Fraction:
     return exact
 
 
-def round_down(value: Fraction) -> float:
-    """The largest double that is at most `value`."""
-    nearest = float(value)
-    return nearest if Fraction(nearest) <= value else math.nextafter(nearest, -math.inf)
-
-
-def round_up(value: Fraction) -> float:
-    """The smallest double that is at least `value`."""
-    return -round_down(-value)
-
-
 def versions(*packages: str) -> dict[str, str]:
     """Versions of this distribution and of the packages that the numbers depend on."""
     found = {}
@@ -206,10 +224,11 @@ def k_as_json(k: Any) -> Any:
     return "inf" if isinstance(k, float) and math.isinf(k) else k
 
 
-def report_search(found: Search) -> SearchReport:
-    """The runs of a search, without their embeddings."""
+def report_search(found: Search, lower: float | None = None) -> SearchReport:
+    """The runs of a search, without their embeddings; none of them is below a minimum of at least `lower`."""
     runs = tuple(
-        StartReport(one.value, one.gradient_norm, one.iterations, one.converged, one.stop.value) for one in found.runs
+        StartReport(within(one.value, lower), one.gradient_norm, one.iterations, one.converged, one.stop.value)
+        for one in found.runs
     )
     return SearchReport(found.method, len(runs), found.converged, max(one.iterations for one in runs), runs)
 

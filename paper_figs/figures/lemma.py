@@ -32,8 +32,8 @@ def compute(part: str) -> dict[str, Any]:
     from theory.balanced import nce_minimum
     from theory.losses import Custom, get_loss
     from verify.checker import check
+    from verify.digits import round_down
     from verify.lemma_trials import run_trials
-    from verify.results import round_down
     from verify.search_loss import search
 
     if part == _LOOP:

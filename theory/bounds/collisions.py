@@ -27,13 +27,12 @@ def distinct(prior: Prior) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "
 def log_no_collision(prior: Prior, k: int) -> float:
     """`log(1 - tau_k) = log sum_c rho_c (1 - rho_c)^k`, the log-probability that no negative collides."""
     masses, counts = distinct(prior)
-    return float(np.logaddexp.reduce(np.log(counts * masses) + k * np.log1p(-masses)))
+    return float(np.logaddexp.reduce(np.log(counts * masses) + k * _log_complements(prior)))
 
 
 def log_no_collision_worst(prior: Prior, k: int) -> float:
     """`log min_c (1 - rho_c)^k`: the same for the anchor class for which a collision is likeliest."""
-    masses, _ = distinct(prior)
-    return float(k * np.log1p(-masses[0]))
+    return float(k * _log_complements(prior)[0])
 
 
 def collision_loss(prior: Prior, k: int) -> float:
@@ -52,3 +51,9 @@ def collision_loss(prior: Prior, k: int) -> float:
         expected_log = float(np.sum(-np.expm1(k * np.log1p(-mass * rare)) * weight))
         total += float(count * mass) * expected_log
     return total
+
+
+def _log_complements(prior: Prior) -> Float[np.ndarray, " m"]:
+    """`log(1 - rho)` in the order of `distinct`; in double precision a large mass may be 1."""
+    masses = sorted(set(prior.masses), reverse=True)
+    return np.array([np.log1p(-float(p)) if 2 * p < 1 else np.log(float(1 - p)) for p in masses])

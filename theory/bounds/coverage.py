@@ -21,7 +21,7 @@ from bisect import bisect_left
 import numpy as np
 from scipy.optimize import brentq
 
-from theory.bounds.collisions import distinct
+from theory.bounds.collisions import distinct, log_no_collision_worst
 from theory.priors import Prior
 
 _NEGLIGIBLE = 80.0  # contributions below e^-80 of the peak are left out
@@ -47,7 +47,7 @@ def log_coverage(prior: Prior, k: int, *, collisions: bool) -> float:
     if k == needed:  # every draw meets another class: no collision, and no saddle point
         return math.lgamma(k + 1) + float(counts @ np.log(masses))
     free = largest if collisions else 0.0
-    log_total = 0.0 if collisions else math.log1p(-largest)
+    log_total = 0.0 if collisions else log_no_collision_worst(prior, 1)
     total = math.exp(log_total)
 
     def surplus(log_r: float) -> float:

@@ -46,6 +46,24 @@ def is_positive_definite(matrix: list[list[Ball]]) -> bool | None:
     return True
 
 
+def definite_size(matrix: list[list[Ball]]) -> int:
+    """The size of a principal submatrix that is positive definite for every symmetric matrix in these balls.
+
+    The same elimination, as far as pivots are positive; no symmetric matrix in the balls has a smaller rank.
+    """
+    matrix, left = [list(row) for row in matrix], list(range(len(matrix)))
+    while left:
+        c = max(left, key=lambda i: float(matrix[i][i].lower()))
+        if not matrix[c][c] > 0:
+            break
+        left.remove(c)
+        for n, i in enumerate(left):
+            ratio = matrix[i][c] / matrix[c][c]
+            for j in left[n:]:
+                matrix[i][j] = matrix[j][i] = matrix[i][j] - ratio * matrix[j][c]
+    return len(matrix) - len(left)
+
+
 def least_shift(matrix: list[list[Ball]], diagonal: list[Fraction]) -> Fraction | None:
     """Some `eps >= 0` for which S + eps D is positive semidefinite for each symmetric S in these balls, near the least;
     None if no factor is found. `diagonal` is the positive diagonal of D."""

@@ -86,7 +86,7 @@ class Enclosure:
 def enclose(problem: Problem, point: Point, bits: int) -> Enclosure:
     """Loss and gradient at the point, to about `bits` bits."""
     with ctx.workprec(bits + problem.guard_bits):
-        groups, totals, sizes = range(len(point.rows)), problem.totals, problem.sizes
+        groups, sizes = range(len(point.rows)), problem.sizes
         means = fmpz_mat(point.rows)
         dots = means * means.transpose()
         squares = [fmpz(point.unit) ** 2 if g in point.free else dots[g, g] for g in groups]
@@ -111,20 +111,52 @@ def enclose(problem: Problem, point: Point, bits: int) -> Enclosure:
                     index[within] = len(entries)
                     entries.append(ball(within))
                 gram[g][g], names[g][g] = ball(p), index[within]
-        beta = ball(problem.beta)
-        values = [(beta * (x - 1)).exp() for x in entries]
-        laws = []
-        for g in groups:
-            others = [(names[g][h], totals[h]) for h in groups if h != g]
-            laws.append(law([*others, (0, problem.rho[g]), (names[g][g], totals[g] - problem.rho[g])]))
-        found = row_losses(problem.loss, problem.k, values, laws, bits)
+        return _at(problem, gram, entries, names, point.free, bits)
 
-        gradient = [[arb(0)] * len(groups) for _ in groups]
-        masses = [ball(m) for m in totals]
+
+def enclose_near(problem: Problem, cosines: list[list[Ball]], bits: int) -> Enclosure:
+    """The same at every Gram matrix whose cosines (within groups on the diagonal) lie in these balls, and in [-1, 1].
+
+    All groups of two or more count as free in `Enclosure.slack`: whether their classes coincide is not known.
+    """
+    with ctx.workprec(bits + problem.guard_bits):
+        groups, sizes = range(len(cosines)), problem.sizes
+        entries, names = [arb(1)], [[0] * len(cosines) for _ in cosines]
         for g in groups:
-            for h in range(g if sizes[g] == 1 else g + 1):
-                u = names[g][h]
-                slope = beta / 2 * masses[g] * masses[h] * values[u]
-                gradient[g][h] = gradient[h][g] = slope * (found[g][1][u] + found[h][1][u])
-        loss = sum((m * found[g][0] for g, m in enumerate(masses)), arb(0))
-        return Enclosure(loss, gram, [[entries[u] for u in row] for row in names], gradient, point.free)
+            for h in range(g + (sizes[g] > 1)):
+                names[g][h] = names[h][g] = len(entries)
+                entries.append(cosines[g][h].min(1).max(-1))
+        gram = [[entries[u] for u in row] for row in names]
+        for g in groups:
+            gram[g][g] = ((1 + (sizes[g] - 1) * gram[g][g]) / sizes[g]).max(0)
+        free = frozenset(g for g in groups if sizes[g] > 1)
+        return _at(problem, gram, entries, names, free, bits)
+
+
+def _at(
+    problem: Problem,
+    gram: list[list[Ball]],
+    entries: list[Ball],
+    names: list[list[int]],
+    free: frozenset[int],
+    bits: int,
+) -> Enclosure:
+    """Loss and gradient where the cosines are `entries`, named by their place there; entry 0 is 1."""
+    groups, totals, sizes = range(len(gram)), problem.totals, problem.sizes
+    beta = ball(problem.beta)
+    values = [(beta * (x - 1)).exp() for x in entries]
+    laws = []
+    for g in groups:
+        others = [(names[g][h], totals[h]) for h in groups if h != g]
+        laws.append(law([*others, (0, problem.rho[g]), (names[g][g], totals[g] - problem.rho[g])]))
+    found = row_losses(problem.loss, problem.k, values, laws, bits)
+
+    gradient = [[arb(0)] * len(groups) for _ in groups]
+    masses = [ball(m) for m in totals]
+    for g in groups:
+        for h in range(g if sizes[g] == 1 else g + 1):
+            u = names[g][h]
+            slope = beta / 2 * masses[g] * masses[h] * values[u]
+            gradient[g][h] = gradient[h][g] = slope * (found[g][1][u] + found[h][1][u])
+    loss = sum((m * found[g][0] for g, m in enumerate(masses)), arb(0))
+    return Enclosure(loss, gram, [[entries[u] for u in row] for row in names], gradient, free)

@@ -26,7 +26,7 @@ from verify.certify.enclosure import Enclosure, Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.rows import LOSSES, OutOfReach
 from verify.certify.starts import Start, candidates, newton_step, starts_near
-from verify.results import round_up
+from verify.digits import round_up
 
 MAX_CLASSES = 256
 MAX_BITS = 4096
@@ -39,9 +39,11 @@ class OptimumProof:
 
     `lower <= min L <= upper` is proven if `status` is "proved"; else all of it is None and `reason` says why.
     Every entry of the optimal Gram matrix is within `gram_radius` of `gram` (None for the decoupled loss, which
-    need not be strictly convex); for groups, its entries are the cosines between and, on the diagonal, within them.
+    need not be strictly convex, and where the radius would be 2 or more, which is true of any
+    cosines); for groups, its entries are the cosines between and, on the diagonal, within them.
     `point` and `shift` are the witness: S + shift Diag(totals) is positive definite there (verify.checker.dual has the
-    proof that this bounds the minimum). `rank` is at least that of the optimal Gram matrix of all classes.
+    proof that this bounds the minimum). `rank` bounds that of the witness's Gram matrix of all classes; that of
+    the optimal one may be larger (`verify.certify.rank`).
     """
 
     problem: Problem
@@ -297,7 +299,7 @@ def _conclude(
         bits=bits,
     )
     radius = gram_radius(problem, gap)
-    if radius is None:
+    if radius is None or radius >= 2:  # which says nothing of cosines
         return proof, definite
     digits = max(3, len(str((1 / radius).__ceil__())) + 2)
     gram = tuple(tuple(down(bounds(g)[0], digits) for g in row) for row in local.cosines)

@@ -26,6 +26,7 @@ from verify.certify.balls import ball, bounds
 from verify.certify.enclosure import Problem
 from verify.certify.gram_radius import gram_radius
 from verify.certify.optimum import prove_grouped
+from verify.certify.rank import rank_bounds
 from verify.groups.barrier import Barrier
 from verify.groups.classifier import GroupedHead, Head, factor
 from verify.groups.solve import rank
@@ -124,9 +125,10 @@ class GroupedDownstream:
         )
         if proof.gram is None or proof.gram_radius is None or proof.lower is None or proof.upper is None:
             return proof.reason
-        return GroupedMinimizer(
-            self.groups, proof.gram, proof.gram_radius, proof.rank, None, (proof.lower, proof.upper)
-        )
+        # the unit ball may stand for the sphere where d exceeds the rank, which is C-1 at most
+        C = self.groups.C
+        most = C - 1 if self.d >= C else rank_bounds(problem, proof.gram, proof.gram_radius)[1]
+        return GroupedMinimizer(self.groups, proof.gram, proof.gram_radius, most, None, (proof.lower, proof.upper))
 
     def _exact(self, k: int) -> GroupedMinimizer | None:
         """The minimizer where structure gives it (`verify.supervised.minimizer`)."""

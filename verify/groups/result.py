@@ -12,8 +12,9 @@ from theory.groups import class_gram
 from theory.losses import LOSSES
 from theory.priors import Prior
 from verify.certify.publish import publish
+from verify.certify.rank import proven_rank
 from verify.groups.solve import Solution
-from verify.results import Bracket, SearchReport, Status, round_down, round_up
+from verify.results import Bracket, SearchReport, Status
 
 #: The most classes whose cosines are given one by one.
 MAX_ROWS = 256
@@ -29,16 +30,14 @@ def fields(
     found, proof = solution.found, solution.proof
     cosines, radius, written, note = solution.cosines, None, None, ""
     if proof is not None and proof.lower is not None and proof.upper is not None:
-        status, width = Status.PROVED, float(proof.upper - proof.lower)
-        bracket = Bracket(found.value, None, round_down(proof.lower), round_up(proof.upper), width)
+        status, bracket = Status.PROVED, Bracket.around(found.value, proof.lower, proof.upper)
         if proof.gram is not None:
             rounded, radius = proof.doubles()
             cosines = np.array(rounded)
         if certificate is not None:
             written, status, note = publish(proof.certificate(), certificate, status)
     else:
-        lower = min(found.lower, found.value)
-        bracket = Bracket(found.value, None, lower, found.value, found.value - lower)
+        bracket = Bracket.around(found.value, min(found.lower, found.value), found.value)
         closed = (bracket.relative_gap or 0.0) <= tolerance and found.converged
         status = Status.NUMERICAL if closed else Status.UNDECIDED
         said = ["" if proof is None else f"not proved: {proof.reason}"]
@@ -52,7 +51,8 @@ def fields(
         "gram": tuple(tuple(row) for row in gram.tolist()),
         "groups": None if by_class else tuple(solution.groups.as_groups()),
         "gram_radius": radius,
-        "rank": solution.rank,
+        "rank": proven_rank(proof) if status is Status.PROVED else None,
+        "rank_numerical": solution.rank,
         "search": SearchReport("groups", 1, int(found.converged), found.steps, ()),
         "normalization": LOSSES[loss].normalization if math.isinf(k) else "none",
         "note": note,

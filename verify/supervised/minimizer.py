@@ -69,8 +69,9 @@ def exact_gram(prior: Prior, structure: str) -> tuple[tuple[Fraction, ...], ...]
     return tuple(tuple(Fraction(sign[c] * sign[j]) for j in range(C)) for c in range(C))
 
 
-def is_collapsed(p: Fraction, k: int, loss: str, temperature: Fraction) -> bool:
-    """Whether `alpha > q gamma` is proven at total collapse onto the antipode of the largest class, of mass `p`."""
+def is_collapsed(p: Fraction, k: int, loss: str, temperature: Fraction) -> bool | None:
+    """Whether `alpha > q gamma` (True) or `alpha < q gamma` (False) at total collapse onto the antipode of the class of
+    mass `p`, which is then the minimizer, or is not; None if the two are not told apart."""
     # three classes have the same alpha and gamma: they depend on the minorities through q only
     three = Problem(loss, k, 1 / temperature, (p, (1 - p) / 2, (1 - p) / 2))
     for bits in (64, 256):
@@ -83,7 +84,7 @@ def is_collapsed(p: Fraction, k: int, loss: str, temperature: Fraction) -> bool:
                 return True
             if difference < 0:
                 return False
-    return False
+    return None
 
 
 def enclose_minimizer(
