@@ -14,6 +14,8 @@ import sympy as sp
 from theory.collapse_threshold import collapse_threshold
 from theory.errors import InputError
 from theory.float64 import jax, jnp
+from theory.losses import get_loss
+from theory.population import population_loss
 from theory.symbolic import prove, steps
 from theory.symbolic.step import Obligation, Step, equal, nonnegative, positive
 from theory.symbolic.sums import linear
@@ -61,6 +63,33 @@ def test_planted_errors_are_not_proved() -> None:
     assert prove(_step()).status == "undecided"
 
 
+def test_no_sign_is_only_that_of_the_symbols() -> None:
+    """A product of symbols that are declared positive is positive, whatever the step says: it would prove nothing."""
+    for step in STEPS.values():
+        for obligation in step.obligations():
+            expression = obligation.expression
+            declared = all(symbol.is_nonnegative for symbol in expression.free_symbols)
+            assert obligation.relation == "zero" or expression.has(sp.Add) or not declared, (step.name, obligation.what)
+
+
+def test_invariance_needs_equal_classes_and_the_bound_needs_all_of_its_terms() -> None:
+    """The obligations that carry the content fail as soon as a hypothesis is dropped."""
+    h = sp.Function("h")
+    p, r, rest, g = sp.symbols("p r R g", positive=True)
+    eps, room, z1, z2 = (
+        sp.Symbol("eps", positive=True),
+        sp.Symbol("d", nonnegative=True),
+        *sp.symbols("z1 z2", real=True),
+    )
+    C, norm = sp.Symbol("e", integer=True, nonnegative=True) + 2, sp.Symbol("N", nonnegative=True)
+    dropped = [
+        equal("masses p and r", p * h(1) + r * h(g) + rest, p * h(g) + r * h(1) + rest),
+        nonnegative("eps above the smallest eigenvalue", (eps - room) * (z1**2 + z2**2) - 2 * eps * z1 * z2),
+        nonnegative("a longer sum than there is", (norm - C - 1) / (C * (C - 1)) + 1 / (C - 1)),
+    ]
+    assert not any(prove(_step(obligation)).status == "proved" for obligation in dropped)
+
+
 def test_linear_sums_agree_with_written_out_sums() -> None:
     n, i, j = sp.symbols("n i j", integer=True, positive=True)
     a, z = sp.IndexedBase("a", positive=True), sp.IndexedBase("z", real=True)
@@ -98,6 +127,18 @@ def test_averaging_over_permutations_by_enumeration(C: int) -> None:
     expected = np.full((C, C), (G.sum() - C) / (C * (C - 1)))
     np.fill_diagonal(expected, 1.0)
     np.testing.assert_allclose(mean, expected, atol=1e-13)
+
+
+def test_the_loss_is_invariant_under_permutations_of_equal_classes_only() -> None:
+    U = np.random.default_rng(0).normal(size=(3, 3))
+    U /= np.linalg.norm(U, axis=1, keepdims=True)
+    G, exchanged = U @ U.T, [1, 0, 2]
+    for masses, same in ((np.array([0.3, 0.3, 0.4]), True), (np.array([0.2, 0.4, 0.4]), False)):
+        first, second = (
+            float(population_loss(get_loss("logistic"), jnp.asarray(H), jnp.asarray(masses), 3.0))
+            for H in (G, G[np.ix_(exchanged, exchanged)])
+        )
+        assert (abs(first - second) < 1e-13) == same
 
 
 @pytest.mark.parametrize(("p", "masses"), [(0.6, [0.2, 0.1, 0.1]), (0.9, [0.07, 0.03]), (0.3, [0.35, 0.35])])

@@ -1,5 +1,9 @@
 """The claims of the paper and of this project, each at a size that is settled within seconds.
 
+A general statement is `proved` only by a general argument: symbolic steps, each reduced exactly, for all losses,
+classes and negatives that it speaks of. What joins the steps is prose (in the docstrings of `theory.symbolic`), which
+no machine checks. A run is a claim of its own, about what was run.
+
 A claim of one's own is one more `Claim` (`theory.claims`): put several in a tuple and run them with
 `python -m verify --claims package.module:NAME`.
 """
@@ -16,6 +20,15 @@ if TYPE_CHECKING:
     from verify.results import Status
 
 _TRIALS = 100
+
+#: What a symbolic proof is not.
+PROSE = "each step is reduced by machine, the prose that joins them is not checked by one"
+
+#: The steps of general statements, in the order of their proofs.
+LIFTING = ("jensen", "class-mean-norm", "mean-margin", "lifting-inequality")
+BALANCED = ("jensen", "permutation-invariance", "equiangularity", "sum-of-embeddings", "cosine-bound")
+REPRESENTATIONS = ("jensen", "mean-margin", "balanced-all-representations", "cosine-bound")
+MEMBERS = ("log-sum-exp-convex", "log-sum-exp-submodular", "sums-of-exponentials")
 
 
 def _word(status: Status) -> Word:
@@ -39,12 +52,6 @@ def symbolic(*names: str) -> Outcome:
     return Outcome(_word(result.status), f"{obligations} symbolic obligations of {len(names)} steps reduced")
 
 
-def _with_trials(proof: Outcome, violations: int, trials: int, smallest: float) -> Outcome:
-    """A symbolic proof whose statement was also tried: a violated margin would say that a step is misread."""
-    status: Word = proof.status if violations == 0 else "undecided"
-    return Outcome(status, f"{proof.evidence}; {violations} violations in {trials} trials, smallest {smallest:.1e}")
-
-
 def _lemma() -> Outcome:
     result = _collapse()
     assert result.lemma is not None
@@ -55,12 +62,16 @@ def _lemma() -> Outcome:
     )
 
 
+def _tried(violations: int, trials: int, smallest: float) -> Outcome:
+    """Instances of a theorem, in floats: a violated margin would say that a step is misread."""
+    word: Word = "undecided" if violations else "numerical"
+    return Outcome(word, f"{violations} violations in {trials} trials, smallest margin {smallest:.1e}")
+
+
 def _lifting() -> Outcome:
-    proof = symbolic("log-sum-exp-convex", "jensen", "class-mean-norm", "mean-margin", "lifting-inequality")
     lifting = _collapse().lifting
     assert lifting is not None
-    smallest = min(lifting.min_jensen_margin, lifting.min_monotonicity_margin)
-    return _with_trials(proof, lifting.violations, lifting.trials, smallest)
+    return _tried(lifting.violations, lifting.trials, min(lifting.min_jensen_margin, lifting.min_monotonicity_margin))
 
 
 def _averaging() -> Outcome:
@@ -99,7 +110,8 @@ def _balanced() -> Outcome:
     from verify import etf
 
     result = etf.run(5, 16, starts=4)
-    return Outcome(_word(result.status), f"C = 5, k = 16: best start off by {result.geometry.max_cosine_error:.1e}")
+    error = result.geometry.max_cosine_error
+    return Outcome(_word(result.status), f"gap {result.nce.gap:.1e}; cosines of the best start off by {error:.1e}")
 
 
 def _balanced_all() -> Outcome:
@@ -113,8 +125,7 @@ def _balanced_all() -> Outcome:
     tried = [f for _, f in draws(_TRIALS, (C, 3, 3), 0, np.full(C, 1 / C))]
     chain = evaluate_balanced(loss, stacked(tried), k)
     links = -np.diff(np.stack(chain), axis=0)
-    proof = symbolic("log-sum-exp-convex", "jensen", "mean-margin", "balanced-all-representations", "cosine-bound")
-    return _with_trials(proof, int(np.sum(links < -1e-12)), links.size, float(np.min(links)))
+    return _tried(int(np.sum(links < -1e-12)), links.size, float(np.min(links)))
 
 
 def _optimum() -> Outcome:
@@ -156,10 +167,28 @@ CLAIMS: tuple[Claim, ...] = (
         "lemma-1-lifting",
         "the same for d >= C, with f~_c = (E[f|c], sqrt(1 - |E[f|c]|^2) e_c); no symmetry is needed",
         "derived: theory.points.lifting",
-        ("l convex and non-increasing (checked for logistic)", "d >= C"),
-        ("jensen", "class-mean-norm", "mean-margin", "lifting-inequality"),
-        "symbolic steps for any C, d, prior and number of points; both inequalities on representations",
+        ("l convex and non-increasing", "d >= C"),
+        LIFTING,
+        f"symbolic steps, for any loss that is so, any C, k, d, prior and number of points; {PROSE}",
+        lambda: symbolic(*LIFTING),
+    ),
+    Claim(
+        "lemma-1-lifting-instances",
+        "both inequalities of the lifting, for the logistic loss",
+        "derived: theory.points.lifting",
+        ("logistic loss", "C = 3, k = 4, 3 points a class"),
+        ("lemma-1-lifting", "family-members"),
+        "exact losses of random and adversarial representations, in floats",
         _lifting,
+    ),
+    Claim(
+        "family-members",
+        "log(1 + sum e^-v_i), log sum e^-v_i, sum e^-v_i and sum log(1 + e^-v_i) are convex and fall in each margin",
+        "derived: theory.symbolic.log_sum_exp",
+        ("logistic, decoupled, exponential and separable loss",),
+        MEMBERS,
+        f"symbolic, for any number of margins; {PROSE}",
+        lambda: symbolic(*MEMBERS),
     ),
     Claim(
         "averaging-step",
@@ -199,20 +228,38 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "balanced-etf",
-        "for equal classes the simplex ETF minimizes the NCE loss, for every k, if d >= C-1",
+        "for equal classes the simplex ETF minimizes the NCE loss over class embeddings, for every k, if d >= C-1",
         "[1, the theorem on balanced classes]",
         ("uniform prior", "l convex, symmetric, non-increasing"),
-        ("equiangularity", "cosine-bound"),
-        "verify.etf at C = 5, k = 16: a search, and a proven enclosure of the minimum",
+        BALANCED,
+        f"symbolic steps, for any loss that is so, any C, k and d; {PROSE}",
+        lambda: symbolic(*BALANCED),
+    ),
+    Claim(
+        "balanced-etf-instance",
+        "at C = 5, k = 16 the minimum over all representations is enclosed, and the simplex ETF attains it",
+        "[1, the theorem on balanced classes]: verify.etf",
+        ("uniform prior", "logistic loss", "C = 5, k = 16, d = 5"),
+        ("balanced-all-representations", "family-members"),
+        "a search, and an enclosure of the minimum in closed form",
         _balanced,
     ),
     Claim(
         "balanced-all-representations",
         "the same over all representations, constant on classes or not, without Lemma 1",
         "derived: theory.points.lifting",
-        ("uniform prior", "l convex, symmetric, non-increasing (checked for logistic)"),
-        ("jensen", "mean-margin", "balanced-all-representations", "cosine-bound"),
-        "symbolic steps for any C, k, d; the three inequalities on representations",
+        ("uniform prior", "l convex, symmetric, non-increasing"),
+        REPRESENTATIONS,
+        f"symbolic steps, for any loss that is so, any C, k and d; {PROSE}",
+        lambda: symbolic(*REPRESENTATIONS),
+    ),
+    Claim(
+        "balanced-all-representations-instances",
+        "the three inequalities of that proof, for the logistic loss",
+        "derived: theory.points.lifting",
+        ("uniform prior", "logistic loss", "C = 3, k = 4, 3 points a class"),
+        ("balanced-all-representations", "family-members"),
+        "exact losses of random and adversarial representations, in floats",
         _balanced_all,
     ),
     Claim(
@@ -221,7 +268,7 @@ CLAIMS: tuple[Claim, ...] = (
         "[1]; derived: theory.symbolic.closed_forms",
         ("uniform prior", "logistic loss"),
         ("downstream-closed-form",),
-        "symbolic, for every C",
+        f"symbolic, for every C; {PROSE}",
         lambda: symbolic("downstream-closed-form", "jensen", "log-sum-exp-convex"),
     ),
     Claim(
@@ -230,7 +277,7 @@ CLAIMS: tuple[Claim, ...] = (
         "derived: theory.symbolic.dual_program",
         ("logistic loss",),
         ("loss-derivative",),
-        "symbolic, for every C, k and prior",
+        f"symbolic, for every C, k and prior; {PROSE}",
         lambda: symbolic("loss-derivative", "optimal-rank"),
     ),
     Claim(
@@ -248,7 +295,7 @@ CLAIMS: tuple[Claim, ...] = (
         "derived: theory.symbolic.collapse_threshold",
         ("logistic loss", "one majority class of mass p, two or more others"),
         ("loss-derivative", "binomial-theorem", "collapse-schur-complement"),
-        "symbolic, for any number of classes and any split of the minority mass",
+        f"symbolic, for any number of classes and any split of the minority mass; {PROSE}",
         lambda: symbolic("loss-derivative", "binomial-theorem", "collapse-schur-complement"),
     ),
     Claim(
@@ -257,7 +304,7 @@ CLAIMS: tuple[Claim, ...] = (
         "derived: theory.symbolic.bound_growth",
         ("uniform prior", "Saunshi et al. 2019, Ash et al. 2021"),
         (),
-        "symbolic limits, for every C",
+        f"symbolic limits, for every C; {PROSE}",
         lambda: symbolic("growth-saunshi", "growth-ash"),
     ),
     Claim(

@@ -24,24 +24,24 @@ def saunshi() -> Iterator[Obligation]:
     missed = C * (1 / eta) ** (k + 1)
     yield equal("a class is missed with probability eta^-(k+1)", 1 - 1 / C, 1 / eta)
     yield equal("the union bound tends to 0", sp.limit(missed, k, sp.oo), sp.Integer(0))
-    cover = sp.Symbol("v", positive=True)
-    yield equal("alpha/(eta^k/k) = k/v", (eta**k / cover) / (eta**k / k), k / cover)
     odds = sp.Symbol("u", nonnegative=True)  # v = 1/(1+u) <= 1
-    yield nonnegative("which is at least k, and so tends to infinity", (k / cover - k).subs(cover, 1 / (1 + odds)))
+    alpha = eta**k * (1 + odds)
+    yield nonnegative("alpha/(eta^k/k) is at least k, and so tends to infinity", alpha / (eta**k / k) - k)
     yield equal("alpha/eta^k = 1/v -> 1", sp.limit(1 / (1 - missed), k, sp.oo), sp.Integer(1))
 
 
 def ash() -> Iterator[Obligation]:
     """`alpha(k) = 2 eta^k max(1, c/k)`, `c = 2 (C-1) H_{C-1}`; split at `k = c`."""
     gap = sp.Symbol("g", nonnegative=True)
-    small = 2 * eta**k * (constant / k)
-    yield equal("k <= c: alpha is 2c times eta^k/k, exactly", small / (eta**k / k), 2 * constant)
-    yield nonnegative("k <= c: c/k is the maximum", sp.expand((k + gap) / k - 1))
-    large = 2 * eta**k
-    yield nonnegative("k >= c: 1 is the maximum", sp.factor(1 - constant / (constant + gap)))
-    yield equal("k >= c: alpha/(eta^k/k) = 2k", large / (eta**k / k), 2 * k)
-    yield equal("which tends to infinity", 1 / sp.limit(2 * k, k, sp.oo), sp.Integer(0))
-    yield equal("k >= c: alpha/eta^k = 2", large / eta**k, sp.Integer(2))
+
+    def alpha(constant: sp.Expr, k: sp.Expr) -> sp.Expr:
+        one, ratio = sp.Integer(1), constant / k
+        return 2 * eta**k * (one + ratio + sp.Abs(one - ratio)) / 2  # the maximum of two numbers
+
+    yield equal("k <= c = k + g: alpha is 2c times eta^k/k", alpha(k + gap, k) / (eta**k / k), 2 * (k + gap))
+    later = constant + gap
+    yield equal("k = c + g >= c: alpha is 2k times eta^k/k", alpha(constant, later) / (eta**later / later), 2 * later)
+    yield equal("whose inverse tends to 0", sp.limit(1 / (2 * later), gap, sp.oo), sp.Integer(0))
 
 
 STEPS = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import sympy as sp
 
-from theory.symbolic.step import Obligation, Step, equal, nonnegative, positive
+from theory.symbolic.step import Obligation, Step, equal, nonnegative
 from theory.symbolic.sums import linear
 
 C = sp.Symbol("e", integer=True, nonnegative=True) + 2
@@ -29,15 +29,23 @@ def binomial_theorem() -> Iterator[Obligation]:
 
 
 def nce_value() -> Iterator[Obligation]:
-    """At the ETF `phi = e^{-t}/C + (1 - 1/C) e^{-tx}`; expand the power, then Frullani term by term."""
-    hit, miss = sp.symbols("P_hit P_miss", positive=True)
+    """At the ETF `phi = e^{-t}/C + (1 - 1/C) e^{-tx}`; expand the power, then Frullani term by term.
+
+    The terms are those of `m ~ Bin(k, 1/C)`, whose weights sum to one and whose mean is `k/C`.
+    """
+    hit, miss, z = sp.symbols("P_hit P_miss z", positive=True)
     margin = 1 - (-1 / (C - 1))
     yield equal("margin away from a collision", margin, C / (C - 1))
     powers = (hit * sp.exp(-t)) ** m * (miss * sp.exp(-t * x)) ** (k - m)
     law = hit**m * miss ** (k - m)
     yield equal("each term is e^{-t S_m} with weight P(m)", powers / law, sp.exp(-t * (m + (k - m) * x)))
+    generating = (hit * z + miss) ** k  # sum_m P(m) z^m, by the binomial theorem
+    chances = {hit: 1 / C, miss: 1 - 1 / C}
+    yield equal("the weights sum to one", generating.subs(chances).subs(z, 1), sp.Integer(1))
+    yield equal("their mean is k/C", sp.diff(generating, z).subs(chances).subs(z, 1), k / C)
+    top = sp.exp(-t) * hit + sp.exp(-t * x) * miss
     yield equal(
-        "weights sum to one, by the binomial theorem", (hit + miss).subs({hit: 1 / C, miss: 1 - 1 / C}), sp.Integer(1)
+        "phi^k is the generating function", top**k, sp.exp(-t * k * x) * generating.subs(z, sp.exp(-t * (1 - x)))
     )
 
 
@@ -57,9 +65,10 @@ def downstream_bound() -> Iterator[Obligation]:
     inner = sp.Sum(u[c] * w[c], (c, 1, n))
     yield equal("1 - <u, w> is |u - w|^2/2 for unit vectors", difference.subs(squares) / 2, 1 - inner)
     yield nonnegative("which is a sum of squares", (u[c] - w[c]) ** 2)
-    yield equal("mean margin at the bound", C * C / (C * (C - 1)), C / (C - 1))
+    apart = sp.Symbol("D", nonnegative=True)  # sum_c |u_c - w_c|^2, so that sum_c <u_c, w_c> = C - D/2
+    mean = (C * (C - apart / 2)) / (C * (C - 1))
+    yield nonnegative("slack of the mean margin, as sum u = 0", sp.factor(C / (C - 1) - mean))
     yield equal("attained at w_c = u_c, for every c' != c", 1 + 1 / (C - 1), C / (C - 1))
-    yield positive("a positive number of competitors", C - 1)
 
 
 STEPS = (

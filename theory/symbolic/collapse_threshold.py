@@ -32,21 +32,24 @@ def schur_complement() -> Iterator[Obligation]:
     `S G = 0` leaves no choice of multipliers, so the candidate is optimal iff `S` is psd iff (`S_11 > 0`) its
     Schur complement is; `Diag(r) - r r^T/q` is psd and, for two or more minorities, not zero.
     """
-    majority = -p * q * a
-    minority = r_i * (q - r_i) * b - p * r_i * a
-    yield equal("row of the majority: y_1 = -sum_i A_1i", majority, -p * a * q)
+    r, z = sp.IndexedBase("r", positive=True), sp.IndexedBase("z", real=True)
+    mass = sp.Sum(r[i], (i, 1, n))
+    # y = diag(A G), with G = -1 between the majority and a minority, and 1 between minorities
+    majority = linear(sp.Sum(-p * r[i] * a, (i, 1, n))).subs(mass, q)
+    minority = -p * r_i * a + linear(sp.Sum(r_i * r[i] * b, (i, 1, n))).subs(mass, q) - r_i**2 * b
     S_11, S_1i, S_1j = -majority, p * r_i * a, p * r_j * a
     S_ij, S_ii = r_i * r_j * b, -minority
     gap = p * a - q * b
-    yield positive("pivot S_11", S_11)
+    yield positive("pivot S_11, minus the sum of a row that falls", -majority)
     yield equal("Schur complement, i != j", S_ij - S_1i * S_1j / S_11, gap * (-r_i * r_j / q))
     yield equal("Schur complement, i = j", S_ii - S_1i**2 / S_11, gap * (r_i - r_i**2 / q))
-    yield equal("complementarity, row of the majority", S_11 - p * a * q, sp.Integer(0))
-    yield equal("complementarity, row i", S_1i - S_ii - r_i * (q - r_i) * b, sp.Integer(0))
-    r, z = sp.IndexedBase("r", positive=True), sp.IndexedBase("z", real=True)
+    first_row = S_11 - linear(sp.Sum(p * r[i] * a, (i, 1, n))).subs(mass, q)
+    row_i = S_1i - S_ii - (linear(sp.Sum(r_i * r[i] * b, (i, 1, n))).subs(mass, q) - r_i**2 * b)
+    yield equal("complementarity, row of the majority", first_row, sp.Integer(0))
+    yield equal("complementarity, row i", row_i, sp.Integer(0))
     mean = sp.Symbol("m", real=True)
     spread = linear(sp.Sum(r[i] * (z[i] - mean) ** 2, (i, 1, n)))
-    mass, first = sp.Sum(r[i], (i, 1, n)), sp.Sum(r[i] * z[i], (i, 1, n))
+    first = sp.Sum(r[i] * z[i], (i, 1, n))
     second = sp.Sum(r[i] * z[i] ** 2, (i, 1, n))
     yield equal(
         "z^T (Diag(r) - r r^T/q) z is a weighted spread",

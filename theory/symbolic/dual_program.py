@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import sympy as sp
 
 from theory.symbolic.step import Obligation, Step, equal, nonnegative, positive
+from theory.symbolic.sums import Matrix, linear, product
 
 excess = sp.Symbol("e", integer=True, nonnegative=True)
 C = excess + 2
@@ -15,29 +16,26 @@ m = sp.Symbol("m", integer=True, nonnegative=True)
 after = sp.Symbol("l", integer=True, nonnegative=True)  # k - 1 - m, the negatives that do not collide
 a, beta, t, x = sp.symbols("a beta t x", positive=True)
 
-Matrix = tuple[sp.Expr, sp.Expr]
-"""`alpha I + gamma J` of size C as `(alpha, gamma)`, `J` the matrix of ones."""
-
-
-def product(left: Matrix, right: Matrix) -> Matrix:
-    """`(alpha I + gamma J)(alpha' I + gamma' J)`, with `J^2 = C J`."""
-    return left[0] * right[0], left[0] * right[1] + left[1] * right[0] + C * left[1] * right[1]
-
 
 def multipliers() -> Iterator[Obligation]:
-    """Everything is a combination of `I` and `J`; the off-diagonal gradient entries are one number `a > 0`."""
+    """Everything is a combination of `I` and `J`; the off-diagonal gradient entries are one number `a > 0`.
+
+    So that `z^T S z = a (sum z)^2 >= 0`.
+    """
     etf: Matrix = (C / (C - 1), -1 / (C - 1))
     gradient: Matrix = (-a, a)
     yield equal("the ETF has unit diagonal", sum(etf), sp.Integer(1))
-    yield equal("the gradient has zero diagonal", sum(gradient), sp.Integer(0))
-    y = sum(product(gradient, etf))
+    y = sum(product(gradient, etf, C))
     yield equal("multipliers y_c = (A G)_cc", y, -a)
     slack: Matrix = (gradient[0] - y, gradient[1])
     yield equal("slack A - Diag(y) = a J: no identity part", slack[0], sp.Integer(0))
-    yield positive("and a positive multiple of J, which is psd", slack[1])
-    for part, value in zip("IJ", product(slack, etf), strict=True):
+    n, i, j = sp.symbols("n i j", integer=True, positive=True)
+    z, s = sp.IndexedBase("z", real=True), sp.Symbol("s", real=True)
+    form = linear(linear(sp.Sum(sp.Sum(slack[1] * z[i] * z[j], (i, 1, n)), (j, 1, n))))
+    total = {sp.Sum(z[index], (index, 1, n)): s for index in (i, j)}
+    yield equal("its quadratic form is a (sum z)^2", form.subs(total), a * s**2)
+    for part, value in zip("IJ", product(slack, etf, C), strict=True):
         yield equal(f"complementarity S G = 0, coefficient of {part}", value, sp.Integer(0))
-    yield equal("dual value: <A, G> = C y", C * y, C * sum(product(gradient, etf)))
 
 
 def multiplier_value() -> Iterator[Obligation]:
@@ -47,26 +45,36 @@ def multiplier_value() -> Iterator[Obligation]:
     yield equal("exponents add up", integrand, sp.exp(-t * denominator))
     rate = sp.Symbol("r", positive=True)
     yield equal("the integral of each term", sp.integrate(sp.exp(-t * rate), (t, 0, sp.oo)), 1 / rate)
-    yield positive("its rate, 1 + m + x + l x", denominator)
-    yield positive("so every term of a", beta * x * k / C**2 / denominator)
+    mean = denominator.subs(after, k - 1 - m)
+    yield equal("in terms of k and m", mean, 1 + m + (k - m) * x)
+    yield positive("every term of a", beta * x * k / C**2 / denominator)
 
 
 def rank() -> Iterator[Obligation]:
     """From a positive definite `G` one may still lower a cosine: `G - eps (E_cj + E_jc)` stays feasible.
 
-    If `lambda` is the smallest eigenvalue of `G`, `eps <= lambda` suffices: for any `z`, `eps (z_c^2 + z_j^2) -
-    2 eps z_c z_j` is a square. The loss falls at the rate `dL/dG_cj + dL/dG_jc > 0` (loss-derivative, and the
-    same for any loss that decreases strictly in its margins), so an optimal `G` is singular: rank <= C-1, and
-    by a Gram factorization it is attained in dimension C-1.
+    If `lambda` is the smallest eigenvalue of `G`, `z^T G z >= lambda |z|^2`, and `eps <= lambda` suffices: for any z,
+    `lambda |z|^2 - 2 eps z_c z_j` is a sum of squares. The loss falls at the rate `dL/dG_cj + dL/dG_jc > 0`, the
+    integrals of what is differentiated here (loss-derivative), so an optimal `G` is singular: rank <= C-1, and by a
+    Gram factorization it is attained in dimension C-1.
     """
     z1, z2 = sp.symbols("z_c z_j", real=True)
-    eps, first, second = sp.symbols("epsilon D_cj D_jc", positive=True)
-    form = eps * (z1**2 + z2**2) - 2 * eps * z1 * z2
-    yield equal("the quadratic form is a square", form, eps * (z1 - z2) ** 2)
-    yield nonnegative("so the perturbed matrix is psd", eps * (z1 - z2) ** 2)
-    step = sp.Symbol("s", real=True)
-    change = -step * (first + second)
-    yield positive("and the loss falls", -sp.diff(change, step))
+    eps = sp.Symbol("epsilon", positive=True)
+    room, others = sp.symbols("delta Z", nonnegative=True)  # lambda - eps; the sum of all other z_i^2
+    bound = (eps + room) * (z1**2 + z2**2 + others) - 2 * eps * z1 * z2
+    squares = eps * (z1 - z2) ** 2 + room * (z1**2 + z2**2) + (eps + room) * others
+    yield equal("what is left of the smallest eigenvalue", bound, squares)
+    yield nonnegative("so the perturbed matrix is psd", squares)
+    g, step = sp.symbols("G_cj s", real=True)
+    r_c, r_j, R_c, R_j = sp.symbols("rho_c rho_j R_c R_j", positive=True)
+
+    def anchor(mass: sp.Expr, rest: sp.Expr) -> sp.Expr:
+        """The integrand of one row, a negative of mass `mass` at the cosine `g - s`."""
+        phi = rest + mass * sp.exp(-t * sp.exp(beta * (g - step - 1)))
+        return (1 - phi**k) * sp.exp(-t) / t
+
+    both = r_c * anchor(r_j, R_c) + r_j * anchor(r_c, R_j)
+    yield positive("and the loss falls along it, from the start", -sp.diff(both, step).subs(step, 0))
 
 
 STEPS = (

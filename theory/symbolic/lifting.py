@@ -29,14 +29,18 @@ def mean_norm() -> Iterator[Obligation]:
 
 def lifted_margin() -> Iterator[Obligation]:
     """`f~_c = (mu_c, sqrt(1 - |mu_c|^2) e_c)`: a unit vector, and `f~_c . f~_j = mu_c . mu_j` as `e_c . e_j = 0`."""
+    mu, nu = sp.IndexedBase("mu", real=True), sp.IndexedBase("nu", real=True)
+    squared = sp.Sum(mu[i] ** 2, (i, 1, d))
+    inner = sp.Sum(mu[i] * nu[i], (i, 1, d))
+    spread = sp.Sum(w[l] * sp.Sum((f[l] - mu[i]) ** 2, (i, 1, d)), (l, 1, n))  # 1 - |mu_c|^2, by class-mean-norm
     norm = sp.Symbol("N", nonnegative=True)  # |mu_c|^2
-    inner = sp.Symbol("I", real=True)  # mu_c . mu_j
-    slack = sp.Symbol("v", nonnegative=True)  # 1 - |mu_c|^2, by class-mean-norm
-    height = sp.sqrt(slack)
-    yield equal("f~_c is a unit vector", (norm + height**2).subs(norm, 1 - slack), sp.Integer(1))
-    gain = ((1 - inner) - (norm - inner)).subs(norm, 1 - slack)
-    yield equal("the margin grows by 1 - |mu_c|^2", gain, slack)
-    yield nonnegative("which is not negative", slack)
+    height, other = sp.sqrt(1 - norm), sp.Symbol("h_j", nonnegative=True)
+    yield equal("f~_c is a unit vector", norm + height**2, sp.Integer(1))
+    # the coordinates e_c and e_j: f~_c has (height, 0) there, f~_j has (0, other)
+    lifted = inner + height * 0 + 0 * other
+    gain = (1 - lifted) - (squared - inner)
+    yield equal("the margin grows by 1 - |mu_c|^2", gain, 1 - squared)
+    yield nonnegative("which is a mean of squares", spread)
 
 
 def mean_margin() -> Iterator[Obligation]:

@@ -41,9 +41,9 @@ def hessian() -> Iterator[Obligation]:
 
 
 def mixed_derivative() -> Iterator[Obligation]:
-    """All terms but the two that vary are one positive rest `R`, however many they are."""
+    """All terms but the two that vary are one rest `R >= 0`, however many they are."""
     u, v = sp.symbols("u v", real=True)
-    R = sp.Symbol("R", positive=True)
+    R = sp.Symbol("R", nonnegative=True)
     total = R + sp.exp(-u) + sp.exp(-v)
     mixed = sp.diff(sp.log(total), u, v)
     yield equal("mixed derivative", mixed, -sp.exp(-u) * sp.exp(-v) / total**2)
@@ -63,6 +63,15 @@ def jensen() -> Iterator[Obligation]:
     yield equal("the tangent's slope averages out", tangent.subs(one, 1).subs(mean, m), sp.Integer(0))
 
 
+def sums() -> Iterator[Obligation]:
+    """Along the line `v + s z` each term of the sum is a function of `v_i + s z_i` alone."""
+    v, direction = sp.symbols("v z", real=True)
+    margin = v + s * direction
+    for name, term in (("e^-v", sp.exp(-margin)), ("log(1 + e^-v)", sp.log(1 + sp.exp(-margin)))):
+        yield nonnegative(f"{name} is convex", sp.factor(sp.simplify(sp.diff(term, s, 2))))
+        yield positive(f"and {name} falls", sp.factor(sp.simplify(-sp.diff(term, v))))
+
+
 STEPS = (
     Step(
         "log-sum-exp-convex",
@@ -75,6 +84,12 @@ STEPS = (
         "d^2/dv_i dv_j log(1 + sum_i e^{-v_i}) = -p_i p_j < 0 for i != j, and d/dv_i < 0",
         "derived",
         mixed_derivative,
+    ),
+    Step(
+        "sums-of-exponentials",
+        "sum_i e^{-v_i} and sum_i log(1 + e^{-v_i}) are convex and fall in each margin",
+        "derived",
+        sums,
     ),
     Step(
         "jensen",

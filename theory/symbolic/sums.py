@@ -14,6 +14,15 @@ def linear(expression: sp.Expr) -> sp.Expr:
     return sp.expand(expression.replace(lambda part: isinstance(part, sp.Sum), _distributed))
 
 
+Matrix = tuple[sp.Expr, sp.Expr]
+"""`alpha I + gamma J` as `(alpha, gamma)`, J the matrix of ones."""
+
+
+def product(left: Matrix, right: Matrix, n: sp.Expr) -> Matrix:
+    """`(alpha I + gamma J)(alpha' I + gamma' J)` of size n, with `J^2 = n J`."""
+    return left[0] * right[0], left[0] * right[1] + left[1] * right[0] + n * left[1] * right[1]
+
+
 def _distributed(total: sp.Sum) -> sp.Expr:
     limits = total.limits
     index = limits[0][0]
