@@ -8,6 +8,7 @@ import cvxpy as cp
 import mpmath
 import numpy as np
 import pytest
+from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from theory.float64 import jnp
 from theory.geometry import gram, normalized, simplex_etf
 from theory.losses import get_loss
 from verify import checker, downstream
+from verify.supervised.accuracy import _strength
 from verify.supervised.bracket import bracket, enclose_loss
 from verify.supervised.classifier import optimal_classifier
 from verify.supervised.derivative import slope_in_k
@@ -179,6 +181,31 @@ def test_proven_brackets_hold_cvxpy():
 @pytest.mark.slow
 def test_proven_brackets_hold_cvxpy_at_length():
     check_random_brackets(1, [2, 3, 4, 5, 6] * 20)
+
+
+@pytest.mark.parametrize(("weighting", "proven"), [("balanced", 1 / 3), ("weighted", None)])
+def test_accuracy_is_proven_or_null_where_classes_coincide(weighting, proven):
+    """Two minorities on one point tie: by symmetry if they weigh the same; else at the unit sphere, which is not shown."""
+    found = downstream.run("0.95,0.03,0.02", 4, weighting=weighting)
+    assert found.structure == "total-collapse"
+    assert found.accuracy == proven
+    assert found.accuracy_numerical == pytest.approx(1 / 3 if weighting == "balanced" else 0.95)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "exponential", "separable"])
+def test_margins_of_good_classifiers_are_as_close_as_strong_convexity_says(loss):
+    """Classifiers near the best one, by their loss: no margin is further from the best one's than delta."""
+    U, rng, beta = random_embeddings(3), np.random.default_rng(0), 1.0
+    object_ = get_loss(loss)
+    best = optimal_classifier(object_, U, THREE, WEIGHTS, beta=beta, d=4)
+    kappa = float(_strength(loss, 3, arb(-2 * beta).exp()))
+    for size in (1e-3, 1e-2, 0.3):
+        W = best.weights + size * rng.normal(size=best.weights.shape)
+        W /= np.maximum(1.0, np.linalg.norm(W, axis=1, keepdims=True))
+        scores = U @ W.T
+        gap = float(loss_of_scores(object_, jnp.asarray(scores), THREE, jnp.asarray(WEIGHTS), beta)) - best.lower
+        moved = (np.diag(scores)[:, None] - scores) - (np.diag(best.scores)[:, None] - best.scores)
+        assert np.all(np.abs(moved) <= np.sqrt(2 * gap / (WEIGHTS * beta**2 * kappa))[:, None])
 
 
 def test_command_proves_and_writes_a_certificate(tmp_path, capsys):

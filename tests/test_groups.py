@@ -248,7 +248,8 @@ def test_the_downstream_loss_in_groups_is_that_of_all_classes(rho: str, k: int, 
     assert ours.sup.lower <= head.upper + 1e-9 and head.lower - 1e-9 <= ours.sup.upper
     mean = mean_classifier_loss(loss, jnp.asarray(U @ U.T), jnp.asarray(weights))
     assert ours.mean_classifier.upper == pytest.approx(float(mean), abs=1e-8)
-    assert ours.accuracy == pytest.approx(accuracy(head.scores, np.arange(prior.C), weights), abs=1e-12)
+    assert ours.accuracy is None
+    assert ours.accuracy_numerical == pytest.approx(accuracy(head.scores, np.arange(prior.C), weights), abs=1e-12)
 
 
 @settings(max_examples=8)

@@ -139,8 +139,19 @@ def _by_class(
         notes += [f"not proved: {reason}"] if reason else []
         if d < prior.C - 1:
             status = Status.UNDECIDED
-    written, structure = None, None
+    written, structure, exact = None, None, None
     if proof is not None:
+        from theory.downstream import exact_class_weights
+        from verify.supervised.accuracy import proven_accuracy
+
+        exact = proven_accuracy(
+            proof["optimal"].minimizer,
+            proof["optimal"].bracket,
+            exact_class_weights(prior, weighting),
+            loss=loss,
+            temperature=temperature,
+            d=d,
+        )
         sup, mean_interval = (_interval(b) for b in (proof["optimal"].bracket, proof["mean"].bracket))
         structure, status = proof["optimal"].minimizer.structure, Status.PROVED
         if abs(head.upper - sup.upper) > GAP_TOLERANCE * max(1.0, abs(sup.upper)):
@@ -163,7 +174,8 @@ def _by_class(
         at="minimizer" if embeddings is None else "embeddings",
         sup=sup,
         mean_classifier=mean_interval,
-        accuracy=accuracy(head.scores, np.arange(prior.C), weights),
+        accuracy=None if exact is None else float(exact),
+        accuracy_numerical=accuracy(head.scores, np.arange(prior.C), weights),
         structure=structure,
         note="; ".join(notes),
         certificate=written,

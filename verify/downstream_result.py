@@ -26,7 +26,9 @@ class DownstreamResult:
         at: "minimizer" of the NCE loss, or "embeddings" that were given.
         sup: the loss of the best unit-norm classifier.
         mean_classifier: the loss of `w_c = u_c`.
-        accuracy: test weight of the classes that the best classifier found gets right; a tie counts as an error.
+        accuracy: test weight of the classes that the best classifier gets right, a tie counting as an error; None where
+            it is not proved (`verify.supervised.accuracy`).
+        accuracy_numerical: the same of the classifier found in double precision, a tie being one to 1e-9.
         structure: why the minimizer is known exactly, where it is: "uniform", "two-classes" or "total-collapse".
     """
 
@@ -37,7 +39,8 @@ class DownstreamResult:
     at: str
     sup: Interval
     mean_classifier: Interval
-    accuracy: float
+    accuracy: float | None
+    accuracy_numerical: float
     structure: str | None
     note: str
     certificate: str | None
@@ -53,7 +56,7 @@ def report(result: DownstreamResult) -> str:
         f"{result.weighting} test distribution, at the {result.at}",
         f"  best unit-norm classifier  {_shown(result.sup)}",
         f"  mean classifier            {_shown(result.mean_classifier)}",
-        f"  accuracy                   {result.accuracy:.6g}",
+        f"  accuracy                   {_accuracy(result)}",
     ]
     if result.structure:
         lines.append(f"  the minimizer is known exactly: {result.structure}")
@@ -62,3 +65,9 @@ def report(result: DownstreamResult) -> str:
 
 def _shown(found: Interval) -> str:
     return interval(found.lower, found.upper) + ("" if found.gap is None else f", width {found.gap:.1e}")
+
+
+def _accuracy(result: DownstreamResult) -> str:
+    if result.accuracy is None:
+        return f"{result.accuracy_numerical:.6g}, in double precision"
+    return f"{result.accuracy:.6g}, proven"

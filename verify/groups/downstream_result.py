@@ -40,7 +40,8 @@ def fields(
         "status": Status.NUMERICAL if closed and problem.found.converged and head.converged else Status.UNDECIDED,
         "sup": (head.lower, head.value),
         "mean_classifier": (mean, mean),
-        "accuracy": head.accuracy,
+        "accuracy": None,
+        "accuracy_numerical": head.accuracy,
         "structure": None,
     }
     proof = prove(problem, weighting)

@@ -113,17 +113,8 @@ def _optimal(
     ball_suffices: bool,
 ) -> tuple[Fraction, Fraction] | None:
     classes = range(len(gram))
-    columns = []
-    for c in classes:
-        a = [ball(coefficients[i][c]) for i in classes]
-        scores = [_dot(row, a) for row in gram]
-        squared = _dot(a, scores)
-        if ball_suffices:
-            norm = arb(1) if squared < 1 else squared.sqrt() if squared > 1 else arb(1).union(squared.upper().sqrt())
-        else:
-            norm = squared.sqrt()
-        columns.append([s / norm for s in scores])
-    scores = [list(row) for row in zip(*columns, strict=True)]
+    scores = unit_scores(gram, coefficients, ball_suffices=ball_suffices)
+    columns = [list(column) for column in zip(*scores, strict=True)]
     value, slope = _loss(loss, scores, weights, beta)
     below = value
     for c in classes:
@@ -133,6 +124,21 @@ def _optimal(
     if not (value.is_finite() and below.is_finite()):
         return None
     return bounds(below)[0], bounds(value)[1]
+
+
+def unit_scores(gram: list[list[Ball]], coefficients: list[list[Fraction]], *, ball_suffices: bool) -> list[list[Ball]]:
+    """The scores `<u_i, w_c>` of the classifier with these coefficients, cut to length."""
+    columns = []
+    for column in zip(*coefficients, strict=True):
+        a = [ball(x) for x in column]
+        scores = [_dot(row, a) for row in gram]
+        squared = _dot(a, scores)
+        if ball_suffices:
+            norm = arb(1) if squared < 1 else squared.sqrt() if squared > 1 else arb(1).union(squared.upper().sqrt())
+        else:
+            norm = squared.sqrt()
+        columns.append([s / norm for s in scores])
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _loss(
