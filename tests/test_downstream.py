@@ -185,7 +185,7 @@ def test_proven_brackets_hold_cvxpy_at_length():
 
 @pytest.mark.parametrize(("weighting", "proven"), [("balanced", 1 / 3), ("weighted", None)])
 def test_accuracy_is_proven_or_null_where_classes_coincide(weighting, proven):
-    """Two minorities on one point tie: by symmetry if they weigh the same; else at the unit sphere, which is not shown."""
+    """Two minorities on one point tie: by symmetry if they weigh the same; else at the sphere, which is not shown."""
     found = downstream.run("0.95,0.03,0.02", 4, weighting=weighting)
     assert found.structure == "total-collapse"
     assert found.accuracy == proven

@@ -208,6 +208,18 @@ def test_the_problem_of_a_grouped_certificate_counts_classes() -> None:
     assert verify_check.run(good).problem.C is None
 
 
+@pytest.mark.parametrize("below", ["1e-3", "1e-8"])
+def test_the_ball_stands_for_the_sphere_by_the_rank_of_the_minimizer_alone(below: str) -> None:
+    """Just below total collapse the four minorities are spread, rank 4, however low the witness's rank is."""
+    p = Fraction("0.807489729485062573") - Fraction(below)
+    prior = priors.groups([(1, p), (4, 1 - p)])
+    for d, most in ((4, 4), (5, 4)):
+        problem = GroupedDownstream(prior, 1, loss="logistic", temperature=Fraction(1), d=d)
+        found = problem.enclose(Fraction(1, 10**12))
+        assert not isinstance(found, str) and found.structure is None
+        assert found.rank == most
+
+
 def test_no_embedding_in_groups_is_below_the_proven_bound() -> None:
     """The slack with free rows is a lower bound at every feasible B, not only at the optimum."""
     prior = priors.parse("groups:1x0.3,3x0.45,2x0.25")
