@@ -22,6 +22,7 @@ from theory.points.representation import Representation, representation
 from theory.population import population_loss
 
 SHAPE = (3, 2, 3)
+SIZES = (3, 2, 1)
 loss_of = jax.jit(points_loss, static_argnums=0)
 balanced_of = jax.jit(balanced_chain, static_argnums=0)
 lifting_of = jax.jit(lifting_chain, static_argnums=0)
@@ -40,21 +41,26 @@ names = st.sampled_from(sorted(LOSSES))
 families = st.sampled_from(sorted(FAMILIES))
 
 
-def make(seed: int, family: str = "generic", shape: tuple[int, int, int] = SHAPE) -> Representation:
-    return draw(family, np.random.default_rng(seed), shape)
+def make(seed: int, family: str = "generic") -> Representation:
+    """Points of three classes of unequal sizes."""
+    return draw(family, np.random.default_rng(seed), SHAPE, sizes=SIZES)
+
+
+def class_means(f: Representation) -> np.ndarray:
+    F, labels, weights, _ = (np.asarray(part) for part in f)
+    return np.stack([weights[labels == c] @ F[labels == c] for c in range(len(f.rho))])
 
 
 def by_definition(name: str, f: Representation, k: int, beta: float = 1.0) -> float:
     """The definition, term by term, in Python floats: anchors, positives and every ordered draw of negatives."""
-    F, weights, rho = (np.asarray(part) for part in f)
-    points = [(c, i) for c in range(len(rho)) for i in range(weights.shape[1])]
-    total = 0.0
-    for c, i in points:
-        for j in range(weights.shape[1]):
-            for draws in product(points, repeat=k):
-                mass = rho[c] * weights[c, i] * weights[c, j] * math.prod(rho[e] * weights[e, n] for e, n in draws)
-                v = [beta * float(F[c, i] @ (F[c, j] - F[e, n])) for e, n in draws]
-                total += mass * FORMULAS[name](v)
+    F, labels, weights, rho = (np.asarray(part) for part in f)
+    n, total = len(F), 0.0
+    for i, j in product(range(n), repeat=2):
+        if labels[i] == labels[j]:
+            for draws in product(range(n), repeat=k):
+                pair = rho[labels[i]] * weights[i] * weights[j]
+                mass = pair * math.prod(rho[labels[m]] * weights[m] for m in draws)
+                total += mass * FORMULAS[name]([beta * float(F[i] @ (F[j] - F[m])) for m in draws])
     return total
 
 
@@ -89,7 +95,7 @@ def test_a_loss_of_ones_own_is_enumerated() -> None:
 @given(seed=seeds, name=names)
 def test_collapsed_representations_have_the_class_level_loss(seed: int, name: str) -> None:
     f, loss = make(seed, "collapsed"), LOSSES[name]
-    U = np.asarray(f.embeddings)[:, 0]
+    U = np.asarray(f.embeddings)[np.unique(f.labels, return_index=True)[1]]
     class_level = class_loss_of(loss, jnp.asarray(gram(U)), jnp.asarray(f.rho), 4.0, 1.0)
     assert float(loss_of(loss, f, 4.0)) == pytest.approx(float(class_level), rel=1e-12)
 
@@ -99,10 +105,11 @@ def test_collapsed_representations_have_the_class_level_loss(seed: int, name: st
 def test_splitting_a_point_changes_nothing(seed: int, name: str) -> None:
     """Two points with one embedding are one point with the sum of their weights."""
     f, loss = make(seed), LOSSES[name]
-    F, weights, rho = (np.asarray(part) for part in f)
+    F, labels, weights, rho = (np.asarray(part) for part in f)
     split = representation(
-        np.concatenate([F, F[:, :1]], axis=1),
-        np.concatenate([weights[:, :1] / 3, weights[:, 1:], weights[:, :1] * 2 / 3], 1),
+        np.concatenate([F, F[:1]]),
+        np.concatenate([labels, labels[:1]]),
+        np.concatenate([weights[:1] / 3, weights[1:], weights[:1] * 2 / 3]),
         rho,
     )
     assert float(loss_of(loss, split, 3.0)) == pytest.approx(float(loss_of(loss, f, 3.0)), rel=1e-12)
@@ -122,15 +129,13 @@ def test_rotations_change_nothing(seed: int, name: str) -> None:
 def test_averaging_margins_are_differences_of_losses(seed: int, name: str, family: str) -> None:
     f, loss = make(seed, family), LOSSES[name]
     step = step_of(loss, f, 3.0)
-    F, weights = np.asarray(f.embeddings), np.asarray(f.weights)
+    F, labels, weights = (np.asarray(part) for part in f[:3])
     value = float(loss_of(loss, f, 3.0))
     for c in range(SHAPE[0]):
-        after = []
-        for i in range(SHAPE[1]):
-            G = F.copy()
-            G[c] = F[c, i]
-            after.append(float(loss_of(loss, f._replace(embeddings=G), 3.0)))
-        assert float(step.margin[c]) == pytest.approx(value - weights[c] @ after, abs=1e-12)
+        own = labels == c
+        moved = [np.where(own[:, None], point, F) for point in F[own]]
+        after = [float(loss_of(loss, f._replace(embeddings=G), 3.0)) for G in moved]
+        assert float(step.margin[c]) == pytest.approx(value - weights[own] @ after, abs=1e-12)
         assert float(step.best[c]) == pytest.approx(value - min(after), abs=1e-12)
 
 
@@ -149,7 +154,7 @@ def test_the_loop_ends_constant_on_classes() -> None:
 @given(seed=seeds, family=families)
 def test_the_lifted_gram_is_that_of_unit_vectors(seed: int, family: str) -> None:
     f = make(seed, family)
-    mu = np.einsum("ci,cid->cd", f.weights, f.embeddings)
+    mu = class_means(f)
     height = np.sqrt(np.maximum(0, 1 - np.sum(mu * mu, axis=1)))
     lifted = np.concatenate([mu, np.diag(height)], axis=1)
     np.testing.assert_allclose(lifted @ lifted.T, lifted_gram(f), atol=1e-12)
@@ -164,11 +169,11 @@ def test_the_lifted_loss_is_that_of_the_lifted_gram() -> None:
 def test_the_middle_of_the_chain_is_the_loss_at_enumerated_mean_margins() -> None:
     """Average the margins over all points given the classes, then apply the loss by hand."""
     f, k = make(8), 2
-    F, weights, rho = (np.asarray(part) for part in f)
+    F, labels, weights, rho = (np.asarray(part) for part in f)
     mean = np.zeros((3, 3))
-    for c, j in product(range(3), repeat=2):
-        for i, p, n in product(range(2), repeat=3):
-            mean[c, j] += weights[c, i] * weights[c, p] * weights[j, n] * F[c, i] @ (F[c, p] - F[j, n])
+    for i, p, n in product(range(len(F)), repeat=3):
+        if labels[i] == labels[p]:
+            mean[labels[i], labels[n]] += weights[i] * weights[p] * weights[n] * F[i] @ (F[p] - F[n])
     total = sum(
         rho[c] * rho[a] * rho[b] * FORMULAS["logistic"]([mean[c, a], mean[c, b]])
         for c, a, b in product(range(3), repeat=3)
@@ -190,23 +195,28 @@ def test_the_balanced_chain_ends_at_the_simplex_etf() -> None:
 @given(seed=seeds, family=families)
 def test_spread_is_one_minus_the_norm_of_the_mean(seed: int, family: str) -> None:
     f = make(seed, family)
-    mu = np.asarray(f.means)
+    mu = class_means(f)
+    np.testing.assert_allclose(f.means, mu, atol=1e-15)
     assert float(f.spread) == pytest.approx(float(f.rho @ (1 - np.sum(mu * mu, axis=1))), abs=1e-14)
     assert np.allclose(np.linalg.norm(f.embeddings, axis=-1), 1.0)
 
 
 def test_points_off_the_sphere_are_refused() -> None:
     rng = np.random.default_rng(0)
-    F, weights, rho = normalized(rng.normal(size=SHAPE)), np.full((3, 2), 0.5), np.full(3, 1 / 3)
-    representation(F, weights, rho)
+    F, labels, weights = normalized(rng.normal(size=(6, 3))), np.repeat(np.arange(3), 2), np.full(6, 0.5)
+    rho = np.full(3, 1 / 3)
+    representation(F, labels, weights, rho)
     off = F.copy()
-    off[1, 0] *= 1.001
+    off[2] *= 1.001
     with pytest.raises(InputError, match="unit sphere"):
-        representation(off, weights, rho)
-    off[1, 0] = np.nan
+        representation(off, labels, weights, rho)
+    off[2] = np.nan
     with pytest.raises(InputError, match="unit sphere"):
-        representation(off, weights, rho)
+        representation(off, labels, weights, rho)
+    for wrong in (labels + 1, np.zeros(6, dtype=int), labels - 1):
+        with pytest.raises(InputError, match="labels"):
+            representation(F, wrong, weights, rho)
     with pytest.raises(InputError, match="weights"):
-        representation(F, weights * 1.1, rho)
+        representation(F, labels, weights * 1.1, rho)
     with pytest.raises(InputError, match="rho"):
-        representation(F, weights, np.array([1.0, 0.5, -0.5]))
+        representation(F, labels, weights, np.array([1.0, 0.5, -0.5]))

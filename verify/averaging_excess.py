@@ -48,7 +48,11 @@ class Candidate:
 
     def as_floats(self) -> Representation:
         """The representation in double precision."""
-        return representation(*(np.array(x, dtype=float) for x in (self.embeddings, self.weights, self.rho)))
+        points = [point for row in self.embeddings for point in row]
+        weights = [weight for row in self.weights for weight in row]
+        labels = np.repeat(np.arange(len(self.rho)), [len(row) for row in self.weights])
+        F, law, rho = (np.array(x, dtype=float) for x in (points, weights, self.rho))
+        return representation(F, labels, law, rho)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,8 @@ class AveragingStep:
 def summarize(trials: Trials) -> tuple[Lemma, AveragingStep, LiftingLemma]:
     """The three summaries; the lifted `f~` counts for the lemma where it fits into the dimension of `f`."""
     margins = trials.margins
-    C, _, d = np.shape(trials.representations[0].embeddings)
+    first = trials.representations[0]
+    C, d = len(first.rho), np.shape(first.embeddings)[1]
     lemma_margin = margins.lemma(lift=d >= C)
     values = np.asarray(margins.averaging.value)
     loop = np.concatenate([values[:, None], margins.loop], axis=1)
@@ -121,6 +122,7 @@ def _averaging(trials: Trials) -> AveragingStep:
             "margin": float(margin[trial, class_]),
             "margin_by_enumeration": enumerated[0],
             "rho": np.asarray(f.rho).tolist(),
+            "labels": np.asarray(f.labels).tolist(),
             "weights": np.asarray(f.weights).tolist(),
             "embeddings": np.asarray(f.embeddings).tolist(),
         }

@@ -93,14 +93,16 @@ def evaluate(loss: Loss, batch: Representation, k: int, beta: float = 1.0) -> Ma
     # a last block that is not full would be compiled once more
     order = np.minimum(np.arange(-(-trials // _BLOCK) * _BLOCK), trials - 1)
     full = Representation(*(np.asarray(part)[order] for part in batch))
-    result = _evaluate(full, float(k), beta, loss=loss, static_k=float(k) if isinstance(loss, Custom) else None)
+    static_k = float(k) if isinstance(loss, Custom) else None
+    result = _evaluate(full, float(k), beta, loss=loss.resolved(k, beta), static_k=static_k)
     return Margins(*jax.tree.map(lambda part: np.asarray(part)[:trials], result))
 
 
 def evaluate_balanced(loss: Loss, batch: Representation, k: int, beta: float = 1.0) -> Balanced:
     """The chain of the balanced theorem for a stacked batch with uniform priors."""
     static_k = float(k) if isinstance(loss, Custom) else None
-    result: Balanced = jax.tree.map(np.asarray, _balanced(batch, float(k), beta, loss=loss, static_k=static_k))
+    found = _balanced(batch, float(k), beta, loss=loss.resolved(k, beta), static_k=static_k)
+    result: Balanced = jax.tree.map(np.asarray, found)
     return result
 
 
@@ -108,15 +110,14 @@ def enumerated_margin(trials: Trials, trial: int, class_: int) -> float | None:
     """The averaging step's margin for one class, with every loss by enumeration; None if there are too many draws."""
     f = trials.representations[trial]
     F = np.asarray(f.embeddings)
-    if not fits(F.shape[0] * F.shape[1], trials.k):
+    if not fits(len(F), trials.k):
         return None
-    batch = np.repeat(F[None], F.shape[1] + 1, axis=0)
-    for i in range(F.shape[1]):
-        batch[i + 1, class_] = F[class_, i]
+    own = np.asarray(f.labels) == class_
+    batch = [F, *(np.where(own[:, None], point, F) for point in F[own])]
     losses = [
         float(enumerated_points_loss(trials.loss, f._replace(embeddings=G), trials.k, trials.beta)) for G in batch
     ]
-    return float(losses[0] - np.asarray(f.weights)[class_] @ np.array(losses[1:]))
+    return float(losses[0] - np.asarray(f.weights)[own] @ np.array(losses[1:]))
 
 
 @partial(jax.jit, static_argnames=("loss", "static_k"))

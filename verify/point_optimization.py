@@ -50,7 +50,6 @@ def optimize_points(
     C = len(rho)
 
     def best(N: int) -> tuple[Float[np.ndarray, "C N d"], float, int]:
-        weights = np.full((C, N), 1.0 / N)
         static_k = float(k) if isinstance(loss, Custom) else None
 
         def evaluate(
@@ -58,7 +57,7 @@ def optimize_points(
         ) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "s CN d"], Float[np.ndarray, "s CN d"]]:
             direction = np.zeros_like(U) if V is None else V
             value, gradient, product = _evaluate(
-                U, direction, (weights, rho, float(k), beta), loss=loss, static_k=static_k
+                U, direction, (rho, float(k), beta), loss=loss.resolved(k, beta), static_k=static_k
             )
             return np.asarray(value), np.asarray(gradient), np.asarray(product)
 
@@ -76,15 +75,17 @@ def optimize_points(
 def _evaluate(
     U: Float[Array, "s CN d"],
     V: Float[Array, "s CN d"],
-    problem: tuple[Float[Array, "C N"], Float[Array, " C"], Scalar, Scalar],
+    problem: tuple[Float[Array, " C"], Scalar, Scalar],
     *,
     loss: Loss,
     static_k: float | None,
 ) -> tuple[Float[Array, " s"], Float[Array, "s CN d"], Float[Array, "s CN d"]]:
-    weights, rho, k, beta = problem
+    rho, k, beta = problem
+    C, n = len(rho), U.shape[1]
+    labels, weights = np.repeat(np.arange(C), n // C), np.full(n, C / n)
 
     def value(W: Float[Array, "CN d"]) -> Float[Array, ""]:
-        f = Representation(W.reshape(*weights.shape, -1), weights, rho)
+        f = Representation(W, labels, weights, rho)
         return points_loss(loss, f, k if static_k is None else static_k, beta)
 
     def one(W: Float[Array, "CN d"], D: Float[Array, "CN d"]) -> tuple[Array, Array, Array]:

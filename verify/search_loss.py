@@ -108,7 +108,9 @@ def _value_and_gradient(z: Float[Array, " n"], shape: tuple[int, int, int, int],
     y, weights, rho, coefficients, rates = _split(z, shape)
     square = jnp.sum(y * y, axis=-1, keepdims=True)
     F = jnp.concatenate([2 * y, 1 - square], axis=-1) / (1 + square)
-    f = Representation(F, jax.nn.softmax(weights, axis=-1), jax.nn.softmax(rho))
+    C, points, d, _ = shape
+    labels, law = np.repeat(np.arange(C), points), jax.nn.softmax(weights, axis=-1)
+    f = Representation(F.reshape(C * points, d), labels, law.reshape(-1), jax.nn.softmax(rho))
     loss = Custom(partial(mixture, coefficients=jax.nn.softmax(coefficients), rates=jnp.exp(rates)))
     value = points_loss(loss, f, float(shape[-1]))
     step = averaging_margins(loss, f, float(shape[-1]))

@@ -8,9 +8,13 @@ from typing import ClassVar
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
+from theory.float64 import jax
 
 #: What is done to `L_k` so that it has a limit as `k -> inf`.
 NORMALIZATIONS = {"none": "L_k", "subtract_log_k": "L_k - log k", "divide_by_k": "L_k / k"}
+
+#: So many margins are held at once where every positive is taken by itself.
+_TOGETHER = 1 << 20
 
 
 class Loss(ABC):
@@ -41,9 +45,35 @@ class Loss(ABC):
         """The same as `expected` where no margin is negative, as for embeddings that are constant on classes."""
         return self.expected(margins, weights, k)
 
+    def expected_over_positives(
+        self,
+        cosines: Float[Array, "rows n"],
+        positives: Float[Array, "rows n"],
+        negatives: Float[Array, " n"],
+        k: Scalar,
+        beta: Scalar,
+    ) -> Float[Array, " rows"]:
+        """`E l(beta (g_P - g_{J_1}), ..., beta (g_P - g_{J_k}))` for each row of cosines g; the positive P has a law of
+        its own in each row, the negatives J_i iid have one law. As it stands, one `expected` for each positive."""
+
+        def row(of: tuple[Float[Array, " n"], Float[Array, " n"]]) -> Float[Array, ""]:
+            g, law = of
+            return law @ self.expected(beta * (g[:, None] - g), negatives, k)
+
+        rows, n = cosines.shape
+        if rows * n * n <= _TOGETHER:
+            return jax.vmap(row)((cosines, positives))
+        return jax.lax.map(row, (cosines, positives), batch_size=max(1, _TOGETHER // n**2))
+
     def specialized(self, k: int | float, beta: int | float) -> Loss:
         """The same loss, its `expected_nonnegative` prepared for this `k` and margins up to `2 beta`: as accurate,
         and faster where few nodes suffice. What is returned is one of a few, so that few functions are compiled."""
+        del k, beta
+        return self
+
+    def resolved(self, k: int | float, beta: int | float) -> Loss:
+        """The same loss, its `expected_over_positives` accurate for this `k` and `beta` too (as it stands: below
+        beta = 13)."""
         del k, beta
         return self
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
 from theory.expectation.integrals import LOG_NODES, log_sum
-from theory.float64 import jax
+from theory.float64 import jax, jnp
 from theory.losses.base import Loss
 
 
@@ -27,6 +27,17 @@ class Decoupled(Loss):
 
     def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         return log_sum(margins, weights, k, self.nodes)
+
+    def expected_over_positives(
+        self,
+        cosines: Float[Array, "rows n"],
+        positives: Float[Array, "rows n"],
+        negatives: Float[Array, " n"],
+        k: Scalar,
+        beta: Scalar,
+    ) -> Float[Array, " rows"]:
+        # log sum exp(-v) = log sum exp(beta g_J) - beta g_P
+        return self.expected(-beta * cosines, negatives, k) - beta * jnp.sum(positives * cosines, axis=-1)
 
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
         return jax.nn.logsumexp(-margins, b=weights, axis=-1)

@@ -25,5 +25,17 @@ class Exponential(Loss):
     def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
         return k * self.limit(margins, weights)
 
+    def expected_over_positives(
+        self,
+        cosines: Float[Array, "rows n"],
+        positives: Float[Array, "rows n"],
+        negatives: Float[Array, " n"],
+        k: Scalar,
+        beta: Scalar,
+    ) -> Float[Array, " rows"]:
+        # positive and negative are independent
+        away = jnp.sum(positives * jnp.exp(-beta * cosines), axis=-1)
+        return self.expected(-beta * cosines, negatives, k) * away
+
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
         return jnp.exp(-margins) @ weights

@@ -9,6 +9,7 @@ from typing import ClassVar
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
+from theory.expectation import positives as over_positives
 from theory.expectation.integrals import LOG1P_NODES, log1p_sum
 from theory.expectation.moments import FULL, Resolution, log1p_sum_nonnegative, resolution
 from theory.float64 import jax, jnp
@@ -39,6 +40,20 @@ class Logistic(Loss):
 
     def specialized(self, k: int | float, beta: int | float) -> Logistic:
         return self if math.isinf(k) else replace(self, resolution=resolution(k, 2 * beta))
+
+    def resolved(self, k: int | float, beta: int | float) -> Logistic:
+        needed = over_positives.nodes(k, beta)
+        return self if needed <= self.nodes else replace(self, nodes=needed)
+
+    def expected_over_positives(
+        self,
+        cosines: Float[Array, "rows n"],
+        positives: Float[Array, "rows n"],
+        negatives: Float[Array, " n"],
+        k: Scalar,
+        beta: Scalar,
+    ) -> Float[Array, " rows"]:
+        return over_positives.log1p_ratio(cosines, positives, negatives, k, beta, self.nodes, jnp)
 
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
         return jax.nn.logsumexp(-margins, b=weights, axis=-1)

@@ -1,7 +1,7 @@
 """Representations on points: class distributions with finite support, and an embedding for every point.
 
-Where `theory.population` has one embedding a class, here every class has `N` weighted points, so that the statements
-about *all* representations ([1, Lemma 1], the balanced theorem) can be checked step by step.
+Where `theory.population` has one embedding a class, here every class has any number of weighted points, so that the
+statements about *all* representations ([1, Lemma 1], the balanced theorem) can be checked step by step.
 
 - `representation`  the object, validated
 - `families`        random and adversarial representations

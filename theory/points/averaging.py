@@ -17,15 +17,19 @@ lattice inequality: all five are submodular. A supermodular loss can break the s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from theory.arrays import Array, Scalar
 from theory.float64 import jax, jnp
 from theory.losses import Loss
 from theory.points.loss import anchor_losses, points_loss
 from theory.points.representation import Representation
+
+#: So many cosines are held at once, some 50 numbers for each.
+_TOGETHER = 1 << 18
 
 
 class Averaging(NamedTuple):
@@ -51,18 +55,31 @@ class Averaging(NamedTuple):
 
 def averaging_margins(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Averaging:
     """The step's margins for each class, exact wherever the loss' expectation is."""
-    C, N, _ = f.embeddings.shape
-    F = jnp.asarray(f.embeddings)
-    classes, points = jnp.divmod(jnp.arange(C * N), N)
-    moved = jax.vmap(lambda c, i: F.at[c].set(F[c, i]))(classes, points)
+    F, labels = jnp.asarray(f.embeddings), jnp.asarray(f.labels)
+    moved = jax.vmap(lambda i: _collapsed(F, labels, i))(jnp.arange(len(F)))
     # one batch for f and all f_x*, so that the loss is compiled once
     batch = jnp.concatenate([F[None], moved])
-    losses = f.rho * jax.vmap(lambda F: anchor_losses(loss, f._replace(embeddings=F), k, beta))(batch)
-    before, after = losses[0], losses[1:].reshape(C, N, C)
-    saved = before - jnp.einsum("ci,cia->ca", f.weights, after)
+    losses = f.rho * _each(lambda F: anchor_losses(loss, f._replace(embeddings=F), k, beta), batch)
+    before, after = losses[0], losses[1:]
+    saved = before - f.laws.T @ after
     inside, value = jnp.diagonal(saved), jnp.sum(before)
-    best = value - jnp.min(jnp.sum(after, axis=-1), axis=-1)
-    return Averaging(value, inside, jnp.sum(saved, axis=-1) - inside, best)
+    totals = jnp.where(f.laws > 0, jnp.sum(after, axis=-1)[:, None], jnp.inf)
+    return Averaging(value, inside, jnp.sum(saved, axis=-1) - inside, value - jnp.min(totals, axis=0))
+
+
+def _each(
+    function: Callable[[Float[Array, "n d"]], Float[Array, "*c"]], batch: Float[Array, "b n d"]
+) -> Float[Array, "b *c"]:
+    """The function of every member of the batch, of as many at once as fit."""
+    b, n, _ = batch.shape
+    if b * n * n <= _TOGETHER:
+        return jnp.asarray(jax.vmap(function)(batch))
+    return jnp.asarray(jax.lax.map(function, batch, batch_size=max(1, _TOGETHER // n**2)))
+
+
+def _collapsed(F: Float[Array, "n d"], labels: Int[Array, " n"], i: Int[Array, ""]) -> Float[Array, "n d"]:
+    """All of the class of point `i` mapped to `f(i)`."""
+    return jnp.where((labels == labels[i])[:, None], F[i], F)
 
 
 def loop_over_classes(
@@ -72,13 +89,15 @@ def loop_over_classes(
 
     Ends at a representation that is constant on classes, in the same dimension.
     """
-    C, N, _ = f.embeddings.shape
+    labels = jnp.asarray(f.labels)
 
     def collapse(F: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array]:
-        moved = jax.vmap(lambda i: F.at[c].set(F[c, i]))(jnp.arange(N))
-        choices = jax.vmap(lambda F: points_loss(loss, f._replace(embeddings=F), k, beta))(moved)
+        # points of other classes are no choice
+        moved = jax.vmap(lambda i: _collapsed(F, labels, i))(jnp.arange(len(F)))
+        losses = _each(lambda F: points_loss(loss, f._replace(embeddings=F), k, beta), moved)
+        choices = jnp.where(labels == c, losses, jnp.inf)
         best = jnp.argmin(choices)
-        return jnp.asarray(moved)[best], jnp.asarray(choices)[best]
+        return jnp.asarray(moved)[best], choices[best]
 
-    F, losses = jax.lax.scan(collapse, jnp.asarray(f.embeddings), jnp.arange(C))
+    F, losses = jax.lax.scan(collapse, jnp.asarray(f.embeddings), jnp.arange(len(f.rho)))
     return losses, f._replace(embeddings=F)

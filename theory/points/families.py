@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -83,15 +83,25 @@ FAMILIES: dict[str, Draw] = {
 
 
 def draw(
-    family: str, rng: np.random.Generator, shape: tuple[int, int, int], rho: Float[np.ndarray, " C"] | None = None
+    family: str,
+    rng: np.random.Generator,
+    shape: tuple[int, int, int],
+    rho: Float[np.ndarray, " C"] | None = None,
+    sizes: Sequence[int] | None = None,
 ) -> Representation:
-    """One representation of shape `(C, N, d)`; if no prior is given it is uniform or a more or less even draw."""
-    C = shape[0]
-    F, weights = FAMILIES[family](rng, *shape)
+    """One representation of shape `(C, N, d)`: `N` points of each class, or `sizes` of them.
+
+    If no prior is given it is uniform or a more or less even draw.
+    """
+    C, N, d = shape
+    F, weights = FAMILIES[family](rng, C, N if sizes is None else max(sizes), d)
+    kept = np.arange(F.shape[1]) < np.array([N] * C if sizes is None else sizes)[:, None]
+    labels, weights = np.nonzero(kept)[0], np.where(kept, weights, 0.0)
+    weights /= np.sum(weights, axis=1, keepdims=True)
     if rho is None:
         concentration = rng.choice([0.2, 1.0, np.inf])
         rho = np.full(C, 1.0 / C) if np.isinf(concentration) else _positive(rng.dirichlet(np.full(C, concentration)))
-    return representation(F, weights, rho)
+    return representation(F[kept], labels, weights[kept], rho)
 
 
 def draws(

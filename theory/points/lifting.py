@@ -66,7 +66,7 @@ def lifting_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) 
 
 def balanced_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Balanced:
     """What bounds `L(f)` from below in the balanced theorem over all `f`, step by step (`f.rho` must be uniform)."""
-    C = f.embeddings.shape[0]
+    C = len(f.rho)
     mu = f.means
     A = jnp.mean(jnp.sum(mu * mu, axis=-1))
     B = (jnp.sum(jnp.sum(mu, axis=0) ** 2) - C * A) / (C * (C - 1))

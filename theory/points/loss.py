@@ -13,29 +13,33 @@ from theory.losses import Loss
 from theory.points.representation import Representation
 
 
-def pair_margins(f: Representation, beta: Scalar = 1.0) -> Float[Array, "C N N CN"]:
-    """`beta f(x)^T (f(x+) - f(x-))` for every anchor, positive of its class, and negative; 0 where `x- = x+`."""
-    C, N, _ = f.embeddings.shape
-    cosines = jnp.einsum("cid,ejd->ciej", f.embeddings, f.embeddings)
-    own = cosines[jnp.arange(C), :, jnp.arange(C), :]
-    return beta * (own[..., None] - cosines.reshape(C, N, 1, C * N))
+def pair_margins(f: Representation, beta: Scalar = 1.0) -> Float[Array, "n n n"]:
+    """`beta f(x)^T (f(x+) - f(x-))` for every anchor, positive and negative; 0 where `x- = x+`."""
+    cosines = jnp.asarray(f.embeddings @ f.embeddings.T)
+    return beta * (cosines[:, :, None] - cosines[:, None, :])
 
 
 def anchor_losses(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Float[Array, " C"]:
     """The loss given the anchor's class: `E l(beta f(x)^T (f(x+) - f(x-_i)))`, `x, x+ ~ D_c`, `x-_i ~ D` iid."""
-    given_pair = loss.expected(pair_margins(f, beta), f.negative_weights, k)
-    return jnp.einsum("ci,cj,cij->c", f.weights, f.weights, given_pair)
+    cosines = jnp.asarray(f.embeddings @ f.embeddings.T)
+    if isinstance(k, int | float) and isinstance(beta, int | float):
+        loss = loss.resolved(k, beta)
+    given_anchor = loss.expected_over_positives(cosines, f.positive_weights, f.negative_weights, k, beta)
+    return given_anchor @ f.laws
 
 
 def points_loss(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Float[Array, ""]:
-    """`L_k(f) = sum_c rho_c E[l | c]`, exact for every loss whose `expected` is (one integral a pair for logistic)."""
+    """`L_k(f) = sum_c rho_c E[l | c]`, exact for every loss whose `expected` is (logistic: one integral an anchor).
+
+    Where `k` and `beta` are traced, `loss` must be `resolved` for them.
+    """
     return jnp.asarray(f.rho) @ anchor_losses(loss, f, k, beta)
 
 
 def enumerated_points_loss(loss: Loss, f: Representation, k: int, beta: float = 1.0) -> Float[Array, ""]:
     """`L_k(f)` by summing `l` over all multisets of negatives: the reference for few points and small `k`."""
     given_pair = enumerated(loss, pair_margins(f, beta), f.negative_weights, k)
-    return jnp.einsum("c,ci,cj,cij->", f.rho, f.weights, f.weights, given_pair)
+    return jnp.einsum("i,ip,ip->", f.negative_weights, f.positive_weights, given_pair)
 
 
 def sampled_points_loss(
@@ -43,5 +47,5 @@ def sampled_points_loss(
 ) -> Estimate:
     """`L_k(f)` by Monte Carlo over the negatives, with all pairs `(x, x+)` summed exactly."""
     draws = sampled(loss, pair_margins(f, beta), f.negative_weights, k, samples=samples, seed=seed)
-    totals = np.asarray(jnp.einsum("c,ci,cj,cijs->s", f.rho, f.weights, f.weights, draws))
+    totals = np.asarray(jnp.einsum("i,ip,ips->s", f.negative_weights, f.positive_weights, draws))
     return Estimate(float(totals.mean()), float(totals.std(ddof=1) / samples**0.5), samples)
