@@ -7,7 +7,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from experiments.unbalanced import __main__ as program
 from experiments.unbalanced import command, picture, region_file
 from experiments.unbalanced.families import groups, parse
 from experiments.unbalanced.grid import leaves
@@ -22,6 +21,7 @@ from theory.losses import Logistic
 from verify import checker, downstream
 from verify.batched import WEIGHTINGS, solve
 from verify.checker.verdict import Verdict
+from verify.commands import group
 
 DEFINITION = Definition(groups((1, 1, 1)), 9, 1, (1, 4096), batch=64)
 
@@ -42,7 +42,7 @@ def contents(path):
 def run(monkeypatch, capsys, *arguments):
     monkeypatch.setattr("sys.argv", ["experiments.unbalanced", *map(str, arguments)])
     with pytest.raises(SystemExit) as stop:
-        program.main()
+        group("unbalanced")
     return stop.value.code, capsys.readouterr()
 
 

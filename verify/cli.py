@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -176,6 +177,10 @@ def main(
     progress = Progress(made.prog)
 
     def work() -> NoReturn:
+        if "_ARGCOMPLETE" in os.environ:
+            import argcomplete
+
+            argcomplete.autocomplete(made)
         try:
             arguments = made.parse_args(argv)
         except SystemExit as stop:

@@ -89,10 +89,12 @@ def _load(out: Path, command: str, *, measuring: bool) -> Results:
 
 
 def _measure(task: Task) -> dict[str, Any]:
-    words = [sys.executable, "-m", "experiments.benchmarks.measure", json.dumps({**task.as_json(), "runs": task.runs})]
+    # -P: not what the folder that this was called in holds under the same name
+    words = [sys.executable, "-P", "-m", "experiments.benchmarks.measure", json.dumps({**task.as_json(), "runs": task.runs})]
     try:
         # the limit is for the method; starting up and judging come on top
-        ended = subprocess.run(words, capture_output=True, text=True, timeout=task.limit_seconds + 60, check=False)
+        limit, environment = task.limit_seconds + 60, os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=limit, check=False, env=environment)
     except subprocess.TimeoutExpired:
         return {"status": "too long", "note": f"not done after {task.limit_seconds:.0f} s"}
     if ended.returncode != 0:

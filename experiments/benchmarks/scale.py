@@ -14,17 +14,20 @@ as long as one eigendecomposition), and `curves`: for each method its `points`, 
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from jaxtyping import Float
+
+from theory.errors import InputError
+from verify import cli, files
 
 if TYPE_CHECKING:
     from verify.optimize.elliptope import Step
@@ -196,32 +199,62 @@ def _decomposition_products(C: int) -> float:
     return min(times[0]) / min(times[1])
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Compared:
+    """The file of results, and what the curves end with."""
+
+    path: str
+    problem: dict[str, Any]
+    curves: dict[str, Any]
+    status: int = 0
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the methods that the file does not have yet, and save after each."""
+    made = cli.parser(
+        "experiments.benchmarks.scale",
+        "Certified gap against matrix products, for each method tried; a run that was interrupted goes on.",
+        "  python -m experiments.benchmarks.scale --C 100 --products 200 --out nce-data/scale-100.json",
+    )
+    made.add_argument("--rho", default="zipf:1", metavar="R", help="class prior (default: zipf:1)")
+    made.add_argument("--C", type=cli.integer(2), default=1000, metavar="C", help="classes, and dimension")
+    made.add_argument("--k", type=cli.integer(1), default=4096, metavar="K", help="negatives (default: 4096)")
+    made.add_argument("--products", type=cli.integer(1), default=2000, metavar="N", help="budget of matrix products")
+    made.add_argument("--method", action="append", choices=["convex-program", *METHODS], help="only this one")
+    made.add_argument("--out", type=Path, default=Path("nce-data/scale-methods.json"), metavar="FILE", help="results")
+
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Compared:
+        words = sys.argv[1:] if argv is None else argv
+        return _run(arguments, shlex.join(["python", "-m", "experiments.benchmarks.scale", *words]), progress)
+
+    cli.main(made, execute, _report, argv)
+
+
+def _report(found: Compared) -> str:
+    lines = []
+    for name, curve in found.curves.items():
+        products, gap, _ = curve["points"][-1]
+        lines.append(f"{name}: gap {gap:.1e} after {products:.0f} products ({curve['stopped']})")
+    return "\n".join(lines)
+
+
+def _run(arguments: argparse.Namespace, command: str, progress: Callable[[str], None]) -> Compared:
     from experiments.benchmarks.run import machine
     from theory.priors import parse
-    from verify import files
     from verify.certify.document import text
     from verify.results import versions
 
-    made = argparse.ArgumentParser(prog="python -m experiments.benchmarks.scale", description=__doc__.split("\n")[0])
-    made.add_argument("--rho", default="zipf:1", help="prior (default zipf:1)")
-    made.add_argument("--C", type=int, default=1000, help="classes, and dimension (default 1000)")
-    made.add_argument("--k", type=int, default=4096, help="negatives (default 4096)")
-    made.add_argument("--products", type=int, default=2000, help="budget of matrix products (default 2000)")
-    made.add_argument("--method", action="append", choices=["convex-program", *METHODS], help="only this one")
-    made.add_argument("--out", type=Path, default=Path("nce-data/scale-methods.json"), help="file of results")
-    arguments = made.parse_args()
+    files.check_output("out", arguments.out, folders=True)
     rho = parse(arguments.rho, arguments.C).as_array()
     problem = {"rho": arguments.rho, "C": arguments.C, "k": arguments.k, "d": arguments.C, "budget": arguments.products}
-    results: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    if results and results["problem"] != problem:
-        made.error(f"--out: {arguments.out} holds results of another problem, {results['problem']}")
+    results = files.read_json(arguments.out, "out") if arguments.out.exists() else {}
+    if results and results.get("problem") != problem:
+        raise InputError("out", arguments.out, f"it holds results of another problem, {results.get('problem')}")
     if not results:
         results = {
             "machine": machine(),
             "versions": versions("jax", "numpy", "scipy"),
-            "command": shlex.join(["python", "-m", "experiments.benchmarks.scale", *sys.argv[1:]]),
+            "command": command,
             "problem": problem,
             "decomposition_products": _decomposition_products(arguments.C),
             "curves": {},
@@ -229,6 +262,7 @@ def main() -> None:
     for name in arguments.method or ["convex-program", *METHODS]:
         if name in results["curves"]:
             continue
+        progress(name)
         meter, begun = Meter(rho, arguments.k, arguments.products), time.perf_counter()
         try:
             if name == "convex-program":
@@ -244,8 +278,7 @@ def main() -> None:
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         files.write(arguments.out, text(results).encode(), folders=True)
-        last = meter.points[-1]
-        print(f"{name}: gap {last[1]:.1e} after {last[0]:.0f} products ({stopped})", flush=True)
+    return Compared(str(arguments.out), problem, results["curves"])
 
 
 if __name__ == "__main__":
