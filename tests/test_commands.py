@@ -44,9 +44,7 @@ def test_help_lists_every_command(capsys):
         assert status == 0 and "  train " in out and "etf" not in out
 
 
-@pytest.mark.parametrize(
-    "words", [(), ("nonsense",), ("unbalanced",), ("unbalanced", "no\nthing"), ("cifar", "\x1b")]
-)
+@pytest.mark.parametrize("words", [(), ("nonsense",), ("unbalanced",), ("unbalanced", "no\nthing"), ("cifar", "\x1b")])
 def test_what_is_no_command_is_one_line_and_2(words, capsys):
     status, out, err = ended(commands.main, *words, capsys=capsys)
     assert (status, out, err.count("\n")) == (2, "", 1) and "accepted: " in err and err[:-1].isprintable()

@@ -90,7 +90,13 @@ def _load(out: Path, command: str, *, measuring: bool) -> Results:
 
 def _measure(task: Task) -> dict[str, Any]:
     # -P: not what the folder that this was called in holds under the same name
-    words = [sys.executable, "-P", "-m", "experiments.benchmarks.measure", json.dumps({**task.as_json(), "runs": task.runs})]
+    words = [
+        sys.executable,
+        "-P",
+        "-m",
+        "experiments.benchmarks.measure",
+        json.dumps({**task.as_json(), "runs": task.runs}),
+    ]
     try:
         # the limit is for the method; starting up and judging come on top
         limit, environment = task.limit_seconds + 60, os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}

@@ -39,7 +39,7 @@ def _check_sizes(data: bytes) -> None:
     """Refuse a pickle that claims more than is there, before room is made for it: by lengths, which `genops` compares
     with what follows, or by places in the table of objects, of which there are fewer than bytes."""
     for opcode, argument, _ in pickletools.genops(data):
-        if "PUT" in opcode.name and int(argument) > len(data):
+        if "PUT" in opcode.name and isinstance(argument, int) and argument > len(data):
             raise pickle.UnpicklingError(f"object number {argument}")
 
 
