@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from experiments.cifar import evaluation
 from experiments.cifar.evaluation import evaluate_features
-from experiments.cifar.metrics import cosines, neighbours, neural_collapse, probe
-from experiments.cifar.metrics.class_means import class_means, cosine_matrix
+from experiments.cifar.metrics import cosines, neighbours, probe
 from experiments.cifar.metrics.distances import distance
-from experiments.cifar.metrics.neural_collapse import equality
-from theory import priors
+from theory import neural_collapse, priors
+from theory.class_means import class_means, cosine_matrix
 from theory.errors import InputError
 from theory.geometry import simplex_etf
+from theory.neural_collapse import equality
 from verify import optimum
 from verify.results import as_json
 

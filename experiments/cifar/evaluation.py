@@ -11,14 +11,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.cifar.metrics import neighbours, probe
-from experiments.cifar.metrics.class_means import class_means, cosine_matrix
 from experiments.cifar.metrics.cosines import Cosines, cosines
 from experiments.cifar.metrics.distances import Distance, distance
-from experiments.cifar.metrics.neural_collapse import NeuralCollapse, neural_collapse
 from experiments.cifar.metrics.probe import Probe
+from theory.class_means import class_means, cosine_matrix
 from theory.downstream import accuracy
 from theory.errors import InputError
 from theory.geometry import gram, simplex_etf
+from theory.neural_collapse import NeuralCollapse, neural_collapse
 from theory.priors import Prior
 from verify.results import check_temperature
 

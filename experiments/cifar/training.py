@@ -20,11 +20,11 @@ from experiments.cifar import step as steps
 from experiments.cifar.checkpoints import Checkpoints
 from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import Dataset
-from experiments.cifar.metrics.class_means import cosine_matrix
 from experiments.cifar.negatives import further_draws
 from experiments.cifar.runs import Record, Run
 from experiments.cifar.sharding import Devices, devices
 from experiments.cifar.step import Data, Measured, Prepared, State, prepare
+from theory.class_means import cosine_matrix
 from theory.float64 import jax, jnp
 from theory.geometry import off_diagonal
 

@@ -7,8 +7,8 @@ average within the class, which is the same where they are, and lets no class co
     mu_c = Ave_i h_ic,  mu_G = Ave_c mu_c,  Sigma_B = Ave_c (mu_c - mu_G)(mu_c - mu_G)^T,
     Sigma_W = Ave_c Ave_i (h_ic - mu_c)(h_ic - mu_c)^T
 
-The last-layer classifier of the paper is here the linear probe's: rows `w_c` of `W`. Equinorm and equiangularity of the
-classifier are of its rows as they are.
+The last-layer classifier of the paper is here any linear classifier, with rows `w_c` of `W`. Equinorm and
+equiangularity of the classifier are of its rows as they are.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from experiments.cifar.metrics.class_means import class_means
+from theory.class_means import class_means
 
 #: Vectors that are shorter than this, relative to what they are differences of, are rounding.
 _ROUNDING = 1e-12
