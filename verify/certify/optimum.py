@@ -39,7 +39,7 @@ class OptimumProof:
 
     `lower <= min L <= upper` is proven if `status` is "proved"; else all of it is None and `reason` says why.
     Every entry of the optimal Gram matrix is within `gram_radius` of `gram` (None for the decoupled loss, which
-    need not be strictly convex, and where the radius would be 2 or more, which is true of any
+    need not be strictly convex, for `d < C-1`, and where the radius would be 2 or more, which is true of any
     cosines); for groups, its entries are the cosines between and, on the diagonal, within them.
     `point` and `shift` are the witness: S + shift Diag(totals) is positive definite there (verify.checker.dual has the
     proof that this bounds the minimum). `rank` bounds that of the witness's Gram matrix of all classes; that of
@@ -298,7 +298,8 @@ def _conclude(
         rank=rank,
         bits=bits,
     )
-    radius = gram_radius(problem, gap)
+    # in fewer dimensions a minimizer need not be this one, whatever this point's rank (verify.checker.dual, step 6)
+    radius = gram_radius(problem, gap) if failed.d >= sum(problem.sizes) - 1 else None
     if radius is None or radius >= 2:  # which says nothing of cosines
         return proof, definite
     digits = max(3, len(str((1 / radius).__ceil__())) + 2)

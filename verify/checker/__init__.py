@@ -17,11 +17,22 @@ modules:
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any
 
 from verify.checker import averaging, downstream, etf_optimality, global_optimum
 from verify.checker.reading import Fields, load
-from verify.checker.verdict import ACCEPTED, EXHAUSTED, REJECTED, UNREADABLE, Rejected, Unreadable, Unresolved, Verdict
+from verify.checker.verdict import (
+    ACCEPTED,
+    EXHAUSTED,
+    INTERNAL_ERROR,
+    REJECTED,
+    UNREADABLE,
+    Rejected,
+    Unreadable,
+    Unresolved,
+    Verdict,
+)
 
 __all__ = ["KINDS", "Verdict", "check"]
 
@@ -36,7 +47,11 @@ KINDS: dict[str, Callable[[Fields, Fields], str]] = {
 
 
 def check(certificate: str | bytes | dict[str, Any]) -> Verdict:
-    """Decide whether the certificate proves its statement; never raises on bad input."""
+    """Decide whether the certificate proves its statement; never raises on bad input.
+
+    What nobody foresaw is neither accepted nor rejected: the verdict is then "precision exhausted" with the reason
+    `internal error`.
+    """
     statement: dict[str, Any] = {}
     try:
         top = Fields("certificate", certificate if isinstance(certificate, dict) else load(certificate))
@@ -53,4 +68,15 @@ def check(certificate: str | bytes | dict[str, Any]) -> Verdict:
         return Verdict(REJECTED, str(stop), statement)
     except Unresolved as stop:
         return Verdict(EXHAUSTED, str(stop), statement)
+    except Exception as error:  # RecursionError and MemoryError too
+        return Verdict(EXHAUSTED, INTERNAL_ERROR, statement, _fault(error))
     return Verdict(ACCEPTED, reason, statement)
+
+
+def _fault(error: Exception) -> str:
+    """The exception and where it was raised, in one line."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" in {PurePath(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"
+    return f"{type(error).__name__}{where}"

@@ -76,7 +76,8 @@ def check(statement: Fields, witness: Fields) -> str:
     def attempt(bits: int) -> None:
         ctx = context(bits, k)
         for masses in changes:
-            excess = sum(enclose(ctx, q) * _loss(ctx, v, parameters) for v, q in masses.items() if q)
+            terms = (enclose(ctx, q) * _loss(ctx, v, parameters) for v, q in masses.items() if q)
+            excess = sum(terms, ctx.mpf(0))  # all may cancel
             if high(excess) < claimed:
                 raise Rejected("the excess is smaller than claimed")
             if low(excess) < claimed:

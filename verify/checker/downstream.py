@@ -35,7 +35,22 @@ from typing import Any
 
 from verify.checker.dual import Problem, enclose_optimum, read_means, read_prior, read_temperature
 from verify.checker.global_optimum import bits_for
-from verify.checker.intervals import Context, Interval, context, enclose, exp, high, log, low, resolve
+from verify.checker.intervals import (
+    Context,
+    Interval,
+    clamp,
+    context,
+    enclose,
+    exp,
+    high,
+    is_at_most,
+    is_less,
+    log,
+    low,
+    resolve,
+    upper_end,
+    widen,
+)
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
@@ -142,8 +157,10 @@ def _check_point(task: Task, claim: Fields, witness: Fields) -> Point:
             optimum = enclose_optimum(problem, means, shift, bits)
             ctx, radius = optimum.ctx, optimum.radius()
             assert radius is not None  # the loss is one of STRICT
-            gram = [[_unit(ctx, g + r * ctx.mpf([-1, 1])) for g, r in zip(*rows, strict=True)] for rows in
-                    zip(optimum.cosines, radius, strict=True)]  # fmt: skip
+            gram = [
+                [clamp(ctx, widen(ctx, g, r), -1, 1) for g, r in zip(*rows, strict=True)]
+                for rows in zip(optimum.cosines, radius, strict=True)
+            ]
         rank = 1 if structure in ("two-classes", "total-collapse") else C - 1
         below, above = _bracket(ctx, task, gram, coefficients, roomy=task.d > rank)
         if lower > high(above) or upper < low(below):
@@ -173,9 +190,9 @@ def _exact_gram(ctx: Context, problem: Problem, structure: str) -> Matrix:
         X = exp(ctx, enclose(ctx, -2 * problem.beta))
         largest, other = row_losses(ctx, problem.loss, problem.k, [ctx.mpf(1), X], [{0: p, 1: q}, {0: q, 1: p}])
         margin = enclose(ctx, p / 2) * X * (largest[1][1] + other[1][1]) - enclose(ctx, q) * other[1][0]
-        if (margin < 0) is True:
+        if is_less(margin, 0):
             raise Rejected("total collapse is not optimal")
-        if (margin >= 0) is not True:
+        if not is_at_most(0, margin):
             raise Unresolved("total collapse is not decided at this precision")
     return [[ctx.mpf(1 if (c == m) == (j == m) else -1) for j in classes] for c in classes]
 
@@ -192,19 +209,20 @@ def _bracket(
         a = [enclose(ctx, x) for x in column]
         scores = [_dot(ctx, row, a) for row in gram]
         squared = _dot(ctx, a, scores)
-        if roomy and (squared > 1) is not True:
-            norm = ctx.mpf(1) if (squared < 1) is True else ctx.mpf([1, ctx.sqrt(ctx.mpf(squared.b)).b])
-        elif (squared > 0) is True:
+        if roomy and not is_less(1, squared):
+            # max(1, |w|)
+            norm = ctx.mpf(1) if is_less(squared, 1) else ctx.mpf([1, ctx.sqrt(upper_end(ctx, squared)).b])
+        elif is_less(0, squared):
             norm = ctx.sqrt(squared)
         else:
             raise Unresolved("a classifier's norm is not decided at this precision")
-        columns.append([_unit(ctx, s / norm) for s in scores])
+        columns.append([clamp(ctx, s / norm, -1, 1) for s in scores])
     value, slopes = _loss(ctx, task, [list(row) for row in zip(*columns, strict=True)])
     below = value
     for g, scores in zip(zip(*slopes, strict=True), columns, strict=True):
         squared = _dot(ctx, g, [_dot(ctx, row, g) for row in gram])
-        if (squared <= 0) is not True:
-            below -= ctx.sqrt(ctx.mpf(squared.b))
+        if not is_at_most(squared, 0):
+            below -= ctx.sqrt(upper_end(ctx, squared))
         below -= _dot(ctx, g, scores)
     return below, value
 
@@ -224,11 +242,6 @@ def _loss(ctx: Context, task: Task, scores: Matrix) -> tuple[Interval, Matrix]:
         total += weight * value
         slopes.append([-beta * weight * sum(steps) if j == c else beta * weight * x for j, x in enumerate(steps)])
     return total, slopes
-
-
-def _unit(ctx: Context, x: Interval) -> Interval:
-    """A number in x that is known to lie in [-1, 1] lies here."""
-    return ctx.mpf([max(min(x.a, ctx.mpf(1)), ctx.mpf(-1)).a, min(max(x.b, ctx.mpf(-1)), ctx.mpf(1)).b])
 
 
 def _dot(ctx: Context, x: Any, y: Any) -> Interval:

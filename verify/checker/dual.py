@@ -25,7 +25,9 @@ equal mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_g r
     lift to u_c = (mu_c, sqrt(1 - |mu_c|^2) e_c) in C more dimensions. Given the classes, Jensen bounds the loss
     from below by that of the mean margins |mu_c|^2 - mu_c.mu_j; the lifted margins are 0 at a collision and else 1
     - mu_c.mu_j, not smaller; the loss does not increase in its margins. With 4. the same holds for every d >= C-1.
-6.  *The minimizer* (not for the decoupled loss, which need not be strictly convex). Along G0 + tau (G* - G0), with
+6.  *The minimizer*, for d >= C-1 (not for the decoupled loss, which need not be strictly convex): by 4. one in C
+    dimensions, and by strict convexity the only one, so it is its own mean over the permutations of 2. Neither is known
+    in fewer dimensions, whatever the rank of the witness. Along G0 + tau (G* - G0), with
     delta the difference, L'' >= sum_(c != j) m_cj delta_cj^2. Exponential: L'' = beta^2 k sum rho_c rho_j X
     delta^2, so m_cj = beta^2 k rho_c rho_j w with w = min X = q := e^(-2 beta). Separable: likewise w = q/(1+q)^2
     (x/(1+x)^2 increases on [0, 1]). Logistic: with p_i = X_i/(1+S), p_0 = 1/(1+S) the Hessian of log(1 + sum e^z)
@@ -42,7 +44,17 @@ from fractions import Fraction
 from operator import mul
 
 from verify.checker import definite
-from verify.checker.intervals import Context, Interval, context, enclose, exp, require_positive_definite
+from verify.checker.intervals import (
+    Context,
+    Interval,
+    context,
+    enclose,
+    exp,
+    is_at_most,
+    is_less,
+    require_positive_definite,
+    upper_end,
+)
 from verify.checker.reading import MAX_K, Fields, cleared
 from verify.checker.rows import LOSSES, Row, row_losses
 from verify.checker.verdict import Rejected, Unreadable
@@ -188,8 +200,8 @@ def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) 
     for g, y in enumerate(products):
         if means.free[g]:
             residual += y
-        elif counts[g] > 1 and (y <= 0) is not True:
-            raise (Rejected if (y > 0) is True else Unresolved)("a multiplier of the unit ball has the wrong sign")
+        elif counts[g] > 1 and not is_at_most(y, 0):
+            raise (Rejected if is_less(0, y) else Unresolved)("a multiplier of the unit ball has the wrong sign")
         slack[g][g] += enclose(ctx, shift * totals[g]) - (0 if means.free[g] else y)
     if len(totals) <= definite.ELIMINATED:
         require_positive_definite(slack)
@@ -228,7 +240,7 @@ def _radius(ctx: Context, problem: Problem, gap: Interval) -> list[list[Interval
     if problem.loss == "decoupled":
         return None
     weight = {"exponential": q, "separable": q / (1 + q) ** 2, "logistic": q / (problem.k + q) ** 2}[problem.loss]
-    scale, totals, largest = problem.beta**2 * problem.k, problem.totals, ctx.mpf(gap.b)
+    scale, totals, largest = problem.beta**2 * problem.k, problem.totals, upper_end(ctx, gap)
     radius = [
         [
             ctx.sqrt(largest * enclose(ctx, 1 / (scale * r * s)) / weight) if g != h else ctx.mpf(0)

@@ -2,8 +2,8 @@
 
 Statement: loss, k, temperature, d, rho, lower, upper; optionally counts, the numbers of classes of mass rho_g each (one
 each where it is absent); optionally minimizer {gram, radius}: every optimal cosine is within radius of gram's entry,
-between groups or, on the diagonal, within one (1 for one class). d is at least C-1, or with counts the rank of the
-witness. Witness: embeddings (a row for each group, see `dual`) and shift (eps of `dual`); the rest, such as the
+between groups or, on the diagonal, within one (1 for one class). d is at least C-1, C the number of classes; without a
+minimizer and with counts it may be less, but not than the rank of the witness. Witness: embeddings (a row for each group, see `dual`) and shift (eps of `dual`); the rest, such as the
 maker's precision, is not used.
 """
 
@@ -49,8 +49,12 @@ def check(statement: Fields, witness: Fields) -> str:
     means, shift = read_means(witness, problem.counts), witness.rational("shift")
     if shift <= 0:
         raise Rejected("the shift is not positive")
-    if d < min(sum(problem.counts) - 1, rank(problem, means)):
+    C = sum(problem.counts)
+    if d < min(C - 1, rank(problem, means)):
         raise Rejected("d is less than C-1, and than the rank of the witness")
+    if minimizer is not None and d < C - 1:
+        # the witness' rank says nothing of a minimizer's (`dual`, 6.)
+        raise Rejected("d is less than C-1, so that no minimizer is enclosed")
 
     def attempt(bits: int) -> None:
         found = enclose_optimum(problem, means, shift, bits)

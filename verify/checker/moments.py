@@ -18,20 +18,21 @@ from __future__ import annotations
 import math
 from operator import mul
 
-from mpmath.libmp import to_rational
-
-from verify.checker.intervals import Context, Interval, exp
+from verify.checker.intervals import Context, Interval, exp, low_float, units
 
 Ends = tuple[int, int]  # an interval of numbers >= 0, in units
 
 
-def degree(k: int, bits: int, nodes: list[Interval], values: list[Interval]) -> int:
-    """A D at which `k t e^-t rest(t)` is below 2^-bits, tried at some nodes: `rest` is enclosed whatever D is."""
-    Z = 1 - float(min(x.a for x in values)) + 1e-12
-    ends = [float(t.b) for t in nodes[-1::-8]]
+def degree(k: int, bits: int, exponents: list[float], values: list[Interval]) -> int:
+    """A D at which `k t e^-t rest(t)` is below 2^-bits, tried at some `t = e^s`: `rest` is enclosed whatever D is.
+
+    The exponents s are given, as t itself may be too small for a double.
+    """
+    Z = 1 - min(map(low_float, values)) + 1e-12
+    log_k, log_Z = math.log(k), math.log(Z)
 
     def is_small(D: int) -> bool:
-        sizes = (math.log(k * t) - t * (2 - Z) + (D + 1) * math.log(t * Z) - math.lgamma(D + 2) for t in ends)
+        sizes = (s + log_k - math.exp(s) * (2 - Z) + (D + 1) * (s + log_Z) - math.lgamma(D + 2) for s in exponents)
         return max(sizes) <= -0.7 * bits
 
     D = bits // 2
@@ -46,8 +47,8 @@ def sums(
     """`sum_n (1 - phi^k) e^-t` and `sum_n phi^(k-1) t e^-t e^(-t X_u)` for each row."""
     P = ctx.prec
     one = 1 << P
-    z = [(max(0, one - high), one - low) for low, high in (_units(P, x) for x in values)]
-    Z = ctx.mpf(max(high for _, high in z)) / one
+    z = [(max(0, one - x1), one - x0) for x0, x1 in (_units(P, x) for x in values)]
+    Z = ctx.mpf(max(z1 for _, z1 in z)) / one
     factorial = ctx.mpf(math.factorial(D + 1))
     times, ends, rests, terms = [], [], [], []
     for t in nodes:
@@ -62,14 +63,14 @@ def sums(
     for row in masses:
         own = [z[u] for u in row]
         moments = [_moments(P, [_units(P, m)[i] for m in row.values()], [x[i] for x in own], D, i) for i in (0, 1)]
-        low = high = 0
+        below = above = 0
         weights: list[Ends] = []
         for n, ((t0, t1), (e0, e1)) in enumerate(zip(times, ends, strict=True)):
             phi0 = min(one, sum(map(mul, by_node[0][n], moments[0])) >> P)
             phi1 = min(one, (sum(map(mul, by_node[1][n], moments[1])) >> P) + 1 + rests[n])
             q0, q1 = _power(P, phi0, k - 1, 0), _power(P, phi1, k - 1, 1)
-            low += (one - min(one, (q1 * phi1 >> P) + 1)) * e0 >> P
-            high += ((one - (q0 * phi0 >> P)) * e1 >> P) + 1
+            below += (one - min(one, (q1 * phi1 >> P) + 1)) * e0 >> P
+            above += ((one - (q0 * phi0 >> P)) * e1 >> P) + 1
             weights.append(((q0 * t0 >> P) * e0 >> P, (((q1 * t1 >> P) + 1) * e1 >> P) + 1))
         left_out = (sum(w1 * rest for (_, w1), rest in zip(weights, rests, strict=True)) >> P) + 1
         slopes = []
@@ -79,7 +80,7 @@ def sums(
             slopes.append(_polynomial(P, coefficients, [x[i] for x in own], i))
         found.append(
             (
-                ctx.mpf([low, high]) / one,
+                ctx.mpf([below, above]) / one,
                 {u: ctx.mpf([g0, g1 + left_out]) / one for u, g0, g1 in zip(row, slopes[0], slopes[1], strict=True)},
             )
         )
@@ -88,17 +89,17 @@ def sums(
 
 def _units(P: int, x: Interval) -> Ends:
     """An interval from below and above in units, cut off at 0."""
-    (p0, q0), (p1, q1) = (to_rational(end) for end in x._mpi_)
-    return max(0, (p0 << P) // q0), max(0, -((-p1 << P) // q1))
+    below, above = units(x, P)
+    return max(0, below), max(0, above)
 
 
 def _terms(P: int, e: Ends, t: Ends, D: int) -> tuple[list[int], list[int]]:
     """`e^-t t^m/m!` for m = 0..D."""
-    low, high = [e[0]], [e[1]]
+    below, above = [e[0]], [e[1]]
     for m in range(1, D + 1):
-        low.append((low[-1] * t[0] >> P) // m)
-        high.append(((high[-1] * t[1] >> P) + 1) // m + 1)
-    return low, high
+        below.append((below[-1] * t[0] >> P) // m)
+        above.append(((above[-1] * t[1] >> P) + 1) // m + 1)
+    return below, above
 
 
 def _moments(P: int, masses: list[int], z: list[int], D: int, above: int) -> list[int]:

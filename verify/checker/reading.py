@@ -17,34 +17,47 @@ MAX_DEPTH = 12
 _T = TypeVar("_T")
 MAX_K = 10**12
 MAX_DENOMINATOR_BITS = 1 << 14
+MAX_DIGITS = 4000
+_STRINGS = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: no backtracking
+_BRACKETS = re.compile(r"[][{}]")
 _RATIONAL = re.compile(r"(0|-?[1-9][0-9]{0,3999})/([1-9][0-9]{0,3999})", re.ASCII)
 
 
 def load(text: str | bytes) -> dict[str, Any]:
     """The JSON object in `text`. Repeated keys, NaN and infinities are refused, as is anything too deep or long.
 
+    Length and depth are limited before anything is parsed: a parser's own limits differ, and not all survive them.
+
     Raises:
-        Unreadable: if it is not one JSON object within these limits.
+        Unreadable: if it is not one JSON object in UTF-8 within these limits.
     """
     if len(text) > MAX_BYTES:
         raise Unreadable(f"more than {MAX_BYTES} bytes")
     try:
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        decoded = text if isinstance(text, str) else text.decode("utf-8")
+        if _depth(decoded) > MAX_DEPTH:
+            raise Unreadable(f"nested more than {MAX_DEPTH} deep")
+        data = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_integer)
+    except ValueError as error:
         raise Unreadable(f"not a JSON document: {str(error)[:80]}") from None
     if not isinstance(data, dict):
         raise Unreadable("the document is not a JSON object")
-    layer: list[Any] = [data]
-    for _ in range(MAX_DEPTH):
-        layer = [
-            x
-            for node in layer
-            if isinstance(node, dict | list)
-            for x in (node.values() if isinstance(node, dict) else node)
-        ]
-    if layer:
-        raise Unreadable(f"nested more than {MAX_DEPTH} deep")
     return data
+
+
+def _depth(text: str) -> int:
+    """How deeply brackets are nested outside of strings (an unfinished one reaches to the end)."""
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"an integer of more than {MAX_DIGITS} digits")
+    return int(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from fractions import Fraction
 from math import ceil, log
 
 from verify.checker import intervals, moments
-from verify.checker.intervals import Context, Interval, enclose, exp, low, widen
+from verify.checker.intervals import Context, Interval, enclose, exp, is_at_most, low, widen
 from verify.checker.verdict import OutOfReach, Unresolved
 
 LOSSES = ("logistic", "decoupled", "exponential", "separable")
@@ -83,7 +83,7 @@ def _integrals(
     nodes = [exp(ctx, enclose(ctx, n * h)) for n in range(first, last + 1)]
     work, D = count * (len(values) + entries) * bits, None
     if logistic and entries >= FEW_ENTRIES:
-        least = moments.degree(k, bits, nodes, values)
+        least = moments.degree(k, bits, [float(n * h) for n in range(last, first - 1, -8)], values)
         products = (entries + count * len(masses)) * least * bits
         if products < MOMENTS * work:
             work, D = products // MOMENTS, least
@@ -97,7 +97,7 @@ def _integrals(
     step, cos_a, c_low = enclose(ctx, h), enclose(ctx, COS_A), enclose(ctx, c)
     growth = exp(ctx, enclose(ctx, TWO_PI_A / h)) - 1
     right = c_low * nodes[-1]  # c t_1
-    if (right >= 1) is not True:
+    if not is_at_most(1, right):
         raise Unresolved("the tail is not reached")
     left = step * big * exp(ctx, enclose(ctx, (first - 1) * h)) / (1 - exp(ctx, -step))
     rule = 2 * (2 + 2 * intervals.log(ctx, 1 + big / (2 * c_low * cos_a))) / growth

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,15 +11,33 @@ ACCEPTED = "accepted"
 REJECTED = "rejected"
 UNREADABLE = "unreadable"
 EXHAUSTED = "precision exhausted"
+INTERNAL_ERROR = "internal error"
+
+#: The exit status of each verdict.
+EXIT = {ACCEPTED: 0, REJECTED: 1, UNREADABLE: 2, EXHAUSTED: 3}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`verdict` is one of the four words above, `reason` says why in one line, `statement` is what was claimed."""
+    """`verdict` is one of the four words above, `reason` says why in one line, `statement` is what was claimed.
+
+    `fault` names the exception behind an internal error: a defect of the checker, which says nothing of the certificate.
+    """
 
     verdict: str
     reason: str
     statement: dict[str, Any]
+    fault: str = ""
+
+
+def worst(statuses: Iterable[int]) -> int:
+    """The exit status for several certificates: 1 before 2 before 3 before 0."""
+    return min(statuses, key=(1, 2, 3, 0).index, default=0)
+
+
+def printable(text: str) -> str:
+    """One line of ASCII: what might move a terminal's cursor, or cannot be encoded, is escaped."""
+    return re.sub(r"[^ -~]", lambda found: ascii(found[0])[1:-1], text)
 
 
 class Stop(Exception):
