@@ -167,6 +167,71 @@ def test_shares_of_each_version_and_the_file(proved, tmp_path, monkeypatch):
         region_file.write(replace(found, rises=replace(found.rises, depth=4)), tmp_path / "boxes.npz")
 
 
+#: In a box about this prior the loss falls from total collapse; `rises` once accepted it with the strength -1.
+FALLS = Box((Fraction("0.1834"),) * 2, (Fraction("0.1647"),) * 2)
+FALLS_ANGLES = (2.144778175706294, -2.676188836220078)
+
+
+def test_a_negative_strength_proves_nothing():
+    assert [round(float(lo), 4) for lo, _ in FALLS.masses] == [0.8166, 0.1532, 0.0302]
+    assert gains(np.array([[float(lo) for lo, _ in FALLS.masses]]), 4096)[0] < -1e-4
+    for strength in (-1.0, -1e-300, np.nan, np.inf):
+        with pytest.raises(ValueError, match="strength"):
+            Witness(strength, FALLS_ANGLES)
+    for strength in (0.0, 1.0, 100.0):
+        assert not rises(4096, FALLS, Witness(strength, FALLS_ANGLES), Fraction(1))
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("strength", lambda x: -x),
+        ("strength", lambda x: x * np.nan),
+        ("strength", lambda x: x[:-1]),
+        ("strength", lambda x: x.astype(str)),
+        ("angles", lambda x: x * np.inf),
+        ("angles", lambda x: x[:, :1]),
+        ("q", lambda x: -x),
+        ("q", lambda x: x[:, ::-1]),
+        ("q", lambda x: x * 1000),
+        ("q", lambda x: x.astype(float) + 0.5),
+        ("s", lambda x: x - 10**6),
+        ("s", lambda x: np.zeros_like(x)[:, :, None]),
+        ("depth", lambda x: -x),
+        ("depth", lambda x: x + 1000),
+        ("largest_q", lambda x: np.array("3/4")),
+        ("largest_q", lambda x: np.array("1/0")),
+        ("largest_q", lambda x: np.array("-1/4")),
+        ("largest_q", lambda x: np.array("1/2")),
+        ("temperature", lambda x: np.array("0")),
+        ("temperature", lambda x: np.array("-1")),
+        ("temperature", lambda x: np.array("1/2")),
+        ("k1", lambda x: 0 * x),
+        ("k1", lambda x: x + 10**6),
+        ("k2", lambda x: x * 0 + 10**12),
+        ("k2", lambda x: np.array([1, 2])),
+    ],
+)
+def test_a_region_file_is_not_believed(field, change, tmp_path):
+    with np.load(command.FINDINGS / "map-C3-boxes.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    for name in ("q", "s", "strength", "angles"):
+        arrays[name] = arrays[name][:5]
+    np.savez(tmp_path / "good.npz", **arrays)
+    assert len(region_file.read_rises(tmp_path / "good.npz").boxes) == 5
+    arrays[field] = change(arrays[field])
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(InputError, match="accepted: the boxes of a map"):
+        region_file.read_rises(tmp_path / "bad.npz")
+
+
+def test_boxes_that_are_counted_twice_are_refused(proved):
+    found = Rises(1, K, Fraction(1), LARGEST_Q, 12, proved)
+    found.check()
+    with pytest.raises(ValueError, match="overlap"):
+        replace(found, boxes=(*proved, proved[0])).check()
+
+
 def test_a_sample_of_the_committed_boxes_is_proved_again():
     found = region_file.read_rises(command.FINDINGS / "map-C3-boxes.npz")
     assert len(found.boxes) > 1000

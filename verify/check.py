@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from theory.priors import Prior
 from verify import cli
 from verify.checker import Verdict, check
-from verify.checker.reading import MAX_BYTES
-from verify.checker.verdict import ACCEPTED, EXHAUSTED, REJECTED, UNREADABLE
-from verify.results import Status, versions
-
-EXIT = {ACCEPTED: 0, REJECTED: 1, UNREADABLE: 2, EXHAUSTED: 3}
+from verify.checker.dual import read_groups
+from verify.checker.reading import MAX_BYTES, Fields
+from verify.checker.verdict import ACCEPTED, EXIT, UNREADABLE, Unreadable, printable
+from verify.results import Status, listed, versions
 
 
 class Ruling(str):
@@ -38,14 +38,14 @@ class Ruling(str):
 
 @dataclass(frozen=True)
 class StatedProblem:
-    """The problem as the statement gives it, None where it does not."""
+    """The problem as the statement gives it, None where it does not; `rho` as in `verify.results.Problem`."""
 
-    C: Any
-    k: Any
-    d: Any
-    rho: Any
-    loss: Any
-    temperature: Any
+    C: int | None
+    k: int | None
+    d: int | None
+    rho: list[str] | None
+    loss: str | None
+    temperature: str | None
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,23 @@ def _kind(verdict: Verdict) -> str:
 
 
 def _problem(statement: dict[str, Any]) -> StatedProblem:
+<<<<<<< HEAD
     C = statement.get("C", _classes(statement))
     return StatedProblem(C, *(statement.get(name) for name in ("k", "d", "rho", "loss", "temperature")))
+=======
+    def typed(name: str, kind: type) -> Any:
+        return statement[name] if type(statement.get(name)) is kind else None
+
+    C, rho = typed("C", int), None
+    if "rho" in statement:
+        try:
+            masses, counts = read_groups(Fields("statement", statement))
+        except Unreadable:
+            C = None
+        else:
+            C, rho = sum(counts), list(listed(Prior(tuple(masses), tuple(counts))))
+    return StatedProblem(C, typed("k", int), typed("d", int), rho, typed("loss", str), typed("temperature", str))
+>>>>>>> db388bc (The checker as one file, with an example of each kind, stored mutants, and a page on checking without us; region files are not believed; negative strengths prove nothing)
 
 
 def _classes(statement: dict[str, Any]) -> int | None:
@@ -107,10 +122,10 @@ def _classes(statement: dict[str, Any]) -> int | None:
 
 def report(result: CheckResult) -> str:
     """The readable report."""
-    lines = [f"{result.verdict}: {result.reason}"]
+    lines = [f"{result.verdict}: {printable(result.reason)}"]
     for name, value in result.statement.items():
-        shown = str(value)
-        lines.append(f"  {name:12} {shown if len(shown) <= 90 else shown[:87] + '...'}")
+        shown = printable(str(value))
+        lines.append(f"  {printable(name):12} {shown if len(shown) <= 90 else shown[:87] + '...'}")
     lines.append(f"  checked in {result.seconds:.1f} s")
     return "\n".join(lines)
 

@@ -27,6 +27,9 @@ from experiments.unbalanced.rises import Box, Witness
 from theory.errors import InputError
 from verify import files
 from verify.array_files import read_arrays
+from verify.checker.verdict import printable
+
+MAX_DEPTH = 60
 
 
 def write(regions: Regions, path: Path) -> None:
@@ -67,12 +70,16 @@ def _multiples(sides: list[tuple[Fraction, Fraction]], unit: Fraction) -> Int[np
 def read_rises(path: Path) -> Rises:
     """The boxes on which the loss rises, exactly as they were proved; nothing in the file is executed.
 
+    Each field is looked at (`Rises.check`); to prove a box again is left to `rises`, which takes a while for them all.
+
     Raises:
-        InputError: if the file is none of these.
+        InputError: if the file is none of these, or what stands in it cannot be.
     """
     file = read_arrays(path, "boxes")
     try:
         depth, largest_q = int(file["depth"]), Fraction(str(file["largest_q"]))
+        if not 0 <= depth <= MAX_DEPTH:
+            raise ValueError(f"depth {depth}: an integer from 0 to {MAX_DEPTH} is needed")
         units = largest_q / 2**depth, Fraction(1, 2 ** (depth + 1))
         boxes = tuple(
             (
@@ -84,9 +91,12 @@ def read_rises(path: Path) -> Rises:
             )
         )
         temperature = Fraction(str(file["temperature"]))
-        return Rises(int(file["k1"]), int(file["k2"]), temperature, largest_q, depth, boxes)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError("boxes", path, f"accepted: the boxes of a map, .npz ({str(error)[:60]})") from None
+        found = Rises(int(file["k1"]), int(file["k2"]), temperature, largest_q, depth, boxes)
+        found.check()
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        reason = printable(str(error))[:80]
+        raise InputError("boxes", path, f"accepted: the boxes of a map, .npz ({reason})") from None
+    return found
 
 
 def corners(found: Rises) -> Float[np.ndarray, "n 4 3"]:

@@ -29,6 +29,7 @@ from flint import arb, ctx, fmpq
 
 from experiments.unbalanced.rises import Box, Witness
 from experiments.unbalanced.rises_search import rising_boxes
+from verify.results import MAX_K
 
 _BITS = 128
 
@@ -82,7 +83,10 @@ class Settled:
 @dataclass(frozen=True)
 class Rises:
     """Boxes with `1 - p <= largest_q`, where the minimizer at `k1` is total collapse, on which the loss at `k2` exceeds
-    that at `k1`; each with what its proof starts from."""
+    that at `k1`; each with what its proof starts from.
+
+    `check` looks at each field, and proves the collapse; `rises` proves a box.
+    """
 
     k1: int
     k2: int
@@ -90,6 +94,37 @@ class Rises:
     largest_q: Fraction
     depth: int
     boxes: tuple[tuple[Box, Witness], ...]
+
+    def check(self) -> None:
+        """Everything but the boxes' own proofs.
+
+        Raises:
+            ValueError: if a field is out of its range, a box leaves its range, boxes overlap, or total collapse at `k1`
+                is not proved.
+        """
+        if not 1 <= self.k1 < self.k2 <= MAX_K:
+            raise ValueError(f"k1 = {self.k1}, k2 = {self.k2}: 1 <= k1 < k2 <= {MAX_K} is needed")
+        if not Fraction(1, 100) <= self.temperature <= 10**6:
+            raise ValueError(f"temperature {self.temperature}: a number from 1/100 to 10^6 is needed")
+        if not 0 < self.largest_q <= Fraction(1, 2):
+            raise ValueError(f"largest_q = {self.largest_q}: a number in (0, 1/2] is needed")
+        if any(box.q[1] > self.largest_q for box, _ in self.boxes):
+            raise ValueError(f"a box leaves q <= {self.largest_q}")
+        if _overlap([box for box, _ in self.boxes]):
+            raise ValueError("two boxes overlap")
+        if self.boxes and decide(1 - self.largest_q, Fraction(1), self.k1, self.temperature) is not True:
+            raise ValueError(f"total collapse at k = {self.k1} is not proved for q <= {self.largest_q}")
+
+
+def _overlap(boxes: list[Box]) -> bool:
+    """Whether two boxes share more than their edges: by a sweep along q, over the boxes that are met at the time."""
+    met: list[Box] = []
+    for box in sorted(boxes, key=lambda box: box.q):
+        met = [other for other in met if other.q[1] > box.q[0]]
+        if any(other.s[0] < box.s[1] and box.s[0] < other.s[1] for other in met):
+            return True
+        met.append(box)
+    return False
 
 
 def settle(

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 from typing import Any
 
 from flint import arb, ctx
@@ -47,10 +48,19 @@ PAIRS = ((0, 1), (0, 2), (1, 2))
 
 @dataclass(frozen=True)
 class Box:
-    """Priors `(1-q, q (1-s), q s)` with `q` and `s` in intervals, `0 <= q <= 1/2`, `0 <= s <= 1/2`."""
+    """Priors `(1-q, q (1-s), q s)` with `q` and `s` in intervals, `0 <= q <= 1/2`, `0 <= s <= 1/2`.
+
+    Raises:
+        ValueError: for other intervals.
+    """
 
     q: tuple[Fraction, Fraction]
     s: tuple[Fraction, Fraction]
+
+    def __post_init__(self) -> None:
+        for name, (lo, hi) in (("q", self.q), ("s", self.s)):
+            if not 0 <= lo <= hi <= Fraction(1, 2):
+                raise ValueError(f"{name} from {lo} to {hi}: no interval within 0 to 1/2")
 
     @property
     def share(self) -> Fraction:
@@ -66,14 +76,30 @@ class Box:
 
 @dataclass(frozen=True)
 class Witness:
-    """What the proof of a box starts from: `lambda`, and vectors `(cos a, sin a)` for `a` in `(0, *angles)`."""
+    """What the proof of a box starts from: `lambda`, and vectors `(cos a, sin a)` for `a` in `(0, *angles)`.
+
+    Raises:
+        ValueError: unless `lambda >= 0` (step 2 needs it) and all are finite.
+    """
 
     strength: float
     angles: tuple[float, float]
 
+    def __post_init__(self) -> None:
+        if not (isfinite(self.strength) and self.strength >= 0):
+            raise ValueError(f"strength {self.strength}: a finite number >= 0 is needed")
+        if len(self.angles) != 2 or not all(map(isfinite, self.angles)):
+            raise ValueError(f"angles {self.angles}: two finite numbers are needed")
+
 
 def rises(k: int, box: Box, witness: Witness, beta: Fraction) -> bool:
-    """Whether it is proved that `R` at the minimizer of `L_k` exceeds that at total collapse, all over the box."""
+    """Whether it is proved that `R` at the minimizer of `L_k` exceeds that at total collapse, all over the box.
+
+    Raises:
+        ValueError: unless `k` is a positive integer and `beta > 0`.
+    """
+    if type(k) is not int or k < 1 or beta <= 0:
+        raise ValueError(f"k = {k}, beta = {beta}: a positive integer and a positive number are needed")
     with ctx.workprec(_WORKING_BITS):
         b = ball(beta)
         exact = [arb(0), *(arb(a) for a in witness.angles)]

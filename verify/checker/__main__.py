@@ -1,7 +1,7 @@
 """`python -m verify.checker FILE...`: the checker alone, which needs Python and mpmath and nothing else.
 
-One line for each file, `FILE: verdict: reason`. The exit status is that of the worst: 1 (rejected) before 2 (unreadable)
-before 3 (precision exhausted) before 0 (accepted).
+One line for each file, `FILE: verdict: reason`. The exit status is that of the worst: 1 (rejected) before 2
+(unreadable) before 3 (precision exhausted) before 0 (accepted).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def require_positive_definite(ctx: Context, matrix: list[list[Interval]], diagon
     if not all(1 / LARGEST <= m <= LARGEST for m in least):
         raise Unresolved(OUT_OF_RANGE)
     roots = [sqrt(m) for m in least]
-    places = 60 + int(log2(n) - log2(min(roots))) + 1
+    places = max(0, 60 + int(log2(n) - log2(min(roots))) + 1)
     R: list[list[int]] = []
     factor: list[list[float]] = []
     for i, row in enumerate(matrix):

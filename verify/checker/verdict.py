@@ -21,7 +21,7 @@ EXIT = {ACCEPTED: 0, REJECTED: 1, UNREADABLE: 2, EXHAUSTED: 3}
 class Verdict:
     """`verdict` is one of the four words above, `reason` says why in one line, `statement` is what was claimed.
 
-    `fault` names the exception behind an internal error: a defect of the checker, which says nothing of the certificate.
+    `fault` names the exception behind an internal error, a defect of the checker that says nothing of the certificate.
     """
 
     verdict: str
