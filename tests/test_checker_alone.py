@@ -97,3 +97,7 @@ def test_standard_input_and_a_closed_pipe() -> None:
         check=False,
     )
     assert (closed.returncode in (0, 141), closed.stderr) == (True, "")
+
+
+def test_no_stored_mutant_is_expected_to_pass() -> None:
+    assert set(expected().values()) == {"rejected", "unreadable"}
