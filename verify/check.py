@@ -90,10 +90,6 @@ def _kind(verdict: Verdict) -> str:
 
 
 def _problem(statement: dict[str, Any]) -> StatedProblem:
-<<<<<<< HEAD
-    C = statement.get("C", _classes(statement))
-    return StatedProblem(C, *(statement.get(name) for name in ("k", "d", "rho", "loss", "temperature")))
-=======
     def typed(name: str, kind: type) -> Any:
         return statement[name] if type(statement.get(name)) is kind else None
 
@@ -106,18 +102,6 @@ def _problem(statement: dict[str, Any]) -> StatedProblem:
         else:
             C, rho = sum(counts), list(listed(Prior(tuple(masses), tuple(counts))))
     return StatedProblem(C, typed("k", int), typed("d", int), rho, typed("loss", str), typed("temperature", str))
->>>>>>> db388bc (The checker as one file, with an example of each kind, stored mutants, and a page on checking without us; region files are not believed; negative strengths prove nothing)
-
-
-def _classes(statement: dict[str, Any]) -> int | None:
-    """The number of classes: a mass stands for one, or for as many as `counts` says."""
-    rho, counts = statement.get("rho"), statement.get("counts")
-    if not isinstance(rho, list):
-        return None
-    if counts is None:
-        return len(rho)
-    known = isinstance(counts, list) and all(type(n) is int for n in counts)
-    return sum(counts) if known else None
 
 
 def report(result: CheckResult) -> str:
