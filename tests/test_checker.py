@@ -22,6 +22,7 @@ from verify import check as command
 from verify.checker import check, definite, intervals, rows
 from verify.checker.dual import Means, Problem, enclose_optimum
 from verify.checker.etf_optimality import etf_loss
+from verify.checker.losses import LOSSES
 from verify.checker.reading import Fields, cleared, load, rational
 from verify.checker.verdict import OutOfReach, Rejected, Unreadable, Unresolved
 
@@ -146,7 +147,7 @@ def test_a_factor_does_not_hide_wide_intervals() -> None:
         definite.require_positive_definite(ctx, [[ctx.mpf([-1, 2])]], [ctx.mpf(1)])
 
 
-@pytest.mark.parametrize("loss", rows.LOSSES)
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("k", [1, 2, 7, 60])
 def test_row_losses_and_slopes_against_enumeration(loss: str, k: int) -> None:
     """Two values: a binomial sum; slopes from the derivative of each term. 128 bits must give 35 digits."""
@@ -170,7 +171,7 @@ def test_row_losses_and_slopes_against_enumeration(loss: str, k: int) -> None:
 
 
 @pytest.mark.parametrize("temperature", [Fraction(1, 5), Fraction(1), Fraction(5), Fraction(1, 1000)])
-@pytest.mark.parametrize("loss", [*rows.LOSSES, "hinge"])
+@pytest.mark.parametrize("loss", [*LOSSES, "hinge"])
 def test_etf_loss_against_a_binomial_sum(loss: str, temperature: Fraction) -> None:
     value = etf_loss(loss, 4, 30, Fraction(4, 3) / temperature, 90)
     assert contains(value, reference.etf_minimum(loss, 4, 30, 1 / temperature))

@@ -23,7 +23,8 @@ def bundle() -> bytes:
     """The archive."""
     sources = {f"verify/checker/{path.name}": path.read_bytes() for path in files("verify.checker").iterdir()}
     sources = {name: source for name, source in sources.items() if name.endswith(".py")}
-    sources |= {"__main__.py": _MAIN.encode(), "verify/__init__.py": (files("verify") / "__init__.py").read_bytes()}
+    # the package around the checker is left behind: it looks for the rest of the project
+    sources |= {"__main__.py": _MAIN.encode(), "verify/__init__.py": b""}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(sources):

@@ -45,17 +45,16 @@ from verify.checker.intervals import (
     high,
     is_at_most,
     is_less,
-    log,
     low,
     resolve,
     upper_end,
     widen,
 )
+from verify.checker.losses import LOSSES, STRICT, Sum
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
 
-STRICT = ("logistic", "exponential", "separable")
 STRUCTURES = ("two-classes", "uniform", "total-collapse")
 MAX_POINTS = 4096
 MAX_CLASSES = 256
@@ -93,7 +92,7 @@ def check_holds(statement: Fields, witness: Fields) -> str:
     for (k1, lower, _, before), (k2, _, upper, after) in pairwise(points):
         if k2 <= k1:
             raise Rejected("the k are not in increasing order")
-        same = task.loss in ("exponential", "separable") or (before is not None and before == after)
+        same = isinstance(LOSSES[task.loss], Sum) or (before is not None and before == after)
         if upper > lower and not same:
             raise Rejected(f"a fall or equality from k = {k1} to {k2} is not shown")
     return "each enclosure is at or below the one before it, or the minimizer is exactly the same"
@@ -233,12 +232,7 @@ def _loss(ctx: Context, task: Task, scores: Matrix) -> tuple[Interval, Matrix]:
     for c, row in enumerate(scores):
         weight = enclose(ctx, task.weights[c])
         e = [exp(ctx, beta * (s - row[c])) if j != c else ctx.mpf(0) for j, s in enumerate(row)]
-        if task.loss == "logistic":
-            value, steps = log(ctx, 1 + sum(e)), [x / (1 + sum(e)) for x in e]
-        elif task.loss == "exponential":
-            value, steps = sum(e), e
-        else:
-            value, steps = sum(log(ctx, 1 + x) for x in e), [x / (1 + x) for x in e]
+        value, steps = LOSSES[task.loss].at(ctx, e)
         total += weight * value
         slopes.append([-beta * weight * sum(steps) if j == c else beta * weight * x for j, x in enumerate(steps)])
     return total, slopes

@@ -1,7 +1,7 @@
 r"""The minimum over all class embeddings, enclosed from both sides at one rational witness.
 
-Let `L(G) = sum_c rho_c row_c(G)`, G the Gram matrix (psd, unit diagonal), and the loss one of `rows.LOSSES`. Classes of
-equal mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_g rho_g. A class is a group of one.
+Let `L(G) = sum_c rho_c row_c(G)`, G the Gram matrix (psd, unit diagonal), and the loss one of `losses.LOSSES`. Classes
+of equal mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_g rho_g. A class is a group of one.
 
 1.  *Convexity.* For integer k, L is an expectation of convex functions (log-sum-exp, sums of exp) of affine
     functions of the entries of G.
@@ -55,8 +55,9 @@ from verify.checker.intervals import (
     require_positive_definite,
     upper_end,
 )
+from verify.checker.losses import LOSSES
 from verify.checker.reading import MAX_K, Fields, cleared
-from verify.checker.rows import LOSSES, Row, row_losses
+from verify.checker.rows import Row, row_losses
 from verify.checker.verdict import Rejected, Unreadable
 
 
@@ -131,7 +132,7 @@ def read_prior(fields: Fields) -> list[Fraction]:
 
 def read_problem(fields: Fields) -> tuple[Problem, int]:
     """The fields loss, k, temperature, rho, counts of a statement, and its d."""
-    loss, k = fields.choice("loss", LOSSES), fields.integer("k", 1, MAX_K)
+    loss, k = fields.choice("loss", tuple(LOSSES)), fields.integer("k", 1, MAX_K)
     rho, counts = read_groups(fields)
     least = 1 if "counts" in fields.data else max(1, len(rho) - 1)
     return Problem(loss, k, 1 / read_temperature(fields), rho, counts), fields.integer("d", least, MAX_K)
@@ -236,10 +237,10 @@ def _law(problem: Problem, g: int, names: list[int]) -> Row:
 
 
 def _radius(ctx: Context, problem: Problem, gap: Interval) -> list[list[Interval]] | None:
-    q = exp(ctx, enclose(ctx, -2 * problem.beta))
-    if problem.loss == "decoupled":
+    curvature = LOSSES[problem.loss].curvature
+    if curvature is None:
         return None
-    weight = {"exponential": q, "separable": q / (1 + q) ** 2, "logistic": q / (problem.k + q) ** 2}[problem.loss]
+    weight = curvature(problem.k, exp(ctx, enclose(ctx, -2 * problem.beta)))
     scale, totals, largest = problem.beta**2 * problem.k, problem.totals, upper_end(ctx, gap)
     radius = [
         [

@@ -20,8 +20,9 @@ from fractions import Fraction
 from verify.checker.dual import read_temperature
 from verify.checker.global_optimum import bits_for, compare_interval
 from verify.checker.intervals import Interval, context, enclose, exp, resolve
+from verify.checker.losses import LOSSES
 from verify.checker.reading import MAX_K, Fields
-from verify.checker.rows import LOSSES, row_losses
+from verify.checker.rows import row_losses
 from verify.checker.verdict import Rejected
 
 

@@ -38,9 +38,9 @@ from math import ceil, log
 
 from verify.checker import intervals, moments
 from verify.checker.intervals import Context, Interval, enclose, exp, is_at_most, low, widen
+from verify.checker.losses import LOSSES, Sum
 from verify.checker.verdict import OutOfReach, Unresolved
 
-LOSSES = ("logistic", "decoupled", "exponential", "separable")
 COS_A = Fraction(1, 15)
 TWO_PI_A = Fraction(942, 100)  # < 2 pi a = 3 pi
 MAX_WORK = 10**9  # exponentials times bits, about two minutes
@@ -60,12 +60,11 @@ def row_losses(
         OutOfReach: if that would take more than `MAX_WORK`.
     """
     masses = [{u: enclose(ctx, m) for u, m in row.items()} for row in rows]
-    if loss == "exponential":
-        return [(k * sum(m * values[u] for u, m in row.items()), {u: ctx.mpf(k) for u in row}) for row in masses]
-    if loss == "separable":
-        logs = [intervals.log(ctx, 1 + x) for x in values]
-        return [(k * sum(m * logs[u] for u, m in row.items()), {u: k / (1 + values[u]) for u in row}) for row in masses]
-    return _integrals(ctx, loss == "logistic", k, values, masses)
+    found = LOSSES[loss]
+    if isinstance(found, Sum):
+        terms = [found.term(ctx, x) for x in values]
+        return [(k * sum(m * terms[u][0] for u, m in row.items()), {u: k * terms[u][1] for u in row}) for row in masses]
+    return _integrals(ctx, found.one == 1, k, values, masses)
 
 
 def _integrals(
