@@ -35,6 +35,7 @@ COMMANDS = {
     "collapse": Command("verify.collapse:main", "Lemma 1 and each step of its proofs; which step fails, and when?"),
     "downstream": Command("verify.downstream:main", "the downstream loss of the minimizer, bracketed"),
     "bounds": Command("verify.bounds:main", "four prior bounds beside the exact values"),
+    "embeddings": Command("verify.embeddings:main", "trained embeddings: how far above the minimum, and why?"),
     "conjecture": Command("verify.conjecture:main", "is the downstream loss non-increasing over these k?"),
     "symbolic": Command("verify.symbolic:main", "the derivations, reduced exactly for symbolic numbers"),
     "check": Command("verify.check:main", "does a certificate prove what it states?"),

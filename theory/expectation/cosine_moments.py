@@ -19,11 +19,12 @@ and the interpolant of degree N in Chebyshev's points differs by at most `4 R^{-
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from theory.arrays import Array, Scalar
 from theory.expectation.positives import Law, Rows, Rule, integral, reach
@@ -56,9 +57,23 @@ def _interpolation(k: int | float, beta: int | float) -> tuple[Float[np.ndarray,
     return np.log(4 / (R - 1)) + np.maximum(log_M, math.log(2.0)) + growth, np.log(R)
 
 
+def interpolation_error(
+    t: Sequence[float] | Float[np.ndarray, " t"], degree: int, beta: int | float
+) -> Float[np.ndarray, " t"]:
+    """The module's bound on the error of the interpolant of `1 - e^{-tX}`, for each t; rounded up (inf: no bound)."""
+    R = 1 + np.geomspace(1e-3, 30, 400)[:, None]
+    A, B = (R + 1 / R) / 2, (R - 1 / R) / 2
+    log_M = beta * (A - 1)
+    tM = np.asarray(t) * np.exp(np.minimum(log_M, 300.0))
+    growth = np.where(beta * B <= math.pi / 2 * (1 - 1e-9), 0.0, tM)
+    log_bound = np.log(4 / (R - 1)) + np.log(np.minimum(tM, 2.0)) + growth - degree * np.log(R)
+    log_bound = np.where(log_M > 300, np.inf, log_bound)
+    return np.exp(np.minimum(np.min(log_bound, axis=0), 700.0) + 1e-9)
+
+
 def moments(
-    cosines: Float[Array, "rows n"], weights: Float[Array, "*w n"], side: int, xp: Any = np
-) -> Float[Array, "rows degrees"]:
+    cosines: Shaped[Array, "rows n"], weights: Shaped[Array, "*w n"], side: int, xp: Any = np
+) -> Shaped[Array, "rows degrees"]:
     """`sum_j w_j T_n(g_j)` for n < `side^2`; one weight a column, or one an entry. Linear in the weights, so that the
     columns may come in parts."""
     low = _chebyshev(cosines, side, xp)
@@ -67,7 +82,7 @@ def moments(
     return _unfolded(products, xp)
 
 
-def _chebyshev(y: Float[Array, "rows n"], last: int, xp: Any) -> Float[Array, "degrees rows n"]:
+def _chebyshev(y: Shaped[Array, "rows n"], last: int, xp: Any) -> Shaped[Array, "degrees rows n"]:
     """`T_0(y) .. T_last(y)`, twice as many with each step: `T_{m+j} = 2 T_m T_j - T_{m-j}`."""
     found = xp.stack([xp.ones_like(y), y])
     while (m := len(found) - 1) < last:
@@ -76,7 +91,7 @@ def _chebyshev(y: Float[Array, "rows n"], last: int, xp: Any) -> Float[Array, "d
     return found[: last + 1]
 
 
-def _unfolded(products: Float[Array, "rows q q"], xp: Any) -> Float[Array, "rows degrees"]:
+def _unfolded(products: Shaped[Array, "rows q q"], xp: Any) -> Shaped[Array, "rows degrees"]:
     """The moments from the sums `s_{a,r}` of `T_a T_{qr}` (module docstring).
 
     `m_{qr} = s_{0,r}`, and `m_{qr+a} + m_{q(r-1)+(q-a)} = 2 s_{a,r}` otherwise: with every other column upside down and

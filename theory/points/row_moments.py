@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from theory.arrays import Array
 from theory.errors import InputError
@@ -75,13 +75,17 @@ class RowMoments:
         """The moments have the degrees below its square."""
         return math.isqrt(self.negatives.shape[1])
 
+    def serves(self, k: int | float, beta: int | float) -> bool:
+        """Whether they are enough for this `k` and `beta`."""
+        return cosine_moments.side(k, beta) <= self.side
+
     def loss(self, k: int | float, beta: int | float) -> PointsLoss:
         """The loss for `k` negatives (`math.inf` for the limit) at the temperature `1/beta`.
 
         Raises:
             InputError: if the moments are too few for that.
         """
-        if cosine_moments.side(k, beta) > self.side:
+        if not self.serves(k, beta):
             raise InputError("temperature", 1 / beta, "the moments are those of a higher one, or of more negatives")
         rule = positives.rule(float(k), beta, positives.nodes(k, beta))
         n, counts = len(self.labels), np.bincount(self.labels, minlength=len(self.rho))
@@ -107,12 +111,12 @@ class RowMoments:
 
 
 def row_moments(
-    embeddings: Float[Array, "n d"],
+    embeddings: Shaped[Array, "n d"],
     labels: Int[np.ndarray, " n"],
     side: int,
     *,
-    weights: Float[np.ndarray, " n"] | None = None,
-    rho: Float[np.ndarray, " C"] | None = None,
+    weights: Shaped[np.ndarray, " n"] | None = None,
+    rho: Shaped[np.ndarray, " C"] | None = None,
     xp: Any = np,
     each: Callable[[Callable[[slice], Any], Iterable[slice]], Iterator[Any]] = map,
     progress: Callable[[int], None] | None = None,
@@ -120,7 +124,7 @@ def row_moments(
     """The moments of the rows of `F F^T`, unit rows of `F`, for degrees below `side^2` (`cosine_moments.side`).
 
     Args:
-        embeddings: in double precision.
+        embeddings: in double precision, or a wider type of NumPy in which the moments are then computed.
         labels: integers from 0 to C-1; every class occurs.
         side: see `RowMoments`.
         weights: the law of points within each class, with sum 1; uniform by default.
@@ -133,9 +137,11 @@ def row_moments(
     labels = labels[order]
     counts = np.bincount(labels)
     n, d = embeddings.shape
-    law = 1.0 / counts[labels] if weights is None else np.asarray(weights, dtype=float)[order]
-    prior = counts / n if rho is None else np.asarray(rho, dtype=float)
-    masses, F = prior[labels] * law, xp.asarray(embeddings)[order]
+    F = xp.asarray(embeddings)[order]
+    kind = np.dtype(F.dtype)
+    law = np.ones(n, kind) / counts[labels] if weights is None else np.asarray(weights, kind)[order]
+    prior = counts.astype(kind) / n if rho is None else np.asarray(rho).astype(kind)
+    masses = prior[labels] * law
     starts = np.concatenate([[0], np.cumsum(counts)])
     tile = _compiled(xp, side)
 
@@ -143,7 +149,7 @@ def row_moments(
         """Moments of a block of rows under both laws."""
         anchors, classes = F[rows], labels[rows]
         first, last = starts[classes[0]], starts[classes[-1] + 1]
-        every, own = 0.0, 0.0
+        every, own = np.zeros(side**2, kind), np.zeros(side**2, kind)
         for start in range(0, n, BLOCK[1]):
             columns = slice(start, min(start + BLOCK[1], n))
             every = every + np.asarray(tile(anchors, F[columns], masses[columns]))
@@ -151,7 +157,7 @@ def row_moments(
             columns = slice(start, min(start + BLOCK[1], last))
             same = np.where(classes[:, None] == labels[columns], law[columns], 0.0)
             own = own + np.asarray(tile(anchors, F[columns], same))
-        return np.asarray(every), np.asarray(own)
+        return every, own
 
     blocks = [slice(start, min(start + BLOCK[0], n)) for start in range(0, n, BLOCK[0])]
     negatives, positives = np.empty((n, side**2)), np.empty((n, side**2))
@@ -159,7 +165,7 @@ def row_moments(
         negatives[rows], positives[rows] = every, own
         if progress is not None:
             progress(rows.stop)
-    return RowMoments(labels, law, prior, d, negatives, positives)
+    return RowMoments(labels, law.astype(float), prior.astype(float), d, negatives, positives)
 
 
 def _compiled(xp: Any, side: int) -> Callable[[Any, Any, Any], Any]:

@@ -1,0 +1,315 @@
+"""`python -m verify.embeddings`: trained embeddings beside the certified optimum.
+
+The exact population loss of labelled points, how far it is above the certified minimum for their prior, and why: spread
+within the classes, or the arrangement of the class means. With the geometry of the class means, neural collapse, what a
+linear classifier makes of the points, and what another number of negatives or temperature would do.
+
+`run` has everything; `measure` the numbers that are cheap enough for every epoch of a training run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from theory.errors import InputError
+from theory.priors import Prior
+from verify import cli
+from verify.results import Status, check_k, check_temperature, problem, versions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from verify.trained.points import Points
+    from verify.trained.result import Compared, EmbeddingsResult
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The numbers of one moment of a training run.
+
+    Attributes:
+        value: the population loss `L_k(f)` of the points.
+        distinct: the same where no point is its own positive, or None.
+        optimum_lower, optimum_upper: the certified minimum for the prior.
+        spread, geometry: the two parts of what `value` is above it.
+        chance, share: the loss where all points coincide; how much of the way from there to the minimum has been made.
+        error: an estimate of the error of `value`.
+        max_cosine_error: between class means, off the optimal cosines; None if a mean is zero.
+        nc1: within-class over between-class variability; None if the class means coincide.
+        rank: effective rank of the points.
+        status: how far the minimum is settled.
+    """
+
+    value: float
+    distinct: float | None
+    optimum_lower: float
+    optimum_upper: float
+    spread: float
+    geometry: float
+    chance: float
+    share: float
+    error: float
+    max_cosine_error: float | None
+    nc1: float | None
+    rank: float
+    status: str
+
+
+def measure(
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    k: int | float,
+    *,
+    temperature: Fraction | int | float | str = 1,
+    rho: Prior | str | None = None,
+    normalize: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Measures:
+    """What a training run wants to know at every epoch, from NumPy arrays (n x d, and n).
+
+    The minimum is computed at the first call with a prior, `k` and temperature, and remembered.
+
+    Args:
+        embeddings: one point a row, of length 1 unless they are to be normalized.
+        labels: integers from 0 to C-1, each of which occurs.
+        k: number of negatives of the training loss, or `math.inf`.
+        temperature: of the training loss, read exactly.
+        rho: the class prior of training, if it is not that of the points.
+        normalize: divide the rows by their lengths.
+        progress: called with a line of text as the work goes on.
+
+    Raises:
+        InputError: for input outside of what is accepted.
+    """
+    from verify.trained.points import points
+
+    given = points(embeddings, labels, rho=rho, normalize=normalize)
+    return _measure(given, check_k(k), check_temperature(temperature), progress)
+
+
+def _measure(given: Points, k: int | float, temperature: Fraction, progress: Callable[[str], None] | None) -> Measures:
+    from verify.trained.geometry import class_means, collapse, cosines
+    from verify.trained.loss import loss_of, moments
+    from verify.trained.optimum import optimum
+
+    best = optimum(given.prior, k, temperature)
+    rows = moments(given, k, float(1 / temperature), progress=progress)
+    loss = loss_of(given, rows, k, temperature, (best.lower, best.upper))
+    means = class_means(given)
+    # the class means are a classifier as good as any here: NC1 and the rank do not look at it
+    geometry = collapse(given, means, means)
+    return Measures(
+        value=loss.value,
+        distinct=loss.distinct,
+        optimum_lower=loss.optimum_lower,
+        optimum_upper=loss.optimum_upper,
+        spread=loss.spread,
+        geometry=loss.geometry,
+        chance=loss.chance,
+        share=loss.share,
+        error=loss.error,
+        max_cosine_error=cosines(means, best).max_error,
+        nc1=geometry.nc1,
+        rank=geometry.rank,
+        status=best.status.value,
+    )
+
+
+def run(
+    embeddings: np.ndarray,
+    labels: np.ndarray,
+    k: int | float,
+    *,
+    temperature: Fraction | int | float | str = 1,
+    rho: Prior | str | None = None,
+    normalize: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> EmbeddingsResult:
+    """Everything about embeddings; the arguments are those of `measure`.
+
+    `proved`: the loss of up to 2000 points and the minimum are enclosed. `numerical`: they are known in double
+    precision, the loss with an estimate of its error.
+
+    Raises:
+        InputError: for input outside of what is accepted.
+    """
+    from verify.trained.points import points
+
+    given = points(embeddings, labels, rho=rho, normalize=normalize)
+    return _run(given, check_k(k), check_temperature(temperature), progress or (lambda _: None))
+
+
+def _run(given: Points, k: int | float, temperature: Fraction, say: Callable[[str], None]) -> EmbeddingsResult:
+    begun = time.perf_counter()
+    from theory.augmentation.thresholds import collapse_thresholds
+    from theory.losses import get_loss
+    from verify.trained.changes import changes
+    from verify.trained.downstream import downstream, prior_bounds
+    from verify.trained.geometry import class_means, collapse, cosines
+    from verify.trained.loss import MAX_ENCLOSED, loss_of, moments
+    from verify.trained.optimum import optimum
+    from verify.trained.result import EmbeddingsResult, Ends
+
+    beta, C = float(1 / temperature), given.prior.C
+    say("the minimum")
+    best = optimum(given.prior, k, temperature)
+    enclose = given.n <= MAX_ENCLOSED and isinstance(k, int)
+    rows = moments(given, k, beta, wide=enclose, progress=say)
+    say("enclosing the loss" if enclose else "integrating")
+    loss = loss_of(given, rows, k, temperature, (best.lower, best.upper), enclose=enclose)
+    say("downstream")
+    means = class_means(given)
+    head = downstream(given, means, beta)
+    status = best.status if best.status is not Status.PROVED or loss.enclosed is not None else Status.NUMERICAL
+    notes = []
+    if given.d < C - 1:
+        notes.append(f"d < C-1: the minimum is that of the convex relaxation, which {given.d} dimensions may not reach")
+    if loss.distinct is None:
+        notes.append("a class of one point has no distinct pairs")
+    if loss.enclosed is None and isinstance(k, int):
+        notes.append(f"the loss of more than {MAX_ENCLOSED} points is not enclosed")
+    return EmbeddingsResult(
+        claim="embeddings",
+        status=status,
+        problem=problem(given.prior, k, given.d, "logistic", temperature),
+        points=given.n,
+        points_by_class=tuple(given.counts.tolist()),
+        deviation=given.deviation,
+        loss=loss,
+        cosines=cosines(means, best),
+        collapse=collapse(given, means, head.classifier),
+        sup=Ends(*head.sup),
+        mean_classifier=Ends(head.mean_classifier, head.mean_classifier),
+        accuracy=head.accuracy,
+        bounds=prior_bounds(given, k, loss.value, beta),
+        spectral_gaps=tuple(collapse_thresholds(get_loss("logistic"), best.gram, given.rho, k, beta).tolist()),
+        changes=changes(given.prior, rows, k, temperature, progress=say),
+        note="; ".join(notes),
+        seconds=time.perf_counter() - begun,
+        versions=versions("jax", "numpy", "python-flint"),
+    )
+
+
+def compare(
+    files: Sequence[tuple[str, Points]],
+    k: int | float,
+    *,
+    temperature: Fraction | int | float | str = 1,
+    progress: Callable[[str], None] | None = None,
+) -> Compared:
+    """Several sets of points, checkpoints or runs, by what `measure` gives of each; the priors must be the same.
+
+    Raises:
+        InputError: if they are not, or there are none.
+    """
+    from verify.trained.result import Compared
+
+    begun = time.perf_counter()
+    k, exact = check_k(k), check_temperature(temperature)
+    if not files:
+        raise InputError("compare", "no files", "accepted: one file or more")
+    first = files[0][1]
+    series, settled = [], []
+    for name, given in files:
+        if given.prior.rho != first.prior.rho:
+            raise InputError("compare", name, "all files need the same class prior; or give --rho")
+        found = asdict(_measure(given, k, exact, progress))
+        settled.append(Status(found.pop("status")))
+        series.append({"file": name, "points": given.n, **found})
+    weakest = Status.UNDECIDED if Status.UNDECIDED in settled else Status.NUMERICAL
+    note = "d < C-1: the minimum is that of the convex relaxation" if first.d < first.prior.C - 1 else ""
+    return Compared(
+        claim="embeddings",
+        status=weakest,
+        problem=problem(first.prior, k, first.d, "logistic", exact),
+        series=tuple(series),
+        note=note,
+        seconds=time.perf_counter() - begun,
+        versions=versions("jax", "numpy", "python-flint"),
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """`python -m verify.embeddings`."""
+    made = cli.parser(
+        "verify.embeddings",
+        "Trained embeddings (n x d) with labels: their exact population loss, how far it is above the certified\n"
+        "minimum, and whether that is spread within the classes or the arrangement of the class means.",
+        "  python -m verify.embeddings embeddings.npy --labels labels.npy --k 256 --temperature 0.5\n"
+        "  python -m verify.embeddings run.npz --k 256 --temperature 0.5 --html run.html\n"
+        "  python -m verify.embeddings epoch-*.npz --compare --k 256 --temperature 0.5",
+    )
+    made.add_argument(
+        "files", nargs="+", metavar="FILE", help=".npy with one point a row, or .npz with 'embeddings' and 'labels'"
+    )
+    made.add_argument("--labels", metavar="FILE", help=".npy with the class of each point, an integer from 0 to C-1")
+    made.add_argument("--k", type=cli.one_k, required=True, metavar="K", help="number of negatives, an integer or inf")
+    made.add_argument("--temperature", default="1", metavar="T", help="of the training loss, T > 0 (default: 1)")
+    made.add_argument("--rho", metavar="R", help="class prior of training (default: that of the points)")
+    made.add_argument("--normalize", action="store_true", help="divide the rows by their lengths")
+    made.add_argument("--compare", action="store_true", help="several files as one table: checkpoints, or runs")
+    made.add_argument("--save", type=cli.writable, metavar="FILE", help="write the arrays to FILE (.npz)")
+    made.add_argument("--html", type=cli.writable, metavar="FILE", help="write a page with pictures")
+
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> EmbeddingsResult | Compared:
+        from verify.trained.points import read_points
+
+        if len(arguments.files) > 1 and not arguments.compare:
+            raise InputError("compare", f"{len(arguments.files)} files", "give --compare for a table of several files")
+        if arguments.compare and arguments.save is not None:
+            raise InputError("save", arguments.save, "not with --compare, which --json has all numbers of")
+        read = [
+            (path, read_points(path, arguments.labels, rho=arguments.rho, normalize=arguments.normalize))
+            for path in arguments.files
+        ]
+        exact = check_temperature(arguments.temperature)
+        result: EmbeddingsResult | Compared
+        if arguments.compare:
+            result = compare(read, arguments.k, temperature=exact, progress=progress)
+        else:
+            result = _run(read[0][1], arguments.k, exact, progress)
+        if arguments.save is not None:
+            _save(result, arguments.save)
+        if arguments.html is not None:
+            from verify.files import write
+            from verify.trained.page import page
+
+            write(arguments.html, page(result).encode())
+        return result
+
+    def report(result: EmbeddingsResult | Compared) -> str:
+        from verify.trained import result as results
+
+        return results.report_compared(result) if isinstance(result, results.Compared) else results.report(result)
+
+    cli.main(made, execute, report, argv)
+
+
+def _save(result: Any, path: Path) -> None:
+    """The arrays of a result as .npz."""
+    import numpy as np
+
+    from verify.files import write
+
+    cosines, stream = result.cosines, io.BytesIO()
+    np.savez(
+        stream,
+        found=np.array(cosines.found, dtype=float),
+        optimal=np.array(cosines.optimal),
+        spread=np.array(result.collapse.spread),
+        loss_by_class=np.array(result.loss.by_class),
+        spectral_gaps=np.array(result.spectral_gaps),
+        rho=np.array([float(Fraction(mass)) for mass in result.problem.rho]),
+    )
+    write(path, stream.getvalue())
+
+
+if __name__ == "__main__":
+    main()

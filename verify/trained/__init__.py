@@ -1,0 +1,1 @@
+"""Trained embeddings beside the certified optimum: the organs of `verify.embeddings`."""

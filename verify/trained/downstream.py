@@ -1,0 +1,70 @@
+"""What a linear classifier makes of the points: the best one bracketed, the class means, and the prior bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.bounds import all_bounds
+from theory.downstream import accuracy, loss_of_scores, lower_bound
+from theory.float64 import jnp
+from theory.losses import get_loss
+from verify.supervised.classifier import optimal_classifier
+from verify.trained.points import Points
+
+#: Scores up to which the best classifier is looked for; beyond, the class means are what brackets it.
+MAX_SCORES = 2_000_000
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """Losses of classifiers on the points, with the training prior as test distribution.
+
+    Attributes:
+        sup: bounds on the loss of the best unit-norm classifier, in double precision.
+        mean_classifier: the loss of `w_c = mu_c`.
+        accuracy: of the classifier that the upper bound is that of.
+        classifier: its rows, of length 1.
+    """
+
+    sup: tuple[float, float]
+    mean_classifier: float
+    accuracy: float
+    classifier: Float[np.ndarray, "C d"]
+
+
+@dataclass(frozen=True)
+class PriorBound:
+    """A prior bound on the loss of the mean classifier, or why it has no value."""
+
+    value: float | None
+    reason: str | None
+
+
+def downstream(points: Points, means: Float[np.ndarray, "C d"], beta: float) -> Downstream:
+    """The classifiers. The best one is sought in the unit ball, which bounds it from below; on the unit sphere, where
+    it ends if every row is of length 1, it is evaluated."""
+    loss, F, labels, masses, C = get_loss("logistic"), points.embeddings, points.labels, points.masses, len(means)
+
+    def value(scores: Float[np.ndarray, "n C"]) -> float:
+        return float(loss_of_scores(loss, jnp.asarray(scores), labels, jnp.asarray(masses), beta))
+
+    if points.n * C <= MAX_SCORES:
+        head = optimal_classifier(loss, F, labels, masses, C=C, beta=beta, d=points.d + 1)
+        found, lower = head.weights, head.lower
+    else:
+        found, lower = means, -np.inf
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    unit = np.where(lengths > 1e-12, found / np.maximum(lengths, 1e-12), np.eye(C, points.d))
+    scores = F @ unit.T
+    lower = max(lower, lower_bound(loss, F, scores, labels, masses, beta=beta))
+    upper = value(scores)
+    return Downstream((min(lower, upper), upper), value(F @ means.T), accuracy(scores, labels, masses), unit)
+
+
+def prior_bounds(points: Points, k: int | float, value: float, beta: float) -> dict[str, PriorBound]:
+    """Every bound of `theory.bounds` at the loss of these points."""
+    found = all_bounds(points.prior, k, value, beta)
+    return {name: PriorBound(bound.value, bound.reason) for name, bound in found.items()}

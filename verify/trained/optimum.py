@@ -1,0 +1,45 @@
+"""The minimum that trained embeddings are measured against; computed once for each problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.groups import class_gram
+from theory.priors import Prior
+from verify.results import Status
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The minimum of `L_k` over all Gram matrices, which no representation is below, and where it is attained.
+
+    Attributes:
+        status: how far it is settled.
+        lower, upper: bounds on the minimum.
+        gram: the minimizer, C x C.
+        radius: proven bound on the error of its entries, or None.
+    """
+
+    status: Status
+    lower: float
+    upper: float
+    gram: Float[np.ndarray, "C C"]
+    radius: float | None
+
+
+@lru_cache(maxsize=64)
+def optimum(prior: Prior, k: int | float, temperature: Fraction) -> Optimum:
+    """What `verify.optimum` computes in `d = C` dimensions, where the minimum is that of the convex program."""
+    from verify.optimum import run
+
+    found = run(prior, k, temperature=temperature)
+    assert found.nce.lower is not None and found.nce.upper is not None
+    gram = np.array(found.gram)
+    if found.groups is not None:
+        gram = class_gram(gram, prior.merged(), prior)
+    return Optimum(found.status, found.nce.lower, found.nce.upper, gram, found.gram_radius)
