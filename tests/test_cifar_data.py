@@ -36,6 +36,14 @@ def test_the_long_tails_of_the_literature_have_their_published_sizes():
     assert sum(longtail.profile(500, 100, Fraction(100))) == 10_847
 
 
+def test_one_majority_has_its_share():
+    assert longtail.one_majority(1800, 10, Fraction(4, 5)) == (1800, *[50] * 9)
+    assert longtail.one_majority(30, 3, Fraction(1, 3)) == (30, 30, 30)
+    for share in (Fraction(1, 4), Fraction(1), Fraction(999, 1000)):
+        with pytest.raises(InputError, match="majority"):
+            longtail.one_majority(30, 3, share)
+
+
 def test_subsets_are_nested_and_known_exactly(tmp_path):
     inner = write_binary(tmp_path, "cifar10", *content("cifar10", 500, 100))
     whole = load("cifar10", inner)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,13 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.cifar import evaluation
-from experiments.cifar.evaluation import evaluate_features
-from experiments.cifar.metrics import cosines, neighbours, probe
+from experiments.cifar.evaluation import evaluate_features, predicted
+from experiments.cifar.metrics import cosines, neighbours, population, probe
 from experiments.cifar.metrics.distances import distance
+from experiments.cifar.metrics.downstream import at_gram, downstream
 from theory import neural_collapse, priors
+from theory.augmentation import expectation
+from theory.augmentation.block import with_overlap
+from theory.balanced import downstream_minimum, nce_minimum
 from theory.class_means import class_means, cosine_matrix
 from theory.errors import InputError
-from theory.geometry import simplex_etf
+from theory.geometry import gram, normalized, simplex_etf
+from theory.losses import get_loss
 from theory.neural_collapse import equality
 from verify import optimum
 from verify.results import as_json
@@ -321,3 +327,94 @@ def test_noisy_features_are_worse_on_the_test_set_and_measured_alike():
 def test_of_many_training_images_some_are_asked(monkeypatch):
     monkeypatch.setattr(evaluation, "MAX_QUERIES", 10)
     assert len(evaluation._queries(50, 0)) == 10 and np.array_equal(evaluation._queries(10, 0), np.arange(10))
+
+
+# --- losses
+
+
+@pytest.mark.parametrize(("k", "temperature"), [(1, 1), (16, 1), (5, "1/3"), (4096, 1)])
+def test_losses_of_points_are_those_of_the_augmentation_graph(k, temperature, monkeypatch):
+    """Against the graph's expectation, which has nodes and tails of its own, for class positives and mixed ones."""
+    monkeypatch.setattr(population, "_BLOCK", 7)
+    features, labels = clouds(3, 6, 4, seed=2)
+    U, beta, n = normalized(features), float(1 / Fraction(temperature)), len(features)
+    same = (labels[:, None] == labels) / np.bincount(labels)[labels][:, None]
+    for W in (same, 0.7 * np.eye(n) + 0.3 * same):
+        z = beta * np.minimum(U @ U.T - 1, 0)
+        expected = expectation.evaluate("logistic", k, z, np.full((n, n), 1 / n), W).value
+        np.testing.assert_allclose(population.point_losses(U, W, k=k, beta=beta), expected, rtol=1e-12)
+
+
+def test_what_a_network_is_above_the_minimum_has_two_parts():
+    """Both vanish at the optimum, and neither is negative; spread alone, where the class means are arranged well."""
+    C, k, least = 3, 4, nce_minimum(get_loss("logistic"), 3, 4)
+    labels = np.tile(np.arange(C), 6)
+    U = simplex_etf(C, C + 3)
+    best = population.trained_loss(U[labels], labels, C, k=k, beta=1.0, optimum=(least, least))
+    assert abs(best.excess) < 1e-12 and abs(best.spread) < 1e-12 and abs(best.geometry) < 1e-12
+    noise = 0.3 * np.random.default_rng(0).normal(size=(len(labels), C + 3))
+    for features in (U[labels] + noise, noise):
+        found = population.trained_loss(features, labels, C, k=k, beta=1.0, optimum=(least, least))
+        assert found.excess > 0 and found.spread > 0 and found.geometry > 0
+        assert found.excess == pytest.approx(found.spread + found.geometry, abs=1e-14)
+    merged = population.trained_loss(U[labels // 2], labels, C, k=k, beta=1.0, optimum=(least, least))
+    assert merged.geometry > merged.spread > 0
+
+
+def test_downstream_losses_of_trained_embeddings():
+    C = 4
+    labels = np.tile(np.arange(C), 5)
+    best = downstream_minimum(get_loss("logistic"), C)
+    found = downstream(simplex_etf(C, C + 1)[labels], labels, C, beta=1.0, optimum=best)
+    assert found.lower == pytest.approx(best, abs=1e-9) and found.upper == pytest.approx(best, abs=1e-9)
+    assert found.mean_classifier == pytest.approx(best, abs=1e-9)
+    assert at_gram(gram(simplex_etf(C)), np.full(C, 1 / C), beta=1.0) == pytest.approx(best, abs=1e-9)
+    features, labels = clouds(3, 9, 5, seed=1)
+    found = downstream(features, labels, 3, beta=1.0, optimum=None)
+    assert found.upper - 1e-8 <= found.lower <= found.upper < found.mean_classifier
+
+
+@pytest.mark.parametrize("overlap", ["1/20", "3/5"])
+def test_mixed_positives_are_measured_against_the_block_family(overlap):
+    """At its optimum: the embeddings from its two cosines, whose loss is the least and whose excess vanishes."""
+    C, m, k = 3, 4, 16
+    a = Fraction(overlap)
+    block = with_overlap(C, m, float(a))
+    g = block.cosine("logistic", k)
+    G = np.full((C * m, C * m), block.between(g))
+    labels = np.repeat(np.arange(C), m)
+    G[labels[:, None] == labels] = g
+    np.fill_diagonal(G, 1.0)
+    values, vectors = np.linalg.eigh(G)
+    U = vectors * np.sqrt(np.clip(values, 0, None))
+    found = evaluate_features(
+        U, labels, U, labels, prior=priors.uniform(C), k=k, temperature=1, positives="mixed", overlap=a
+    )
+    assert found.optimum.source == "block family" and found.optimum.within == pytest.approx(g)
+    assert (g == 1) == (overlap == "3/5")
+    assert found.train.cosines.within.mean == pytest.approx(g) and abs(found.loss.excess) < 1e-12
+    assert found.loss.spread is None and found.train.to_optimum.max < 1e-6
+    assert found.downstream.upper == pytest.approx(found.optimum.downstream, abs=1e-8)
+    # further from the class means, the least downstream loss is larger
+    collapsed = downstream_minimum(get_loss("logistic"), C)
+    assert (found.optimum.downstream > collapsed + 1e-3) == (g < 1)
+
+
+def test_augmented_positives_have_no_prediction():
+    features, labels = clouds(3, 6, 4, seed=2)
+    found = evaluate_features(
+        features, labels, features, labels, prior=priors.uniform(3), k=2, temperature=1, positives="augment"
+    )
+    assert found.optimum is None and found.loss is None and found.train.to_optimum is None
+    assert as_json(found)["optimum"] is None and found.downstream.optimum is None
+
+
+def test_without_flint_the_optimum_is_numerical(monkeypatch):
+    prior = priors.from_masses([20, 6, 4], normalize=True)
+    proved = predicted.__wrapped__(prior, 8, Fraction(1, 2), 3)
+    monkeypatch.setattr(evaluation, "find_spec", lambda name: None)
+    found = predicted.__wrapped__(prior, 8, Fraction(1, 2), 3)
+    assert (proved.status, found.status) == ("proved", "numerical") and found.radius is None
+    np.testing.assert_allclose(found.gram, proved.gram, atol=2e-6)
+    assert found.nce == pytest.approx(proved.nce, abs=1e-9) and found.nce[0] <= proved.nce[1]
+    assert found.downstream == pytest.approx(proved.downstream, abs=1e-7)

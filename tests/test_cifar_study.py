@@ -1,13 +1,18 @@
 """The study: in order, within its time, resumed where it was left; and the timings that belong to it."""
 
 import json
+import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
+from cifar_files import content, write_binary
+from scipy.stats import binom
 
 from experiments.cifar.defaults import complete
-from experiments.cifar.reproduce import reproduce
-from experiments.cifar.reproduce_command import report
-from experiments.cifar.study import PARTS, Item, items
+from experiments.cifar.reproduce import _Images, reproduce
+from experiments.cifar.reproduce_command import report, reproduce_main
+from experiments.cifar.study import OVERLAPS, PARTS, Item, items, kind_of
 from experiments.cifar.throughput_command import throughput_main
 
 TINY = {"dataset": "standin", "classes": 3, "per_class": 32, "size": 12, "width": 8, "dimension": 4, "batch": 16}
@@ -19,29 +24,64 @@ WANTED = (
 
 
 @pytest.mark.parametrize("platform", ["cpu", "gpu"])
-def test_the_study_is_in_order_and_every_configuration_is_valid(platform):
+def test_every_configuration_of_the_study_is_valid(platform):
     study = items(platform)
     assert len({item.name for item in study}) == len(study)
-    letters = [list(PARTS).index(item.part) for item in study]
-    assert letters == sorted(letters) and set(letters) == set(range(len(PARTS)))
+    assert {item.part for item in study} == set(PARTS[kind_of(platform)])
     for item in study:
         if item.kind != "kernel":
             made = complete({**item.given, "provenance": "nowhere"}, platform)
             assert made.network == ("small" if platform == "cpu" else "resnet18")
             assert made.dtype == ("float32" if platform == "cpu" else "bfloat16")
-    if platform == "gpu":
-        assert [i.given["k"] for i in study if i.part == "a"] == [1, 4, 16, 64, 256, 1024, 4096]
+            if made.positives != "augment":
+                assert made.initial_temperature == Fraction(1, 3) and made.weight_decay == 0.1
+    ks = {item.given["k"] for item in study if item.part == ("a" if platform == "cpu" else "b")}
+    assert ks == {1, 4, 16, 64, 256, 1024, 4096}
 
 
-def test_the_study_keeps_what_is_done_and_goes_on(tmp_path):
-    none = reproduce(None, tmp_path, minutes=0, wanted=WANTED)
+def test_the_studies_of_processor_and_accelerator_have_names_of_their_own():
+    assert not {item.name for item in items("cpu")} & {item.name for item in items("gpu")}
+
+
+def test_overlaps_lie_below_and_above_the_threshold():
+    """Of ten equal classes at temperature 1, by the closed form: `alpha*(k)` increases with `k`."""
+    e, C = math.exp(-10 / 9), 10
+
+    def threshold(k):
+        m = np.arange(k + 1)
+        p = binom.pmf(m, k, 1 / C)
+        S = m + (k - m) * e
+        own, others = (float(p @ (weight / (1 + S))) for weight in (m, (k - m) * e))
+        return (own - others / (C - 1)) / float(p @ (S / (1 + S)))
+
+    first, last = threshold(1), threshold(256)
+    assert first == pytest.approx(0.0925, abs=1e-4) and threshold(16) == pytest.approx(0.1508, abs=1e-4)
+    below, between, above = (Fraction(overlap) for overlap in OVERLAPS)
+    assert below < first < between < threshold(16) < last < (1 - e) / (1 + (C - 1) * e) < above
+
+
+class Clock:
+    """Time that passes only when the study says something of the item named first."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+
+    def __call__(self, text):
+        self.now += 60 * text.count("epoch 1 of 2: loss")
+
+
+def test_the_study_keeps_what_is_done_and_goes_on(tmp_path, monkeypatch):
+    clock = Clock(monkeypatch)
+    none = reproduce(None, tmp_path, minutes=0, wanted=WANTED, progress=clock)
     assert none.measured == () and none.missing == tuple(item.name for item in WANTED)
     # a budget that ends within the first epoch
-    begun = reproduce(None, tmp_path, minutes=1e-6, wanted=WANTED)
+    begun = reproduce(None, tmp_path, minutes=0.5, wanted=WANTED, progress=clock)
     assert begun.begun == ("tiny-k3-seed0",) and begun.measured == ()
     assert "to be resumed: tiny-k3-seed0" in report(begun)
     whole = reproduce(None, tmp_path, minutes=100, wanted=WANTED)
     assert whole.measured == tuple(item.name for item in WANTED) and not whole.failed and not whole.missing
+    assert json.loads((tmp_path / "study.json").read_text())["measured"] == list(whole.measured)
     log = (tmp_path / "tiny-k3-seed0" / "log.jsonl").read_text()
     assert [json.loads(line)["epoch"] for line in log.splitlines()] == [1, 2]
     kernel = json.loads((tmp_path / "kernel-C20-k4.json").read_text())
@@ -53,6 +93,41 @@ def test_the_study_keeps_what_is_done_and_goes_on(tmp_path):
     again = reproduce(None, tmp_path, minutes=100, wanted=WANTED)
     assert again.measured == whole.measured
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("metrics.json")}
+
+
+def test_an_item_that_fails_is_recorded_and_passed_over(tmp_path, monkeypatch):
+    """Images that are missing, a loss that is not finite, an error of a library, a process that dies."""
+
+    def out_of_memory(*arguments, **options):
+        raise RuntimeError("RESOURCE_EXHAUSTED: out of memory\nwhile allocating")
+
+    monkeypatch.setattr("experiments.cifar.throughput.measure", out_of_memory)
+    diverging = {**TINY, "optimizer": "sgd", "learning_rate": 100.0, "weight_decay": 1.0, "epochs": 40, "k": 3}
+    wanted = (
+        Item("a", "nowhere-k3-seed0", given={"dataset": "cifar10", "k": 3}),
+        Item("a", "throughput-k3", "throughput", {**TINY, "k": 3}),
+        Item("a", "kernel-C1-k4", "kernel", {"C": 1, "k": 4}),
+        Item("a", "diverging-k3-seed0", given=diverging),
+        Item("a", "tiny-k3-seed0", given={**TINY, "k": 3, "epochs": 1}),
+    )
+    said = []
+    found = reproduce(tmp_path / "none", tmp_path / "out", minutes=100, wanted=wanted, ended=said.append)
+    assert found.measured == ("tiny-k3-seed0",) and not found.missing
+    assert set(found.failed) == {item.name for item in wanted[:-1]}
+    assert found.failed["throughput-k3"] == "RuntimeError: RESOURCE_EXHAUSTED: out of memory while allocating"
+    assert "no such folder" in found.failed["nowhere-k3-seed0"] and "InputError" in found.failed["kernel-C1-k4"]
+    assert found.failed["diverging-k3-seed0"] == "the loss is not finite"
+    assert len(said) == 5 and "failed: throughput-k3" in report(found)
+    assert json.loads((tmp_path / "out" / "study.json").read_text())["failed"] == found.failed
+
+
+def test_the_provenance_of_a_data_set_can_be_said(tmp_path):
+    place = write_binary(tmp_path, "cifar10", *content("cifar10", 40, 20)).parent
+    images = _Images(place, {"cifar10": "recompressed"})
+    assert images({"dataset": "cifar10"}).provenance.startswith("recompressed")
+    with pytest.raises(SystemExit) as stopped:
+        reproduce_main(["--provenance", "cifar9=x"])
+    assert stopped.value.code == 2
 
 
 def test_throughput_says_what_the_loss_costs(capsys, tmp_path):

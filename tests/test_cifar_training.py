@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flax import nnx
 
 from experiments.cifar.augmentation import augment
 from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import load
 from experiments.cifar.defaults import complete
+from experiments.cifar.draws import images_per_step
 from experiments.cifar.evaluate_command import evaluate
+from experiments.cifar.network import build
+from experiments.cifar.network.layers import conv, unfolded_convolution
 from experiments.cifar.runs import Run
 from experiments.cifar.sharding import devices
 from experiments.cifar.step import make_step, prepare
@@ -65,7 +70,7 @@ def wait_for_epochs(folder, n, process):
 def uninterrupted(tmp_path_factory):
     configuration, data = tiny()
     run = Run.create(tmp_path_factory.mktemp("runs") / "whole", configuration)
-    record = train(run, data)
+    record = train(run, data, checkpoint_seconds=0)
     return run, data, record
 
 
@@ -110,7 +115,10 @@ def test_an_interrupt_is_one_line_and_what_was_saved_stays(tmp_path):
     wait_for_epochs(tmp_path / "run", 2, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 130 and out == "" and err.count("\n") == 1, err
+    # a slow machine hears that the work goes on before it is interrupted
+    *before, last = err.splitlines()
+    assert process.returncode == 130 and out == "" and last.endswith("interrupted"), err
+    assert all("at work for" in line for line in before), err
     assert any((tmp_path / "run" / "checkpoints").iterdir())
 
 
@@ -142,6 +150,10 @@ def test_training_that_diverges_keeps_the_last_good_checkpoint(tmp_path, capsys)
     run = Run.open(tmp_path / "run")
     assert run.record.status == "diverged" and 0 < run.record.epochs_done < 20
     assert f"checkpoint after epoch {run.record.epochs_done} is kept" in printed
+    # it would diverge again: nothing is trained
+    before = (run.folder / "record.json").read_bytes(), run.log()
+    assert train(run, tiny()[1], progress=pytest.fail) == run.record
+    assert before == ((run.folder / "record.json").read_bytes(), run.log())
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(run.state.parameters))
 
 
@@ -151,6 +163,48 @@ def test_time_runs_out_at_a_checkpoint(tmp_path):
     record = train(run, data, until=time.monotonic())
     assert record.status == "stopped" and record.epochs_done == 1
     assert train(run, data).epochs_done == 3
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(uninterrupted, tmp_path):
+    """Emptied, truncated, or gone but for its folder; with none left that can be read it is said."""
+    whole, data, _ = uninterrupted
+    run = Run(tmp_path / "run", whole.configuration)
+    shutil.copytree(whole.folder, run.folder)
+    last, before = sorted(run.checkpoints.iterdir(), key=lambda path: -int(path.name))
+    assert int(last.name) == 12 and int(before.name) == 11
+    for path in last.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    assert train(run, data).status == "finished"
+    assert [line["epoch"] for line in run.log()] == list(range(1, 13))
+    assert run.fingerprint() == whole.fingerprint()
+    for folder in run.checkpoints.iterdir():
+        shutil.rmtree(folder)
+        folder.mkdir()
+    with pytest.raises(InputError, match="no checkpoint of it can be restored"):
+        train(run, data)
+
+
+def test_two_processes_do_not_train_one_run(uninterrupted):
+    run, data, _ = uninterrupted
+    holder = "import fcntl,sys; f=open(sys.argv[1],'w'); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); input()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", holder, str(run.folder / "lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout.readline()
+    with pytest.raises(InputError, match="another process trains this run"):
+        train(run, data)
+    other.communicate(b"\n")
+    assert train(run, data).status == "finished"
+
+
+def test_what_a_killed_process_left_does_not_block(tmp_path):
+    configuration, _ = tiny()
+    for name in ("config.jsonab12.tmp", "config.json.part", "lock"):
+        (tmp_path / name).write_text("{")
+    assert Run.open(Run.create(tmp_path, configuration).folder).configuration == configuration
+    with pytest.raises(InputError, match="something is there already"):
+        Run.create(tmp_path, configuration)
 
 
 @pytest.mark.parametrize("network", ["small", "resnet18"])
@@ -170,7 +224,8 @@ def test_evaluation_leaves_the_network_as_it_is(network, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"k": 20, "augmentation": "crop"},  # beyond the batch
+        {"k": 40, "augmentation": "crop"},  # beyond the batch
+        {"k": 90, "positives": "mixed", "overlap": Fraction(1, 5)},  # every image once
         {"positives": "augment", "augmentation": "simclr", "head": "mlp", "negatives": "batch", "k": 40},
         {"dtype": "bfloat16", "network": "resnet18"},
     ],
@@ -185,14 +240,41 @@ def test_a_step_computes_in_single_precision_at_most(changes):
     assert ("bf16" in lowered) == (configuration.dtype == "bfloat16")
 
 
-def test_a_step_with_more_negatives_than_the_batch_has():
-    configuration, data = tiny(k=40)
+@pytest.mark.parametrize("augmentation", ["none", "crop"])
+def test_a_step_with_more_negatives_than_the_batch_has(augmentation):
+    configuration, data = tiny(k=90, augmentation=augmentation)
+    assert images_per_step(configuration, 96) == (96 if augmentation == "none" else 2 * 16 + 90 - 15)
     prepared = prepare(configuration, 10)
     step = jax.jit(make_step(configuration, prepared, devices(16)))
     _, measured = step(prepared.state, load_on_device(data))
     # an untrained network has all scores near each other: the loss is near log(1 + k)
-    assert float(measured.loss) == pytest.approx(math.log(41), abs=0.8)
+    assert float(measured.loss) == pytest.approx(math.log(91), abs=0.8)
     assert float(jnp.sum(measured.counts)) == 16
+
+
+@pytest.mark.parametrize(("size", "stride", "side"), [(3, 2, 32), (3, 2, 7), (3, 1, 6), (1, 2, 8)])
+def test_unfolded_convolutions_are_convolutions(size, stride, side):
+    """Values and both gradients, against XLA's."""
+    rng = np.random.default_rng(side)
+    x = jnp.asarray(rng.normal(size=(4, side, side, 5)), jnp.float32)
+    layers = [conv(5, 8, size, stride, jnp.dtype("float32"), nnx.Rngs(0), unfold=u) for u in (False, True)]
+    (graph, kernel), (other, same) = (nnx.split(layer) for layer in layers)
+    assert all(map(np.array_equal, jax.tree.leaves(kernel), jax.tree.leaves(same)))
+
+    def values(graph):
+        y, back = jax.vjp(lambda kernel, x: nnx.merge(graph, kernel)(x), kernel, x)
+        return jax.tree.leaves((y, back(jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape))))
+
+    for one, two in zip(values(graph), values(other), strict=True):
+        np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-5 * float(jnp.max(jnp.abs(one))))
+
+
+def test_a_processor_unfolds_and_an_accelerator_does_not(monkeypatch):
+    configuration, _ = tiny()
+    for backend, unfolds in (("cpu", True), ("gpu", False)):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        layers = build(configuration).backbone.convolutions
+        assert all((layer.conv_general_dilated is unfolded_convolution) == unfolds for layer in layers)
 
 
 def test_augmentations():
@@ -228,6 +310,11 @@ BAD = [
     (["--initial-temperature", "-1"], "--initial-temperature"),
     (["--positives", "other"], "--positives"),
     (["--positives", "augment", "--augmentation", "none"], "--augmentation"),
+    (["--positives", "mixed"], "--overlap"),
+    (["--positives", "mixed", "--overlap", "1.5"], "--overlap"),
+    (["--overlap", "0.5"], "--overlap"),
+    (["--majority", "0.05"], "--majority"),
+    (["--majority", "0.8", "--imbalance", "10"], "--majority"),
     (["--dataset", "cifar10", "--folder", "nowhere"], "--folder"),
     (["--classes", "1"], "--classes"),
     (["--resume"], "--out"),
@@ -248,7 +335,14 @@ def test_bad_input_is_one_line_and_status_2(words, option, capsys, tmp_path, mon
 
 def test_a_run_is_not_overwritten_nor_resumed_as_another(uninterrupted, capsys):
     folder = str(uninterrupted[0].folder)
-    for words, option in (([], "--out"), (["--resume", "--k", "6"], "--k"), (["--resume", "--seed", "1"], "--seed")):
+    for words, option in (
+        ([], "--out"),
+        (["--resume", "--k", "6"], "--k"),
+        (["--resume", "--seed", "1"], "--seed"),
+        # equal to defaults, but stated
+        (["--resume", "--k", "16"], "--k"),
+        (["--resume", "--size", "32"], "--size"),
+    ):
         with pytest.raises(SystemExit) as stopped:
             train_main([*TINY, "--out", folder, *words])
         assert stopped.value.code == 2

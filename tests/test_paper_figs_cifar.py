@@ -45,7 +45,7 @@ def group(dataset, C, k, *, seeds=(0,), imbalance=None, **changes):
     part = Part(values, G, within, between)
     prior = priors.uniform(C) if imbalance is None else priors.longtail(C, Fraction(imbalance))
     optimum = {"source": "a test", "status": "numerical", "radius": None, "gram": G}
-    return Group(config | changes, seeds, (0,), C, tuple(prior.as_strings()), optimum, 200, part, part)
+    return Group(config | changes, seeds, (0,), C, tuple(prior.as_strings()), optimum, 200, {}, {}, part, part)
 
 
 def study():

@@ -39,32 +39,36 @@ class Checkpoints:
     def __exit__(self, *exception: object) -> None:
         self._manager.close()
 
-    def latest(self) -> int | None:
-        """The epoch of the last checkpoint."""
-        found = self._manager.latest_step()
-        return None if found is None else int(found)
-
     def save(self, epoch: int, state: State) -> None:
-        """Write the state after `epoch` epochs."""
+        """Write the state after `epoch` epochs, in place of a checkpoint of that epoch that was damaged."""
+        if epoch in self._manager.all_steps():
+            self._manager.delete(epoch)
         self._manager.save(epoch, args=ocp.args.StandardSave(_as_host(state)))
         self._manager.wait_until_finished()
 
-    def restore(self, like: State) -> State:
-        """The state of the last checkpoint; `like` has its structure, shapes and types.
+    def restore(self, like: State) -> tuple[int, State] | None:
+        """The last checkpoint that can be read, and its epoch; None if there is no checkpoint.
+
+        Args:
+            like: has its structure, shapes and types.
 
         Raises:
-            InputError: if it cannot be read, or belongs to another network.
+            InputError: if none of them can be read, or they belong to another network.
         """
-        epoch = self.latest()
-        template = _as_host(like)
-        try:
-            found = self._manager.restore(epoch, args=ocp.args.StandardRestore(template))
-        except (ValueError, OSError, KeyError, TypeError) as error:
-            reason = str(error).splitlines()[0][:200]
-            raise InputError("run", self.folder, f"its last checkpoint cannot be restored: {reason}") from None
-        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(found)]
-        state: State = jax.tree.unflatten(jax.tree.structure(like), leaves)
-        return state._replace(key=jax.random.wrap_key_data(jax.numpy.asarray(state.key)))
+        reason = ""
+        for epoch in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                found = self._manager.restore(epoch, args=ocp.args.StandardRestore(_as_host(like)))
+            # orbax raises errors of many kinds, and of its own, over files that are damaged
+            except Exception as error:
+                reason = reason or f"{type(error).__name__} {error}".splitlines()[0][:200]
+                continue
+            leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(found)]
+            state: State = jax.tree.unflatten(jax.tree.structure(like), leaves)
+            return int(epoch), state._replace(key=jax.random.wrap_key_data(jax.numpy.asarray(state.key)))
+        if reason:
+            raise InputError("run", self.folder, f"no checkpoint of it can be restored: {reason}")
+        return None
 
 
 def _as_host(state: State) -> dict[str, Any]:

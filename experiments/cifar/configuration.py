@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from theory.errors import InputError
 from verify.results import as_json, check_temperature
 
-Positives = Literal["class", "augment"]
+Positives = Literal["class", "augment", "mixed"]
 Negatives = Literal["marginal", "batch"]
 Augmentation = Literal["none", "crop", "simclr"]
 NetworkName = Literal["small", "resnet18"]
@@ -37,11 +37,13 @@ class Configuration:
     """One training run.
 
     Attributes:
-        dataset, provenance, classes, per_class, imbalance, size, data_seed: the images (`dataset.load`); `provenance`
-            is what is said of them beside every result.
+        dataset, provenance, classes, per_class, imbalance, majority, size, data_seed: the images (`dataset.load`);
+            `provenance` is what is said of them beside every result.
         k: number of negatives of an anchor.
         positives: "class", another image of the anchor's class, `(x, x+) ~ D_c^2` as in [1]; "augment", another
-            augmentation of the anchor's image, as in SimCLR.
+            augmentation of the anchor's image, as in SimCLR; "mixed", the former with probability `overlap`, else the
+            latter (`sampling.mixed`).
+        overlap: of "mixed" positives, from 0 to 1.
         negatives: "marginal" or "batch", see `negatives`.
         temperature: the loss sees cosines over this, exactly.
         initial_temperature: training begins with this instead, and `1 / temperature` changes linearly to its value
@@ -64,9 +66,11 @@ class Configuration:
     classes: int | tuple[int, ...] | None = None
     per_class: int | None = None
     imbalance: Fraction | None = None
+    majority: Fraction | None = None
     size: int = 32
     data_seed: int = 0
     positives: str = "class"
+    overlap: Fraction | None = None
     negatives: str = "marginal"
     temperature: Fraction = Fraction(1)
     initial_temperature: Fraction = Fraction(1)
@@ -103,6 +107,10 @@ class Configuration:
             raise InputError("weight-decay", self.weight_decay, "accepted: a number from 0 to 1")
         if self.width % 4:
             raise InputError("width", self.width, "accepted: a multiple of 4 (channels are normalized in 4 groups)")
+        if (self.overlap is None) != (self.positives != "mixed"):
+            raise InputError("overlap", self.overlap, "it is given with, and only with, --positives mixed")
+        if self.overlap is not None and not 0 <= self.overlap <= 1:
+            raise InputError("overlap", self.overlap, "accepted: a number from 0 to 1")
         if self.positives == "augment" and self.augmentation == "none":
             raise InputError("augmentation", "none", "two augmentations of one image need one: crop or simclr")
 
@@ -155,6 +163,8 @@ def _option(name: str) -> str:
 _READ: dict[str, Callable[[Any], Any]] = {
     "classes": lambda value: tuple(value) if isinstance(value, list) else value,
     "imbalance": lambda value: None if value is None else Fraction(value),
+    "majority": lambda value: None if value is None else Fraction(value),
+    "overlap": lambda value: None if value is None else Fraction(value),
     "temperature": Fraction,
     "initial_temperature": Fraction,
     "learning_rate": float,

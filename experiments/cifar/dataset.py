@@ -59,6 +59,7 @@ def load(
     *,
     classes: int | Sequence[int] | None = None,
     imbalance: Fraction | int | float | str | None = None,
+    majority: Fraction | int | float | str | None = None,
     per_class: int | None = None,
     seed: int = 0,
     size: int = 32,
@@ -71,6 +72,7 @@ def load(
         folder: of CIFAR: a folder or archive in one of the official layouts (`layouts.read`).
         classes: how many classes are kept, the first in label order; or which, renumbered in the order given.
         imbalance: `F` of a long-tailed training set (`longtail.profile`); the test set stays balanced.
+        majority: share of the first class in a training set whose other classes are equal (`longtail.one_majority`).
         per_class: at most so many training images a class; of the stand-in exactly so many are made.
         seed: of the choice of training images within a class, and of the stand-in's images. Of the same seed, the
             images of a smaller subset of CIFAR are among those of a larger one.
@@ -99,7 +101,9 @@ def load(
         found = layouts.read(name, Path(folder), provenance)
         if classes is not None:
             found = _keep_classes(found, _labels(classes, found.C))
-    return _keep_images(found, imbalance, per_class, seed)
+    if imbalance is not None and majority is not None:
+        raise InputError("majority", majority, "give either --majority or --imbalance")
+    return _keep_images(found, imbalance, majority, per_class, seed)
 
 
 def _labels(classes: int | Sequence[int] | None, available: int) -> tuple[int, ...]:
@@ -145,19 +149,28 @@ def _keep_classes(found: Dataset, labels: tuple[int, ...]) -> Dataset:
 
 
 def _keep_images(
-    found: Dataset, imbalance: Fraction | int | float | str | None, per_class: int | None, seed: int
+    found: Dataset,
+    imbalance: Fraction | int | float | str | None,
+    majority: Fraction | int | float | str | None,
+    per_class: int | None,
+    seed: int,
 ) -> Dataset:
     counts = found.train_counts
     if min(counts) == 0:
         raise InputError("folder", found.name, f"no training image of class '{found.class_names[counts.index(0)]}'")
     kept = tuple(count if per_class is None else min(count, per_class) for count in counts)
     if imbalance is not None:
-        exact = priors.number(repr(imbalance) if isinstance(imbalance, float) else str(imbalance), "imbalance")
-        kept = longtail.profile(min(kept), found.C, exact)
+        kept = longtail.profile(min(kept), found.C, _exact(imbalance, "imbalance"))
+    if majority is not None:
+        kept = longtail.one_majority(min(kept), found.C, _exact(majority, "majority"))
     if kept == counts:
         return found
     chosen = np.sort(np.concatenate([_choose(found.train_labels, c, n, seed) for c, n in enumerate(kept)]))
     return replace(found, train_images=found.train_images[chosen], train_labels=found.train_labels[chosen])
+
+
+def _exact(value: Fraction | int | float | str, option: str) -> Fraction:
+    return priors.number(repr(value) if isinstance(value, float) else str(value), option)
 
 
 def _choose(labels: Int32[np.ndarray, " n"], c: int, n: int, seed: int) -> Int[np.ndarray, " kept"]:

@@ -41,6 +41,9 @@ def add_dataset(made: argparse.ArgumentParser) -> None:
         "--imbalance", metavar="F", help="a long-tailed training set: largest over smallest class, exponential profile"
     )
     made.add_argument(
+        "--majority", metavar="P", help="share of the first class in the training set, the others equal; or --imbalance"
+    )
+    made.add_argument(
         "--size", type=cli.integer(1), default=32, metavar="N", help="width of the generated images (default: 32)"
     )
     made.add_argument(
@@ -68,6 +71,7 @@ def load_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "folder": folder,
         "classes": arguments.classes,
         "imbalance": arguments.imbalance,
+        "majority": arguments.majority,
         "per_class": arguments.per_class,
         "seed": arguments.data_seed,
         "size": arguments.size,

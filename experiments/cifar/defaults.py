@@ -13,8 +13,8 @@ _SMALL = {
     "width": 16,
     "dimension": 64,
     "learning_rate": 0.01,
-    "weight_decay": 0.5,
-    "batch": 128,
+    "weight_decay": 0.1,
+    "batch": 272,
     "epochs": 30,
 }
 _RESNET = {
@@ -22,7 +22,7 @@ _RESNET = {
     "width": 64,
     "dimension": 128,
     "learning_rate": 0.001,
-    "weight_decay": 0.5,
+    "weight_decay": 0.1,
     "batch": 1024,
     "epochs": 30,
 }
@@ -46,8 +46,9 @@ def complete(given: dict[str, Any], platform: str) -> Configuration:
         "head": "mlp" if simclr else "linear",
     }
     values |= {name: value for name, value in given.items() if value is not None}
-    if "imbalance" in values:
-        values["imbalance"] = number(str(values["imbalance"]), "imbalance")
+    for name in ("imbalance", "majority", "overlap"):
+        if name in values:
+            values[name] = number(str(values[name]), name)
     temperature = check_temperature(values.get("temperature", 1))
     initial = number(str(values.get("initial_temperature", temperature)), "initial-temperature")
     values |= {"temperature": temperature, "initial_temperature": initial}

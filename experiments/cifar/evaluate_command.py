@@ -15,7 +15,7 @@ from verify.results import Status, as_json
 
 if TYPE_CHECKING:
     from experiments.cifar.dataset import Dataset
-    from experiments.cifar.evaluation import Metrics
+    from experiments.cifar.evaluation import Metrics, SetMetrics
     from experiments.cifar.runs import Run
 
 
@@ -74,8 +74,8 @@ def evaluate(run: Run, data: Dataset, *, progress: Callable[[str], None] = lambd
         InputError: if there is no checkpoint.
         RuntimeError: if measuring changed the network.
     """
-    from experiments.cifar.evaluation import evaluate_features
-    from verify.certify.document import write
+    from experiments.cifar.evaluation import evaluate_accuracies, evaluate_features
+    from experiments.cifar.runs import write_json
 
     begun = time.perf_counter()
     before = run.fingerprint()
@@ -88,30 +88,28 @@ def evaluate(run: Run, data: Dataset, *, progress: Callable[[str], None] = lambd
     def say(text: str) -> None:
         progress(f"{run.folder.name}: {text}")
 
-    def measured(of_train: Any, of_test: Any) -> Metrics:
-        return evaluate_features(
-            of_train,
-            data.train_labels,
-            of_test,
-            data.test_labels,
-            prior=prior,
-            k=c.k,
-            temperature=c.temperature,
-            seed=c.seed,
-            progress=say,
-        )
-
-    embeddings = measured(train, test)
-    below = measured(train_features, test_features)
+    embeddings = evaluate_features(
+        train,
+        data.train_labels,
+        test,
+        data.test_labels,
+        prior=prior,
+        k=c.k,
+        temperature=c.temperature,
+        positives=c.positives,
+        overlap=c.overlap,
+        seed=c.seed,
+        progress=say,
+    )
+    say("features below the head")
+    features = evaluate_accuracies(
+        train_features, data.train_labels, test_features, data.test_labels, data.C, seed=c.seed
+    )
     if run.fingerprint() != before:
         raise RuntimeError(f"{run.folder}: the network changed while it was measured")
-    features = {
-        part: {name: getattr(getattr(below, part), name) for name in ("linear_probe", "knn")}
-        for part in ("train", "test")
-    }
     found = Evaluated(str(run.folder), embeddings, features, before, round(time.perf_counter() - begun, 3))
     extra = {"features": features, "weights_sha256": before, "seconds": found.seconds}
-    write(as_json(embeddings) | as_json(extra), run.folder / "metrics.json")
+    write_json(as_json(embeddings) | as_json(extra), run.folder / "metrics.json")
     return found
 
 
@@ -120,25 +118,31 @@ def report(found: Evaluated) -> str:
     m = found.embeddings
     lines = [f"{found.run}: C = {m.C}, k = {m.k}, temperature {m.temperature}; measured in {found.seconds:.1f} s"]
     lines.append(f"  {'':34}{'training':>10}{'test':>10}")
-    rows: list[tuple[str, float, float]] = [
-        (label, getattr(getattr(m.train, name), key), getattr(getattr(m.test, name), key))
-        for label, name, key in (
-            ("linear probe", "linear_probe", "overall"),
-            ("nearest neighbours", "knn", "overall"),
-            ("mean classifier", "mean_classifier", "overall"),
-            ("cosine within classes, mean", "cosines", "within"),
-            ("cosine between classes, mean", "cosines", "between"),
-            ("class means to simplex ETF, max", "to_etf", "max"),
-            ("class means to optimum, max", "to_optimum", "max"),
-        )
-        if name != "cosines"
+    rows: list[tuple[str, float | None, float | None]] = [
+        (label, value(m.train), value(m.test)) for label, value in _ROWS.items()
     ]
-    rows.insert(3, ("cosine within classes, mean", m.train.cosines.within.mean, m.test.cosines.within.mean))
-    rows.insert(4, ("cosine between classes, mean", m.train.cosines.between.mean, m.test.cosines.between.mean))
-    rows.append(("the second over the first", m.train.optimum_over_etf, m.test.optimum_over_etf))
-    for name in ("linear_probe", "knn"):
-        label = {"linear_probe": "linear probe", "knn": "nearest neighbours"}[name]
-        both = (found.features[part][name].overall for part in ("train", "test"))
-        rows.append((f"{label}, below the head", *both))
-    lines += [f"  {label:34}{train:10.4f}{test:10.4f}" for label, train, test in rows]
+    for name, label in (("linear_probe", "linear probe"), ("knn", "nearest neighbours")):
+        rows.append((f"{label}, below the head", *(found.features[part][name].overall for part in ("train", "test"))))
+    rows.append(("downstream loss", m.downstream.upper, None))
+    if m.loss is not None and m.optimum is not None:
+        rows.append(("downstream loss of the optimum", m.optimum.downstream, None))
+        rows.append(("NCE loss of the training set", m.loss.value, None))
+        rows.append(("what it is above the optimum's", m.loss.excess, None))
+    lines += [f"  {label:34}{_cell(train)}{_cell(test)}".rstrip() for label, train, test in rows]
     return "\n".join(lines)
+
+
+_ROWS: dict[str, Callable[[SetMetrics], float | None]] = {
+    "linear probe": lambda m: m.linear_probe.overall,
+    "nearest neighbours": lambda m: m.knn.overall,
+    "mean classifier": lambda m: m.mean_classifier.overall,
+    "cosine within classes, mean": lambda m: m.cosines.within.mean,
+    "cosine between classes, mean": lambda m: m.cosines.between.mean,
+    "class means to simplex ETF, max": lambda m: m.to_etf.max,
+    "class means to optimum, max": lambda m: None if m.to_optimum is None else m.to_optimum.max,
+    "the second over the first": lambda m: m.optimum_over_etf,
+}
+
+
+def _cell(value: float | None) -> str:
+    return " " * 10 if value is None else f"{value:10.4f}"

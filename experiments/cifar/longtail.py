@@ -1,4 +1,4 @@
-"""Long-tailed subsets: how many images of each class are kept."""
+"""Unbalanced subsets: how many images of each class are kept."""
 
 from __future__ import annotations
 
@@ -24,6 +24,23 @@ def profile(largest: int, C: int, factor: Fraction) -> tuple[int, ...]:
     if counts[-1] < 1:
         raise InputError("imbalance", factor, f"{largest} images of the largest class leave the smallest with none")
     return counts
+
+
+def one_majority(largest: int, C: int, share: Fraction) -> tuple[int, ...]:
+    """Images per class where the first has `largest` and the other `C - 1` are equal.
+
+    They have `largest (1 - share) / ((C-1) share)` each, rounded, so that the first has that share of all images, up to
+    the rounding.
+
+    Raises:
+        InputError: if the share is not between that of equal classes and 1, or leaves the others without images.
+    """
+    if C < 2 or not Fraction(1, C) <= share < 1:
+        raise InputError("majority", share, f"accepted: a number from 1/C = 1/{C} to below 1, with at least 2 classes")
+    each = round(largest * (1 - share) / ((C - 1) * share))
+    if each < 1:
+        raise InputError("majority", share, f"{largest} images of the first class leave the others with none")
+    return (largest,) + (each,) * (C - 1)
 
 
 def _floor_root(value: Fraction, n: int) -> int:

@@ -1,10 +1,10 @@
 """Which images are an anchor's negatives, and whether they are `k` independent draws from the marginal, as in [1].
 
 A step draws `B` anchors iid from the training set (with replacement, so that their classes are iid from the prior),
-and one positive for each. Further draws, each of `B` images iid from the training set, are made only if `k > B - 1`.
+and one positive for each. Further images, iid from the training set, are drawn only if `k > B - 1`.
 
 *"marginal"*, the estimator of the theory. The negatives of anchor `i` are the anchors `i+1, i+2, ...` (cyclically) of
-the other pairs, and then the further draws: `T = B - 1 + B draws >= k` images, cut into `T // k` disjoint groups of
+the other pairs, and then the further images: `T = max(k, B - 1)` images, cut into `T // k` disjoint groups of
 `k`. The estimate is the mean over anchors and groups of `l(beta f(x_i)^T (f(x_i+) - f(x-_1..k)))`.
 
     Unbiased [derived]. Fix `i` and a group. The images of the group have indices different from `i` and from each
@@ -13,7 +13,7 @@ the other pairs, and then the further draws: `T = B - 1 + B draws >= k` images, 
     negative has the anchor's class with probability `rho_c`. Terms share images, and so are dependent; the
     expectation of a mean does not ask for independence. QED
 
-*"batch"*: `k` draws with replacement from those `T` images, for any `k`, without further draws (`T = B - 1`). The
+*"batch"*: `k` draws with replacement from those `T` images, for any `k`, without further images (`T = B - 1`). The
 images are iid from the marginal, but the negatives are a resample: repeats are likely once `k^2 > T`.
 
     Biased downwards [derived]. Given the `T` images the negatives are iid from their empirical law `r`, whose mean is
@@ -21,7 +21,10 @@ images are iid from the marginal, but the negatives are a resample: repeats are 
     `int (1 - phi_r(t)^k) e^(-t) dt/t`. `phi -> phi^k` is convex for `phi >= 0`, so `E phi_r^k >= phi_rho^k` by
     Jensen, and the expected loss is at most `L_k`; equal for `k = 1`. QED
 
-Both are said of a network that maps every image by itself. Batch normalization lets the embedding of an image depend
+What is drawn is a place in the training set, and images that are taken as they are need not be embedded twice: where a
+step draws at least as many as there are, each is embedded once (`step`), and the estimate is the same.
+
+All is said of a network that maps every image by itself. Batch normalization lets the embedding of an image depend
 on the other images of the batch while it trains; the images are as stated, the embeddings then only nearly.
 """
 
@@ -38,9 +41,9 @@ STATEMENTS = {
 }
 
 
-def further_draws(k: int, batch: int, negatives: str) -> int:
-    """How many further draws of `batch` images a step needs."""
-    return 0 if negatives == "batch" else max(0, -(-(k - (batch - 1)) // batch))
+def further_images(k: int, batch: int, negatives: str) -> int:
+    """How many further images a step needs."""
+    return 0 if negatives == "batch" else max(0, k - (batch - 1))
 
 
 def others(scores: Float[jax.Array, "B B"]) -> Float[jax.Array, "B B-1"]:

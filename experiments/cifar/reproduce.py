@@ -1,9 +1,14 @@
-"""The whole study within a budget of time: item by item, kept after each, and taken up where it was left."""
+"""The whole study within a budget of time: item by item, kept after each, and taken up where it was left.
+
+It may be killed at any moment: what is measured lies in files of its own, a run that is not finished goes on from its
+last checkpoint, and `study.json` is written anew after every item. An item that fails is recorded there with its
+reason, and the study goes on; the next time it is tried again, but for a run that diverged, since it would do so again.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +19,6 @@ from experiments.cifar.dataset import Dataset, load
 from experiments.cifar.defaults import complete
 from experiments.cifar.study import Item, items
 from theory.errors import InputError
-from verify.certify.document import write
 from verify.results import Status, as_json, versions
 
 
@@ -44,7 +48,9 @@ def reproduce(
     *,
     minutes: int | float,
     parts: str | None = None,
+    provenance: Mapping[str, str] | None = None,
     progress: Callable[[str], None] = lambda text: None,
+    ended: Callable[[str], None] = lambda text: None,
     wanted: tuple[Item, ...] | None = None,
 ) -> Study:
     """Measure what is not measured yet, in order, until the time is used; then write the summary.
@@ -54,60 +60,70 @@ def reproduce(
         out: takes a folder for every run, and a file for every timing.
         minutes: no epoch is begun after so many; a run that is not finished is resumed the next time.
         parts: letters of `study.PARTS`; all by default.
+        provenance: where the images come from, by data set (`dataset.load`).
+        progress: called with a line of text as the work goes on.
+        ended: called with a line of text when an item has ended.
         wanted: other items than those of `study.items`.
-
-    Raises:
-        InputError: if the images cannot be read.
     """
     from theory.float64 import jax
 
+    out.mkdir(parents=True, exist_ok=True)
+    _keep_compiled(out / "compiled")
+    platform = jax.default_backend()
+    chosen = [item for item in wanted or items(platform) if parts is None or item.part in parts]
     begun = time.monotonic()
     until = begun + 60 * minutes
-    out.mkdir(parents=True, exist_ok=True)
-    platform = jax.default_backend()
-    images = _Images(place)
+    images = _Images(place, provenance or {})
     failed: dict[str, str] = {}
-    chosen = [item for item in wanted or items(platform) if parts is None or item.part in parts]
     for number, item in enumerate(chosen, 1):
-        if time.monotonic() >= until or _is_done(item, out):
+        if time.monotonic() >= until:
+            break
+        if _is_done(item, out):
             continue
+        where = f"{number} of {len(chosen)}, {item.name}"
 
-        def say(text: str, where: str = f"{number} of {len(chosen)}, {item.name}") -> None:
+        def say(text: str, where: str = where) -> None:
             progress(f"{where}: {text}")
 
-        if item.kind == "kernel":
-            reason = _time_kernel(item, out)
-        elif item.kind == "throughput":
-            reason = _time_training(item, out, images, platform, say)
-        else:
-            reason = _train(item, out, images, platform, until, say)
+        # whatever it is: the items after it are worth measuring
+        try:
+            reason = _measure(item, out, images, platform, until, say)
+        except Exception as error:
+            reason = _in_words(error)
         if reason:
             failed[item.name] = reason
-    done = [item.name for item in chosen if _is_done(item, out)]
-    left = [item.name for item in chosen if item.name not in done and item.name not in failed]
-    partly = [name for name in left if (out / name / "config.json").is_file()]
-    spent = (time.monotonic() - begun) / 60
-    missing = tuple(name for name in left if name not in partly)
-    study = Study(str(out), tuple(done), tuple(partly), failed, missing, round(spent, 2))
-    write({**as_json(study), "folder": None}, out / "study.json")
-    _summarize(out)
+        _write_study(_state(chosen, out, failed, begun), out)
+        ended(f"{where}: {reason or ('measured' if _is_done(item, out) else 'out of time')}")
+    study = _state(chosen, out, failed, begun)
+    _write_study(study, out)
     return study
+
+
+def _measure(item: Item, out: Path, images: _Images, platform: str, until: float, say: Callable[[str], None]) -> str:
+    """Measure an item, or go on with it; why that failed, else the empty string."""
+    if item.kind == "kernel":
+        return _time_kernel(item, out, until)
+    if item.kind == "throughput":
+        return _time_training(item, out, images, platform, say)
+    return _train(item, out, images, platform, until, say)
 
 
 class _Images:
     """Data sets by configuration, the last one kept."""
 
-    def __init__(self, place: Path | None) -> None:
+    def __init__(self, place: Path | None, provenance: Mapping[str, str]) -> None:
         self._place = place
+        self._provenance = provenance
         self._last: tuple[str, Dataset] | None = None
 
     def __call__(self, given: dict[str, Any]) -> Dataset:
-        names = ("classes", "imbalance", "per_class", "size")
+        names = ("classes", "imbalance", "majority", "per_class", "size")
         wanted: dict[str, Any] = {name: given[name] for name in names if name in given}
-        key = f"{given['dataset']} {wanted}"
+        name = given["dataset"]
+        key = f"{name} {wanted}"
         if self._last is None or self._last[0] != key:
-            place = None if given["dataset"] == "standin" else self._place
-            self._last = key, load(given["dataset"], place, **wanted)
+            place = None if name == "standin" else self._place
+            self._last = key, load(name, place, provenance=self._provenance.get(name), **wanted)
         return self._last[1]
 
 
@@ -122,8 +138,17 @@ def _is_done(item: Item, out: Path) -> bool:
     return (out / name).is_file() or committed.joinpath(name).is_file()
 
 
+def _state(chosen: list[Item], out: Path, failed: dict[str, str], begun: float) -> Study:
+    """What is measured by now."""
+    done = [item.name for item in chosen if _is_done(item, out)]
+    left = [item.name for item in chosen if item.name not in done and item.name not in failed]
+    partly = [name for name in left if (out / name / "config.json").is_file()]
+    missing = tuple(name for name in left if name not in partly)
+    spent = (time.monotonic() - begun) / 60
+    return Study(str(out), tuple(done), tuple(partly), dict(failed), missing, round(spent, 2))
+
+
 def _train(item: Item, out: Path, images: _Images, platform: str, until: float, say: Callable[[str], None]) -> str:
-    """Train and evaluate, or go on with it; why that failed, else the empty string."""
     from experiments.cifar.evaluate_command import evaluate
     from experiments.cifar.runs import Run
     from experiments.cifar.training import train
@@ -135,13 +160,13 @@ def _train(item: Item, out: Path, images: _Images, platform: str, until: float, 
     if run.configuration != configuration:
         raise InputError("out", folder, "it holds another run than the study has under this name")
     record = train(run, data, progress=say, until=until)
-    if record.status == "finished":
+    if record.status == "finished" and time.monotonic() < until:
         evaluate(run, data, progress=say)
     return "the loss is not finite" if record.status == "diverged" else ""
 
 
 def _time_training(item: Item, out: Path, images: _Images, platform: str, say: Callable[[str], None]) -> str:
-    from experiments.cifar.runs import PACKAGES, device_in_words
+    from experiments.cifar.runs import PACKAGES, device_in_words, write_json
     from experiments.cifar.throughput import measure
 
     data = images(item.given)
@@ -149,32 +174,40 @@ def _time_training(item: Item, out: Path, images: _Images, platform: str, say: C
     found = measure(configuration, data, progress=say)
     device, count = device_in_words()
     made = {"config": configuration, "device": device, "devices": count, "versions": versions(*PACKAGES)}
-    write(as_json({**made, "throughput": found}), out / f"{item.name}.json")
+    write_json(as_json({**made, "throughput": found}), out / f"{item.name}.json")
     return ""
 
 
-def _time_kernel(item: Item, out: Path) -> str:
-    """The benchmark of the exact kernel on the device that is there; `d = C`."""
-    from experiments.benchmarks.measure import measure
-    from experiments.cifar.runs import PACKAGES, device_in_words
+def _time_kernel(item: Item, out: Path, until: float) -> str:
+    """The exact kernel in a process of its own, so that its memory is its own and a failure is only its own."""
+    from experiments.cifar.kernel import measure_apart
+    from experiments.cifar.runs import write_json
 
-    C, k = item.given["C"], item.given["k"]
-    task = {"kind": "evaluate", "method": "ours", "rho": "zipf:1", "C": C, "k": k, "d": C, "runs": 7}
-    try:
-        found = measure(task)
-    except RuntimeError as error:  # the check of the error asks for memory too
-        found = {"status": "failed", "note": str(error)[:200]}
-    if found["status"] != "done":
-        return str(found["note"])
-    device, count = device_in_words()
-    made = {**task, **found, "device": device, "devices": count, "versions": versions(*PACKAGES)}
-    write(as_json(made), out / f"{item.name}.json")
+    found = measure_apart(item.given["C"], item.given["k"], timeout=until - time.monotonic())
+    write_json(found, out / f"{item.name}.json")
     return ""
 
 
-def _summarize(out: Path) -> None:
+def _keep_compiled(folder: Path) -> None:
+    """What takes XLA longer than a second to compile is kept for the next time."""
+    from theory.float64 import jax
+
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        jax.config.update("jax_compilation_cache_dir", str(folder.absolute()))  # type: ignore[no-untyped-call]
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)  # type: ignore[no-untyped-call]
+
+
+def _in_words(error: Exception) -> str:
+    """An error as one line."""
+    reason = error.reason if isinstance(error, InputError) else str(error)
+    return f"{type(error).__name__}: {' '.join(reason.split())[:300]}"
+
+
+def _write_study(study: Study, out: Path) -> None:
+    from experiments.cifar.runs import write_json
     from experiments.cifar.summary import summarize
     from experiments.cifar.summary_output import write as write_summary
 
+    write_json({**as_json(study), "folder": None}, out / "study.json")
     if any(out.glob("*/metrics.json")):
         write_summary(summarize([out]), out)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from experiments.cifar.dataset_options import FOLDER
-from experiments.cifar.study import PARTS
+from experiments.cifar.dataset_options import FOLDER, NAMES
+from experiments.cifar.study import PARTS, kind_of
 from theory.errors import InputError
 from verify import cli
+from verify.ending import say
 from verify.files import check_folder
 
 if TYPE_CHECKING:
@@ -19,34 +22,69 @@ if TYPE_CHECKING:
 
 def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.cifar reproduce`."""
-    parts = "\n".join(f"  {letter}  {title}" for letter, title in PARTS.items())
+    parts = "\n".join(
+        f"{kind}:\n" + "\n".join(f"  {letter}  {title}" for letter, title in titles.items())
+        for kind, titles in PARTS.items()
+    )
     made = cli.parser(
         "experiments.cifar reproduce",
         "Measure the whole study, in this order, until the time is used:\n"
         f"{parts}\n"
-        "Every item is kept when it is done, and a run that is not finished is resumed the next time. ResNet-18 on an\n"
-        "accelerator; on a processor the small network on four classes. Items among the committed results are done.",
+        "Every item is kept when it is done, and a run that is not finished is resumed the next time: stop it in any\n"
+        "way. An item that fails is reported, and the others are measured. Items among the committed results are done.",
         "  python -m experiments.cifar reproduce --folder cifar --minutes 30 --out study",
     )
     made.add_argument(
         "--folder", type=Path, metavar="PATH", help=f"folder with CIFAR-10 and CIFAR-100 (default: {FOLDER})"
     )
+    made.add_argument(
+        "--provenance",
+        type=_provenance,
+        action="append",
+        metavar="DATASET=TEXT",
+        help="where the images come from, said beside every result (default: PROVENANCE.txt beside the data)",
+    )
     made.add_argument("--minutes", type=cli.minutes, default=30.0, metavar="M", help="time to use (default: 30)")
-    made.add_argument("--parts", metavar="LETTERS", help=f"only these parts (default: {''.join(PARTS)})")
+    made.add_argument("--parts", metavar="LETTERS", help="only these parts (default: all)")
     made.add_argument(
         "--out", type=Path, default=Path("nce-data/cifar/study"), metavar="DIR", help="runs, timings and summary"
     )
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Study:
-        if arguments.parts is not None and not set(arguments.parts) <= set(PARTS):
-            raise InputError("parts", arguments.parts, f"accepted: letters of {''.join(PARTS)}")
-        check_folder("out", arguments.out)
         from experiments.cifar.reproduce import reproduce
+        from theory.float64 import jax
+
+        check_folder("out", arguments.out)
+        accepted = "".join(PARTS[kind_of(jax.default_backend())])
+        if arguments.parts is not None and not set(arguments.parts) <= set(accepted):
+            raise InputError("parts", arguments.parts, f"accepted: letters of {accepted}")
 
         folder = arguments.folder or FOLDER
-        return reproduce(folder, arguments.out, minutes=arguments.minutes, parts=arguments.parts, progress=progress)
+        return reproduce(
+            folder,
+            arguments.out,
+            minutes=arguments.minutes,
+            parts=arguments.parts,
+            provenance=dict(arguments.provenance or ()),
+            progress=progress,
+            ended=_log,
+        )
 
     cli.main(made, execute, report, argv)
+
+
+def _provenance(text: str) -> tuple[str, str]:
+    name, equals, words = text.partition("=")
+    accepted = [name for name in NAMES if name != "standin"]
+    if not equals or name not in accepted or not words.strip():
+        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: DATASET=TEXT, DATASET of {', '.join(accepted)}")
+    return name, words.strip()
+
+
+def _log(line: str) -> None:
+    """Say that an item has ended, where no terminal shows it anyway."""
+    if not sys.stderr.isatty():
+        say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
 
 
 def report(study: Study) -> str:

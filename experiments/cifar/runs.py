@@ -1,18 +1,20 @@
 """The folder of a run: what was asked for, what happened, and what came out.
 
 `config.json` is the `Configuration`; `record.json` the `Record`; `log.jsonl` has one line an epoch; `checkpoints/` the
-state; `metrics.json` what `evaluate` measured.
+state; `metrics.json` what `evaluate` measured; `lock` is held by the process that trains.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,6 @@ from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import Dataset, load
 from theory.errors import InputError
 from verify import files
-from verify.certify.document import write
 from verify.files import MAX_JSON, as_object, read_bytes, read_json
 from verify.results import as_json, versions
 
@@ -45,6 +46,7 @@ class Record:
         images_per_second: images that went forward and backward, by the second, the first epoch of each time left out.
         negatives: what is true of the negatives (`negatives.STATEMENTS`).
         command: repeats the run; the places of images and run are left out.
+        determinism: how far a repetition gives the same numbers.
     """
 
     status: str
@@ -56,6 +58,7 @@ class Record:
     versions: dict[str, str]
     negatives: str
     command: str
+    determinism: str = ""
 
 
 def device_in_words() -> tuple[str, int]:
@@ -68,6 +71,21 @@ def device_in_words() -> tuple[str, int]:
     return str(found[0].device_kind), len(found)
 
 
+def determinism_in_words() -> str:
+    """How far a repetition on the same kind and number of devices gives the same numbers.
+
+    All draws come from the seed. On a processor XLA sums in a fixed order; on an accelerator it chooses among kernels
+    by timing them, and some add in the order in which they end, unless it is told not to.
+    """
+    from theory.float64 import jax
+
+    if jax.default_backend() == "cpu":
+        return "bit for bit on the same processor and versions, however often it is interrupted"
+    if "--xla_gpu_deterministic_ops=true" in os.environ.get("XLA_FLAGS", ""):
+        return "bit for bit on the same device and versions (XLA was told to be deterministic)"
+    return "the same draws, but sums in an order that may differ (XLA_FLAGS=--xla_gpu_deterministic_ops=true fixes it)"
+
+
 class Run:
     """One run, in its folder."""
 
@@ -77,15 +95,15 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, configuration: Configuration) -> Run:
-        """A new run in a folder that does not exist or is empty.
+        """A new run in a folder that does not exist, or holds at most what a process left that was killed at once.
 
         Raises:
             InputError: if something is there already.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or not all(map(_is_leftover, folder.iterdir()))):
             raise InputError("out", folder, "something is there already; give --resume, or another folder")
         folder.mkdir(parents=True, exist_ok=True)
-        write(configuration.as_json(), folder / "config.json")
+        write_json(configuration.as_json(), folder / "config.json")
         return cls(folder, configuration)
 
     @classmethod
@@ -102,6 +120,20 @@ class Run:
         """Where the checkpoints are."""
         return self.folder / "checkpoints"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else trains this run meanwhile; a process that dies holds no lock.
+
+        Raises:
+            InputError: if another process trains it.
+        """
+        with (self.folder / "lock").open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InputError("out", self.folder, "another process trains this run") from None
+            yield
+
     @property
     def record(self) -> Record | None:
         """What `record.json` holds, or None."""
@@ -115,7 +147,7 @@ class Run:
 
     def write_record(self, record: Record) -> None:
         """Replace `record.json`."""
-        write(as_json(record), self.folder / "record.json")
+        write_json(as_json(record), self.folder / "record.json")
 
     def blank_record(self) -> Record:
         """The record of a run that begins here and now."""
@@ -124,7 +156,8 @@ class Run:
         device, count = device_in_words()
         negatives = STATEMENTS[self.configuration.negatives]
         command = f"python -m experiments.cifar train {' '.join(self.configuration.as_options())}"
-        return Record("running", 0, 0.0, None, device, count, versions(*PACKAGES), negatives, command)
+        made = versions(*PACKAGES)
+        return Record("running", 0, 0.0, None, device, count, made, negatives, command, determinism_in_words())
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of `log.jsonl`; one that was not written to its end is left out.
@@ -162,6 +195,7 @@ class Run:
             None if generated else place,
             classes=c.classes,
             imbalance=c.imbalance,
+            majority=c.majority,
             per_class=c.per_class,
             seed=c.data_seed,
             size=c.size,
@@ -178,9 +212,10 @@ class Run:
         from experiments.cifar.checkpoints import Checkpoints
 
         with Checkpoints(self.checkpoints) as checkpoints:
-            if checkpoints.latest() is None:
-                raise InputError("run", self.folder, "it has no checkpoint; train it first")
-            return checkpoints.restore(self._prepared.state)
+            found = checkpoints.restore(self._prepared.state)
+        if found is None:
+            raise InputError("run", self.folder, "it has no checkpoint; train it first")
+        return found[1]
 
     def features(
         self, images: UInt8[np.ndarray, "n H W 3"]
@@ -199,7 +234,7 @@ class Run:
             chunk = images[begin : begin + _CHUNK]
             padding = np.zeros((_CHUNK - len(chunk), *chunk.shape[1:]), np.uint8)
             batch = jnp.asarray(np.concatenate([chunk, padding]))
-            made = self._embed(self.state.parameters, self.state.statistics, batch)
+            made = _frozen()(self._prepared.structure, self.state.parameters, self.state.statistics, batch)
             rows.append([np.asarray(part, np.float64)[: len(chunk)] for part in made])
         features, embeddings = (np.concatenate(parts) for parts in zip(*rows, strict=True))
         return features, embeddings
@@ -209,22 +244,6 @@ class Run:
         from experiments.cifar.step import prepare
 
         return prepare(self.configuration, 1)
-
-    @cached_property
-    def _embed(self) -> Callable[..., Any]:
-        from flax import nnx
-
-        from experiments.cifar.augmentation import augment
-        from theory.float64 import jax
-
-        structure = self._prepared.structure
-
-        @jax.jit
-        def embed(parameters: Any, statistics: Any, batch: Any) -> Any:
-            encoder = nnx.merge(structure, parameters, statistics)
-            return encoder(augment(batch, "none", jax.random.key(0)), training=False)
-
-        return embed
 
     def fingerprint(self) -> str:
         """sha256 of all weights and running statistics: equal before and after what must not change them."""
@@ -236,3 +255,30 @@ class Run:
         for leaf in jax.tree.leaves((self.state.parameters, self.state.statistics)):
             digest.update(np.asarray(leaf).tobytes())
         return digest.hexdigest()
+
+
+@cache
+def _frozen() -> Callable[..., Any]:
+    """Features and embeddings of images as they are, compiled once for all runs whose networks are alike."""
+    from functools import partial
+
+    from flax import nnx
+
+    from experiments.cifar.augmentation import augment
+    from theory.float64 import jax
+
+    @partial(jax.jit, static_argnums=0)
+    def embed(structure: Any, parameters: Any, statistics: Any, batch: Any) -> Any:
+        encoder = nnx.merge(structure, parameters, statistics)
+        return encoder(augment(batch, "none", jax.random.key(0)), training=False)
+
+    return embed
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write a file of JSON, all of it or nothing."""
+    files.write(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _is_leftover(path: Path) -> bool:
+    return path.name == "lock" or path.suffix in {".part", ".tmp"}

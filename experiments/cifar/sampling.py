@@ -32,6 +32,19 @@ def images(index: ClassIndex, n: int, key: PRNGKeyArray) -> Int32[jax.Array, " n
     return jax.random.randint(key, (n,), 0, index.labels.shape[0], dtype=jnp.int32)
 
 
+def mixed(
+    index: ClassIndex, anchors: Int32[jax.Array, " n"], overlap: float, key: PRNGKeyArray
+) -> Int32[jax.Array, " n"]:
+    """The anchors' own images with probability `1 - overlap` each, else `classmates`.
+
+    The augmentation graph of the block family: within a class of `m` of the `n` images
+    `W_ij = ((1 - overlap) [i = j] + overlap / m) / n`, and 0 between classes.
+    """
+    choice, draw = jax.random.split(key)
+    other = jax.random.bernoulli(choice, jnp.float32(overlap), anchors.shape)
+    return jnp.where(other, classmates(index, anchors, draw), anchors)
+
+
 def classmates(index: ClassIndex, anchors: Int32[jax.Array, " n"], key: PRNGKeyArray) -> Int32[jax.Array, " n"]:
     """For each anchor an image drawn from its class, independently of it: so `(x, x+) ~ D_c^2`."""
     c = index.labels[anchors]

@@ -39,6 +39,10 @@ class Devices:
             return batch
         return jax.lax.with_sharding_constraint(batch, self._sharding("data"))  # type: ignore[no-untyped-call]
 
+    def rounded_up(self, n: int) -> int:
+        """The least multiple of the number of devices that is at least `n`."""
+        return -(-n // self.count) * self.count
+
     def _sharding(self, *axes: str) -> jax.sharding.NamedSharding:
         return jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec(*axes))  # type: ignore[no-untyped-call]
 

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import optax
 from flax import nnx
-from jaxtyping import Float, Int32, Key, PRNGKeyArray, UInt8
+from jaxtyping import Float, Int32, PRNGKeyArray, UInt8
 
 from experiments.cifar import sampling
 from experiments.cifar.augmentation import augment
 from experiments.cifar.configuration import Configuration
+from experiments.cifar.draws import each_draw, each_image, embeds_each_image_once
 from experiments.cifar.nce import nce_loss
-from experiments.cifar.negatives import further_draws
+from experiments.cifar.negatives import further_images
 from experiments.cifar.network import build
 from experiments.cifar.sampling import ClassIndex
 from experiments.cifar.sharding import Devices
@@ -113,8 +114,8 @@ def make_step(configuration: Configuration, prepared: Prepared, devices: Devices
     made = prepared.optimizer
     betas = inverse_temperature(configuration, prepared.steps)
     embed = make_embed(prepared.structure)
-    draws = further_draws(configuration.k, configuration.batch, configuration.negatives)
     B = configuration.batch
+    further = further_images(configuration.k, B, configuration.negatives)
 
     def pictures(data: Data, chosen: Int32[jax.Array, " n"], key: PRNGKeyArray) -> Float[jax.Array, "n H W 3"]:
         return augment(data.images[devices.split(chosen)], configuration.augmentation, key)
@@ -124,23 +125,21 @@ def make_step(configuration: Configuration, prepared: Prepared, devices: Devices
     ) -> tuple[Float[jax.Array, ""], tuple[Tree, Float[jax.Array, "B d"], Int32[jax.Array, " B"]]]:
         keys = jax.random.split(key, 5)
         anchors = sampling.images(data.classes, B, keys[0])
-        alike = configuration.positives == "augment"
-        positives = anchors if alike else sampling.classmates(data.classes, anchors, keys[1])
-        batch = pictures(data, jnp.concatenate([anchors, positives]), keys[2])
-        embeddings, updated = embed(parameters, statistics, batch)
+        positives = _positives(configuration, data.classes, anchors, keys[1])
+        drawn = jnp.concatenate([anchors, positives, sampling.images(data.classes, further, keys[3])])
 
-        # the images of a further draw are embedded by themselves, and once more in the backward pass, so that
-        # memory does not grow with k
-        @jax.checkpoint
-        def draw(key: PRNGKeyArray) -> Float[jax.Array, "B d"]:
-            which, how = jax.random.split(key)
-            return embed(parameters, statistics, pictures(data, sampling.images(data.classes, B, which), how))[0]
+        def embed_places(chosen: Int32[jax.Array, " n"], how: PRNGKeyArray) -> tuple[Float[jax.Array, "n d"], Tree]:
+            return embed(parameters, statistics, pictures(data, chosen, how))
 
-        drawn = _all(draw, jax.random.split(keys[3], draws), devices.platform != "cpu") if draws else embeddings[:0]
+        n = data.images.shape[0]
+        if embeds_each_image_once(configuration, n):
+            embeddings, updated = each_image(embed_places, drawn, keys[2], images=n, devices=devices)
+        else:
+            embeddings, updated = each_draw(embed_places, drawn, keys[2], batch=B, devices=devices)
         value = nce_loss(
             embeddings[:B],
-            embeddings[B:],
-            drawn,
+            embeddings[B : 2 * B],
+            embeddings[2 * B :],
             k=configuration.k,
             beta=beta,
             negatives=configuration.negatives,
@@ -164,6 +163,17 @@ def make_step(configuration: Configuration, prepared: Prepared, devices: Devices
     return step
 
 
+def _positives(
+    configuration: Configuration, classes: ClassIndex, anchors: Int32[jax.Array, " B"], key: PRNGKeyArray
+) -> Int32[jax.Array, " B"]:
+    """The image of each positive (`Configuration.positives`)."""
+    if configuration.positives == "augment":
+        return anchors
+    if configuration.positives == "mixed" and configuration.overlap is not None:
+        return sampling.mixed(classes, anchors, float(configuration.overlap), key)
+    return sampling.classmates(classes, anchors, key)
+
+
 def make_embed(
     structure: Structure,
 ) -> Callable[..., tuple[Float[jax.Array, "n d"], Tree]]:
@@ -177,12 +187,3 @@ def make_embed(
         return embeddings, nnx.state(encoder, nnx.BatchStat)
 
     return embed
-
-
-def _all(draw: Callable[..., Any], keys: Key[jax.Array, " draws"], compiled_loop: bool) -> Float[jax.Array, "E d"]:
-    """The embeddings of all further draws, one after the other."""
-    if compiled_loop:
-        drawn = jax.lax.map(draw, keys)
-        return drawn.reshape(-1, drawn.shape[-1])
-    # XLA runs convolutions within a loop many times slower on a processor
-    return jnp.concatenate([draw(keys[i]) for i in range(keys.shape[0])])

@@ -9,7 +9,8 @@ have
 - `gram`: cosines between class means, averaged over the seeds;
 - `within`, `between`: counts of pairs in `bins` equal bins of the cosine over [-1, 1], added over the seeds.
 
-`optimum` is that of `evaluation.Optimum`, the same for every seed.
+`loss` and `downstream` have the numbers of `evaluation.Metrics` of these names, on the training set, over the seeds;
+`optimum` is that of `evaluation.Optimum`, the same for every seed, and null for positives by augmentation.
 """
 
 from __future__ import annotations
@@ -76,8 +77,10 @@ class Group:
     runs: tuple[int, ...]
     C: int
     rho: tuple[str, ...]
-    optimum: dict[str, Any]
+    optimum: dict[str, Any] | None
     bins: int
+    loss: dict[str, Spread]
+    downstream: dict[str, Spread]
     train: Part
     test: Part
 
@@ -172,18 +175,15 @@ def _group(runs: Sequence[Run], members: list[int]) -> Group:
         rho=tuple(metrics["rho"]),
         optimum=metrics["optimum"],
         bins=len(train.within),
+        loss=_spreads([run.metrics.get("loss") or {} for run in chosen]),
+        downstream=_spreads([run.metrics.get("downstream") or {} for run in chosen]),
         train=train,
         test=test,
     )
 
 
 def _part(sets: list[dict[str, Any]]) -> Part:
-    values = {}
-    for name in dict(numbers(sets[0])):
-        over = [dict(numbers(each))[name] for each in sets]
-        known = [value for value in over if value is not None]
-        if len(known) == len(over):  # what is not finite for one seed has no mean
-            values[name] = Spread(sum(known) / len(known), float(min(known)), float(max(known)))
+    values = _spreads(sets)
     rows = zip(*(each["gram"] for each in sets), strict=True)
     gram = tuple(tuple(round(sum(entries) / len(sets), 6) for entries in zip(*row, strict=True)) for row in rows)
     within, between = (
@@ -191,3 +191,14 @@ def _part(sets: list[dict[str, Any]]) -> Part:
         for side in ("within", "between")
     )
     return Part(values, gram, within, between)
+
+
+def _spreads(sets: list[dict[str, Any]]) -> dict[str, Spread]:
+    """Every number by dotted name, over the seeds."""
+    found = {}
+    for name in dict(numbers(sets[0])):
+        over = [dict(numbers(each)).get(name) for each in sets]
+        known = [value for value in over if value is not None]
+        if len(known) == len(over):  # what is not finite for one seed has no mean
+            found[name] = Spread(sum(known) / len(known), float(min(known)), float(max(known)))
+    return found

@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from experiments.cifar.summary import PARTS, Group, Part, Summary, numbers
+from experiments.cifar.summary import PARTS, Group, Part, Spread, Summary, numbers
 from verify import files
 from verify.results import as_json
 
@@ -43,14 +43,34 @@ COLLAPSE = (
     ("NC4", "neural_collapse.nc4", 4),
 )
 
+#: Columns of the table of losses on the training set: heading, field of `Group`, dotted name, digits.
+LOSSES = (
+    ("NCE loss", "loss", "value", 5),
+    ("above the least", "loss", "excess", 5),
+    ("of it spread", "loss", "spread", 5),
+    ("of it class means", "loss", "geometry", 5),
+    ("downstream loss", "downstream", "upper", 4),
+    ("of the optimum", "downstream", "optimum", 4),
+    ("of the mean classifier", "downstream", "mean_classifier", 4),
+)
+
 _LEGEND = """\
 Numbers are means over seeds, with [least, largest] where there are several. *Cosine within* and *between*: mean over
 pairs of images of the same class and of different classes. *To ETF* and *to optimum*: off the diagonal, the largest
 entry (max) and the root mean square (rms) of the difference between the cosines of the class means and those of the
 simplex ETF, -1/(C-1), and of the Gram matrix that minimizes the population NCE loss for the training set's class
 frequencies, `k` and the temperature. *Ratio of max*: below 1 where the computed optimum predicts better than the ETF.
+*Above the least*: how far training is from the optimum, in the population loss of the training images as points; its
+parts are the spread of images within their class, and the arrangement of the class means. *Downstream loss*: of the
+best classifier of unit norms on the training set. *Cosine within, optimal*: that of the minimizer.
 NC1 to NC4: Papyan, Han & Donoho 2020, with the linear probe as the classifier. *Balanced*: mean over classes.
 """
+
+
+_NO_PREDICTION = (
+    "The positives are augmentations of one image, and the loss knows no classes: the simplex ETF of the classes is "
+    "not what the theory predicts, and the distance from it is given for comparison only."
+)
 
 
 def write(summary: Summary, folder: Path) -> tuple[Path, ...]:
@@ -108,11 +128,26 @@ def _study(summary: Summary, groups: list[Group]) -> list[str]:
     records = [summary.runs[i].record for group in groups for i in group.runs]
     lines = [title, "", f"Images: {config.get('provenance', 'not stated')}.", "", f"Configuration: {', '.join(shown)}."]
     lines += ["", _ran(records), ""]
+    if config["positives"] == "augment":
+        lines += [_NO_PREDICTION, ""]
     # for equal classes the optimum is the simplex ETF
     geometry = GEOMETRY if tail else tuple(column for column in GEOMETRY if "optimum" not in column[1])
     for heading, columns in (("Accuracy", ACCURACY), ("Geometry", geometry), ("Neural collapse", COLLAPSE)):
         lines += [f"### {heading}", "", *_table(groups, columns), ""]
+    if any(group.downstream for group in groups):
+        lines += ["### Losses on the training set", "", *_losses(groups), ""]
     return lines
+
+
+def _losses(groups: Sequence[Group]) -> list[str]:
+    head = ["k", "seeds", *(name for name, *_ in LOSSES), "cosine within", "optimal"]
+    rows = [head, ["---"] * len(head)]
+    for group in groups:
+        cells = [_shown(getattr(group, field).get(name), digits) for _, field, name, digits in LOSSES]
+        optimal = "n/a" if group.optimum is None else _number(group.optimum["within"], 4)
+        cosine = _shown(group.train.values.get("cosines.within.mean"), 4)
+        rows.append([str(group.config["k"]), str(len(group.seeds)), *cells, cosine, optimal])
+    return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def _ran(records: list[dict[str, Any]]) -> str:
@@ -134,7 +169,10 @@ def _table(groups: Sequence[Group], columns: Sequence[tuple[str, str, int]]) -> 
 
 
 def _cell(part: Part, name: str, digits: int) -> str:
-    spread = part.values.get(name)
+    return _shown(part.values.get(name), digits)
+
+
+def _shown(spread: Spread | None, digits: int) -> str:
     if spread is None:
         return "n/a"
     show: Callable[[float], str] = lambda value: _number(value, digits)  # noqa: E731

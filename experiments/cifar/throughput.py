@@ -12,10 +12,11 @@ import numpy as np
 from experiments.cifar import step as steps
 from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import Dataset
+from experiments.cifar.draws import images_per_step
 from experiments.cifar.nce import nce_loss
 from experiments.cifar.sharding import devices
 from experiments.cifar.step import prepare
-from experiments.cifar.training import images_per_step, load_on_device
+from experiments.cifar.training import load_on_device
 from theory.float64 import jax, jnp
 
 #: Dense bf16 operations by the second of one device, from NVIDIA's data sheets (SXM).
@@ -53,7 +54,7 @@ def measure(
     repetitions: int = 20,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Throughput:
-    """Time the parts of a step of this configuration. Further draws are left out of `bare` and `loss` alike."""
+    """Time the parts of a step of this configuration. Further images are left out of `bare` and `loss` alike."""
     available = devices(configuration.batch)
     prepared = prepare(configuration, 1000)
     on_device = available.replicate(load_on_device(data))
@@ -101,7 +102,7 @@ def measure(
     overhead = float(np.median(np.array(seconds["loss"]) / np.array(seconds["bare"]))) - 1
     counted = (compiled["bare"].cost_analysis() or {}).get("flops")
     flops = None if not counted else float(counted) / (2 * B)
-    rate = images_per_step(configuration) / median["step"]
+    rate = images_per_step(configuration, len(data.train_labels)) / median["step"]
     kind = str(jax.devices()[0].device_kind)
     peak = next((peak for name, peak in PEAK_BF16.items() if name in kind), None)
     share = None if peak is None or flops is None else rate * flops / (peak * available.count)

@@ -44,9 +44,8 @@ def throughput_main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--out", type=cli.writable, metavar="FILE", help="write the JSON object here too")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Measured:
-        from experiments.cifar.runs import PACKAGES, device_in_words
+        from experiments.cifar.runs import PACKAGES, device_in_words, write_json
         from experiments.cifar.throughput import measure
-        from verify.certify.document import write
 
         data = load_chosen(arguments)
         configuration = configure(arguments, data.provenance)
@@ -54,7 +53,7 @@ def throughput_main(argv: Sequence[str] | None = None) -> NoReturn:
         device, count = device_in_words()
         made = Measured(configuration.as_json(), device, count, versions(*PACKAGES), found)
         if arguments.out is not None:
-            write(as_json(made), Path(arguments.out))
+            write_json(as_json(made), Path(arguments.out))
         return made
 
     cli.main(made, execute, report, argv)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from experiments.cifar.configuration import CHOICES, Configuration
 from experiments.cifar.dataset_options import FOLDER, add_dataset, load_chosen
@@ -17,7 +17,7 @@ from verify.files import check_folder
 from verify.results import Status
 
 if TYPE_CHECKING:
-    from experiments.cifar.runs import Record
+    from experiments.cifar.runs import Record, Run
 
 #: Where runs go unless `--out` says otherwise.
 RUNS = Path("nce-data/cifar/runs")
@@ -54,7 +54,7 @@ def train_main(argv: Sequence[str] | None = None) -> NoReturn:
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Trained:
         until = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
-        return _run(arguments, made, until, progress)
+        return _run(arguments, _given(made, argv), until, progress)
 
     cli.main(made, execute, report, argv)
 
@@ -63,7 +63,7 @@ def add_training(made: argparse.ArgumentParser) -> None:
     """The options of a `Configuration` beyond the images; without a default where `defaults.complete` has it."""
     made.add_argument("--k", type=cli.integer(1), default=16, metavar="K", help="negatives of an anchor (default: 16)")
     helps = {
-        "positives": "another image of the class, or another augmentation of the image (default: class)",
+        "positives": "another image of the class, another augmentation of the image, or a mixture (default: class)",
         "negatives": "iid from the marginal, or resampled from the batch (default: marginal)",
         "augmentation": "of every image drawn",
         "network": "(default: small on a processor, resnet18 on an accelerator)",
@@ -73,6 +73,7 @@ def add_training(made: argparse.ArgumentParser) -> None:
     }
     for name, accepted in CHOICES.items():
         made.add_argument(f"--{name}", choices=accepted, help=helps[name])
+    made.add_argument("--overlap", metavar="A", help="share of mixed positives that are of another image of the class")
     made.add_argument("--temperature", metavar="T", help="the loss sees cosines / T (default: 1)")
     made.add_argument(
         "--initial-temperature", metavar="T", help="at first, changing over the first half (default: that of the loss)"
@@ -85,7 +86,7 @@ def add_training(made: argparse.ArgumentParser) -> None:
     }.items():
         made.add_argument(f"--{name}", type=cli.integer(1), metavar="N", help=text)
     made.add_argument("--learning-rate", type=float, metavar="X", help="at its height")
-    made.add_argument("--weight-decay", type=float, metavar="X", help="decoupled for adamw (default: 0.5)")
+    made.add_argument("--weight-decay", type=float, metavar="X", help="decoupled for adamw (default: 0.1)")
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="of weights and draws (default: 0)")
 
 
@@ -99,9 +100,16 @@ def configure(arguments: argparse.Namespace, provenance: str) -> Configuration:
     return complete(given, jax.default_backend())
 
 
-def _run(
-    arguments: argparse.Namespace, made: argparse.ArgumentParser, until: float | None, progress: cli.Progress
-) -> Trained:
+def _given(made: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
+    """The values of a configuration that the command line states, equal to a default or not."""
+    from experiments.cifar.configuration import FIELDS
+
+    unset = object()
+    stated = vars(made.parse_args(argv, argparse.Namespace(**dict.fromkeys(FIELDS, unset))))
+    return {name: stated[name] for name in FIELDS if stated[name] is not unset}
+
+
+def _run(arguments: argparse.Namespace, given: dict[str, Any], until: float | None, progress: cli.Progress) -> Trained:
     from experiments.cifar.runs import Run
     from experiments.cifar.sharding import devices
     from experiments.cifar.training import train
@@ -111,7 +119,7 @@ def _run(
     check_folder("out", arguments.out or RUNS)
     if arguments.resume and (arguments.out / "config.json").is_file():
         run = Run.open(arguments.out)
-        _agree(arguments, made, run.configuration)
+        _agree(given, run)
         data = run.dataset(arguments.folder or FOLDER)
     else:
         data = load_chosen(arguments)
@@ -134,20 +142,21 @@ def name_of(configuration: Configuration) -> str:
         parts.insert(2, f"n{c.per_class}")
     if c.imbalance is not None:
         parts.insert(2, f"F{float(c.imbalance):g}")
+    if c.majority is not None:
+        parts.insert(2, f"M{float(c.majority):g}")
+    if c.overlap is not None:
+        parts.insert(-2, f"a{float(c.overlap):g}")
     return "-".join(parts)
 
 
-def _agree(arguments: argparse.Namespace, made: argparse.ArgumentParser, stored: Configuration) -> None:
+def _agree(given: dict[str, Any], run: Run) -> None:
     """Refuse options that say something else than the run that is resumed."""
-    from experiments.cifar.configuration import FIELDS
-
-    for name in FIELDS:
-        given = getattr(arguments, name)
-        if given == made.get_default(name):
-            continue
-        asked = {**stored.as_json(), name: given if not isinstance(given, tuple) else list(given)}
+    stored = run.configuration
+    for name, value in given.items():
+        asked = {**stored.as_json(), name: list(value) if isinstance(value, tuple) else value}
         if Configuration.from_json(asked) != stored:
-            raise InputError(name.replace("_", "-"), given, f"the run in {arguments.out} has {stored.as_json()[name]}")
+            option = name.replace("_", "-")
+            raise InputError(option, value, f"the run in {run.folder} has {stored.as_json()[name]}")
 
 
 def report(found: Trained) -> str:
@@ -158,7 +167,8 @@ def report(found: Trained) -> str:
     if found.loss is not None:
         lines.append(f"  loss of the last epoch {found.loss:.6f}")
     if record.status == "diverged":
-        lines.append(f"  the loss is no longer finite; the checkpoint after epoch {record.epochs_done} is kept")
+        kept = f"the checkpoint after epoch {record.epochs_done} is kept" if record.epochs_done else "nothing is kept"
+        lines.append(f"  the loss is no longer finite; {kept}")
     if record.status == "stopped":
         lines.append("  out of time: give --resume to go on")
     return "\n".join(lines)

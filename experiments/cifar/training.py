@@ -20,7 +20,7 @@ from experiments.cifar import step as steps
 from experiments.cifar.checkpoints import Checkpoints
 from experiments.cifar.configuration import Configuration
 from experiments.cifar.dataset import Dataset
-from experiments.cifar.negatives import further_draws
+from experiments.cifar.draws import images_per_step
 from experiments.cifar.runs import Record, Run
 from experiments.cifar.sharding import Devices, devices
 from experiments.cifar.step import Data, Measured, Prepared, State, prepare
@@ -32,11 +32,6 @@ from theory.geometry import off_diagonal
 def steps_per_epoch(configuration: Configuration, n: int) -> int:
     """How many steps are an epoch over `n` images."""
     return max(1, n // configuration.batch)
-
-
-def images_per_step(configuration: Configuration) -> int:
-    """Images that go forward and backward in a step: anchors, positives, and further draws."""
-    return configuration.batch * (2 + further_draws(configuration.k, configuration.batch, configuration.negatives))
 
 
 def train(
@@ -58,56 +53,74 @@ def train(
 
     Returns:
         The record, as written; its status is "finished", "stopped" (out of time) or "diverged": the loss was not
-        finite, and the last checkpoint is from before.
+        finite, and the last checkpoint is from before. A run that has diverged is left as it is.
+
+    Raises:
+        InputError: if another process trains the run.
     """
+    with run.locked(), Checkpoints(run.checkpoints) as checkpoints:
+        return _train(run, data, checkpoints, progress, until, checkpoint_seconds)
+
+
+def _train(
+    run: Run,
+    data: Dataset,
+    checkpoints: Checkpoints,
+    progress: Callable[[str], None],
+    until: int | float | None,
+    checkpoint_seconds: int | float,
+) -> Record:
     configuration = run.configuration
     available = devices(configuration.batch)
     per_epoch = steps_per_epoch(configuration, len(data.train_labels))
     prepared = prepare(configuration, per_epoch * configuration.epochs)
-    with Checkpoints(run.checkpoints) as checkpoints:
-        done = checkpoints.latest() or 0
-        record = run.record if done else None
-        record = replace(record or run.blank_record(), status="running")
-        run.cut_log(done)
-        if done >= configuration.epochs:
-            record = replace(record, status="finished", epochs_done=done)
-            run.write_record(record)
-            return record
+    stored = run.record
+    # equal configurations make equal runs: it would diverge again
+    if stored is not None and stored.status == "diverged":
+        return stored
+    found = checkpoints.restore(prepared.state)
+    done, start = found or (0, prepared.state)
+    record = replace((stored if done else None) or run.blank_record(), status="running", epochs_done=done)
+    run.cut_log(done)
+    if done >= configuration.epochs:
+        record = replace(record, status="finished")
         run.write_record(record)
-        state = available.replicate(checkpoints.restore(prepared.state) if done else prepared.state)
-        on_device = available.replicate(load_on_device(data))
-        advance = _epoch(configuration, prepared, available, per_epoch)
-        clock = _Clock(record, per_epoch * images_per_step(configuration))
-        saved = time.monotonic()
-        for epoch in range(done + 1, configuration.epochs + 1):
-            where = f"epoch {epoch} of {configuration.epochs}"
-            state, measured = advance(state, on_device, partial(_say, progress, where))
-            loss = float(np.mean(measured.loss))
-            clock.tick()
-            # a last update that overflowed shows in the weights first
-            if not (np.isfinite(loss) and _finite(state)):
-                record = replace(record, status="diverged", wall_seconds=clock.seconds)
-                run.write_record(record)
-                break
-            run.append_log(_line(epoch, epoch * per_epoch, loss, measured, clock))
-            progress(f"{where}: loss {loss:.4f}, {clock.rate or 0:.0f} images/s")
-            now = time.monotonic()
-            last = epoch == configuration.epochs
-            stop = not last and until is not None and now >= until
-            if last or stop or now - saved >= checkpoint_seconds:
-                checkpoints.save(epoch, state)
-                saved = time.monotonic()
-                status = "finished" if last else "stopped" if stop else "running"
-                record = replace(
-                    record,
-                    status=status,
-                    epochs_done=epoch,
-                    wall_seconds=clock.seconds,
-                    images_per_second=clock.rate or record.images_per_second,
-                )
-                run.write_record(record)
-            if stop:
-                break
+        return record
+    run.write_record(record)
+    state = available.replicate(start)
+    on_device = available.replicate(load_on_device(data))
+    advance = _epoch(configuration, prepared, available, per_epoch)
+    clock = _Clock(record, per_epoch * images_per_step(configuration, len(data.train_labels)))
+    saved = time.monotonic()
+    for epoch in range(done + 1, configuration.epochs + 1):
+        where = f"epoch {epoch} of {configuration.epochs}"
+        state, measured = advance(state, on_device, partial(_say, progress, where))
+        loss = float(np.mean(measured.loss))
+        clock.tick()
+        # a last update that overflowed shows in the weights first
+        if not (np.isfinite(loss) and _finite(state)):
+            record = replace(record, status="diverged", wall_seconds=clock.seconds)
+            run.write_record(record)
+            break
+        run.append_log(_line(epoch, epoch * per_epoch, loss, measured, clock))
+        progress(f"{where}: loss {loss:.4f}, {clock.rate or 0:.0f} images/s")
+        now = time.monotonic()
+        last = epoch == configuration.epochs
+        stop = not last and until is not None and now >= until
+        if last or stop or now - saved >= checkpoint_seconds:
+            checkpoints.save(epoch, state)
+            saved = time.monotonic()
+            status = "finished" if last else "stopped" if stop else "running"
+            record = replace(
+                record,
+                status=status,
+                epochs_done=epoch,
+                wall_seconds=clock.seconds,
+                images_per_second=clock.rate or record.images_per_second,
+            )
+            run.write_record(record)
+        if stop:
+            break
     return record
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
+from theory.float64 import jax, jnp
 from theory.geometry import normalized
 
 #: Equal bins over [-1, 1], the same everywhere, so that histograms can be added.
@@ -56,35 +57,44 @@ def cosines(features: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], s
     if n > MAX_IMAGES:
         drawn = np.random.default_rng(seed).choice(n, MAX_IMAGES, replace=False)
         features, labels, n = features[drawn], labels[drawn], MAX_IMAGES
-    units = normalized(features)
-    sides = [_Sum(), _Sum()]
+    units, own = jnp.asarray(normalized(features), jnp.float64), jnp.asarray(labels)
+    counts, moments = np.zeros((2, BINS), np.int64), np.zeros((2, 3))
     for start in range(0, n, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        values = np.clip(units[block] @ units[start:].T, -1, 1)
-        # above the diagonal: each pair once, and no image with itself
-        once = np.arange(start, n)[None, :] > np.arange(start, min(start + _BLOCK, n))[:, None]
-        same = labels[block, None] == labels[None, start:]
-        for side, chosen in zip(sides, (once & same, once & ~same), strict=True):
-            side.add(values[chosen])
-    return Cosines(n, *(side.histogram() for side in sides))
+        # blocks of one shape, so that one program serves all of them; rows beyond the last have no pairs
+        rows = np.minimum(np.arange(start, start + _BLOCK), n - 1)
+        places = jnp.where(np.arange(start, start + _BLOCK) < n, rows, n)
+        found = _pairs(units[rows], own[rows], places, units, own)
+        counts += np.asarray(found[0])
+        moments += np.asarray(found[1])
+    between, within = (_histogram(*side) for side in zip(counts, moments, strict=True))
+    return Cosines(n, within, between)
 
 
-class _Sum:
-    """A histogram and moments that grow block by block."""
+@jax.jit
+def _pairs(
+    block: Float[Array, "b d"],
+    own: Int[Array, " b"],
+    places: Int[Array, " b"],
+    units: Float[Array, "n d"],
+    labels: Int[Array, " n"],
+) -> tuple[Int[Array, "2 bins"], Float[Array, "2 3"]]:
+    """Of each image of a block with those after it: counts by bin, and number, sum and sum of squares of the cosines;
+    for pairs of different classes, and of the same."""
+    # accelerators would otherwise round the factors to fewer bits
+    values = jnp.clip(jnp.matmul(block, units.T, precision="highest"), -1, 1)
+    once = jnp.arange(len(units))[None, :] > places[:, None]
+    same = own[:, None] == labels[None, :]
+    bins = jnp.minimum(((values + 1) * (BINS / 2)).astype(jnp.int32), BINS - 1)
+    counts = jnp.bincount(jnp.where(once, bins + BINS * same, 2 * BINS).ravel(), length=2 * BINS + 1)
+    sides = [jnp.where(once & side, values, 0) for side in (~same, same)]
+    numbers = [jnp.sum(once & side) for side in (~same, same)]
+    moments = [jnp.stack([n, jnp.sum(x), jnp.sum(x * x)]) for n, x in zip(numbers, sides, strict=True)]
+    return counts[: 2 * BINS].reshape(2, BINS), jnp.stack(moments)
 
-    def __init__(self) -> None:
-        self.counts = np.zeros(BINS, np.int64)
-        self.moments = np.zeros(3)
 
-    def add(self, values: Float[np.ndarray, " pairs"]) -> None:
-        bins = np.minimum(((values + 1) * (BINS / 2)).astype(np.int64), BINS - 1)
-        self.counts += np.bincount(bins, minlength=BINS)
-        exact = values.astype(np.float64)
-        self.moments += np.array([len(values), np.sum(exact), np.sum(exact**2)])
-
-    def histogram(self) -> Histogram:
-        number, first, second = self.moments
-        if number == 0:
-            return Histogram(tuple(self.counts.tolist()), float("nan"), float("nan"))
-        mean = first / number
-        return Histogram(tuple(self.counts.tolist()), float(mean), float(np.sqrt(max(second / number - mean**2, 0.0))))
+def _histogram(counts: Int[np.ndarray, " bins"], moments: Float[np.ndarray, "3"]) -> Histogram:
+    number, first, second = moments
+    if number == 0:
+        return Histogram(tuple(counts.tolist()), float("nan"), float("nan"))
+    mean = first / number
+    return Histogram(tuple(counts.tolist()), float(mean), float(np.sqrt(max(second / number - mean**2, 0.0))))

@@ -18,12 +18,16 @@ _GROUPS = 4
 
 
 class Small(nnx.Module):
-    """3x3 convolutions of `width`, 2, 4 and 8 times `width` channels, of stride 2, then the mean over places."""
+    """3x3 convolutions of `width`, 2, 4 and 8 times `width` channels, of stride 2, then the mean over places.
+
+    On a processor they are computed by `unfolded_convolution`.
+    """
 
     def __init__(self, width: int, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
         sizes = [3, width, 2 * width, 4 * width, 8 * width]
         pairs = list(pairwise(sizes))
-        self.convolutions = nnx.List([conv(n, m, 3, 2, dtype, rngs) for n, m in pairs])
+        unfold = jax.default_backend() == "cpu"
+        self.convolutions = nnx.List([conv(n, m, 3, 2, dtype, rngs, unfold=unfold) for n, m in pairs])
         self.norms = nnx.List(
             [nnx.GroupNorm(m, _GROUPS, dtype=dtype, param_dtype=jnp.float32, rngs=rngs) for _, m in pairs]
         )
