@@ -332,17 +332,17 @@ def test_of_many_training_images_some_are_asked(monkeypatch):
 # --- losses
 
 
-@pytest.mark.parametrize(("k", "temperature"), [(1, 1), (16, 1), (5, "1/3"), (4096, 1)])
-def test_losses_of_points_are_those_of_the_augmentation_graph(k, temperature, monkeypatch):
-    """Against the graph's expectation, which has nodes and tails of its own, for class positives and mixed ones."""
-    monkeypatch.setattr(population, "_BLOCK", 7)
+@pytest.mark.parametrize(("k", "temperature"), [(1, 1), (5, "1/3"), (4096, 1)])
+def test_losses_of_points_are_those_of_the_augmentation_graph(k, temperature):
+    """Against the graph's expectation, which knows no moments, for class positives and mixed ones."""
     features, labels = clouds(3, 6, 4, seed=2)
     U, beta, n = normalized(features), float(1 / Fraction(temperature)), len(features)
     same = (labels[:, None] == labels) / np.bincount(labels)[labels][:, None]
-    for W in (same, 0.7 * np.eye(n) + 0.3 * same):
-        z = beta * np.minimum(U @ U.T - 1, 0)
-        expected = expectation.evaluate("logistic", k, z, np.full((n, n), 1 / n), W).value
-        np.testing.assert_allclose(population.point_losses(U, W, k=k, beta=beta), expected, rtol=1e-12)
+    z = beta * np.minimum(U @ U.T - 1, 0)
+    for overlap, W in ((None, same), (0.3, 0.7 * np.eye(n) + 0.3 * same)):
+        expected = np.mean(expectation.evaluate("logistic", k, z, np.full((n, n), 1 / n), W).value)
+        found = population.trained_loss(features, labels, 3, k=k, beta=beta, optimum=(0.0, 0.0), overlap=overlap)
+        assert found.value == pytest.approx(expected, rel=1e-12) and found.error < 1e-12
 
 
 def test_what_a_network_is_above_the_minimum_has_two_parts():

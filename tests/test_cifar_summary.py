@@ -118,7 +118,10 @@ def test_tables_say_what_was_measured(runs):
     row = next(line for line in text.splitlines() if line.startswith("| 8 | 4 | test |"))
     assert f"{np.mean(values):.4f} [{min(values):.4f}, {max(values):.4f}]" in row
     tables = [line.count("|") for line in text.splitlines() if line.startswith("|")]
-    assert set(tables) == {8, 11}
+    assert set(tables) == {8, 11, 12}
+    excess = [metrics[8, seed]["loss"]["excess"] for seed in range(4)]
+    row = next(line for line in text.splitlines() if line.startswith("| 8 | 4 | ") and line.count("|") == 12)
+    assert f"{np.mean(excess):.5f} [{min(excess):.5f}, {max(excess):.5f}]" in row
 
 
 def test_what_is_not_finite_is_said_so(runs):

@@ -161,9 +161,7 @@ def evaluate_features(
     if optimum is not None and optimum.nce is not None:
         say("loss of the training set")
         share = None if overlap is None else float(overlap)
-        own_loss = trained_loss(
-            train_features, train_labels, C, k=k, beta=beta, optimum=optimum.nce, overlap=share, seed=seed
-        )
+        own_loss = trained_loss(train_features, train_labels, C, k=k, beta=beta, optimum=optimum.nce, overlap=share)
     say("downstream loss")
     best = None if optimum is None else optimum.downstream
     own_downstream = downstream(train_features, train_labels, C, beta=beta, optimum=best)
