@@ -11,9 +11,9 @@ from tests.graphs import graphs, overlaps, weights_of
 from theory import priors
 from theory.augmentation import chains
 from theory.augmentation.families import block, hierarchy, mixed_across, nearest_neighbours
-from theory.augmentation.files import read_graph, read_tasks
 from theory.augmentation.graph import Graph, cell_task, from_pairs, quotient
 from theory.errors import InputError
+from verify.graphs.files import read_graph, read_tasks
 
 LABELS = np.array([0, 0, 1, 1])
 PAIRS = np.array([[3.0, 1.0, 0, 0], [1.0, 2.0, 0, 0], [0, 0, 1.0, 0.1], [0, 0, 0.1, 2.0]])

@@ -6,7 +6,6 @@ iid from its marginal. The paper's setting is `W_ij = rho_c D_c(i) D_c(j)` withi
 
 - `graph`        the law, in exact rationals, with exchangeable points taken together
 - `families`     blocks, pairs across classes, a hierarchy, nearest neighbours
-- `files`        graphs and labelings from files
 - `chains`       the chain of each class: components and spectral gaps
 - `expectation`  the loss of one anchor with its derivatives, at a cost that does not grow with `k`
 - `loss`         the population loss, its gradient and Hessian; enumeration and sampling as references

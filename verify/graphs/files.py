@@ -1,4 +1,4 @@
-"""Augmentation graphs and labelings from files; nothing in them is executed."""
+"""Augmentation graphs, labelings and encoders from files."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Int
 from theory.augmentation.families import nearest_neighbours
 from theory.augmentation.graph import Graph, from_entries, from_pairs
 from theory.errors import InputError
+from verify.array_files import read_array, read_arrays
 
 #: What a file of a graph holds, besides `labels` (n integers).
 CONTENTS = (
@@ -29,7 +30,7 @@ def read_graph(path: str | Path, labels: str | Path | None = None) -> Graph:
     Raises:
         InputError: if it cannot be read as a graph.
     """
-    arrays = _load(path, "graph")
+    arrays = read_arrays(path, "graph")
     if labels is not None:
         arrays["labels"] = read_labels(labels, "labels")
     given = [key for key in ("pairs", "edges", "transition", "features") if key in arrays]
@@ -54,12 +55,7 @@ def read_labels(path: str | Path, option: str) -> Int[np.ndarray, " n"]:
     Raises:
         InputError: if it is not one.
     """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(option, path, f"accepted: a .npy file of integers ({str(error)[:60]})") from None
-    if not isinstance(array, np.ndarray):
-        raise InputError(option, path, "accepted: a .npy file with one vector of integers")
+    array = read_array(path, option)
     return _integers(array, option)
 
 
@@ -69,7 +65,7 @@ def read_tasks(path: str | Path, points: int) -> dict[str, tuple[int, ...]]:
     Raises:
         InputError: if it is not such a file, or a vector does not have one label for each point.
     """
-    tasks = {name: _integers(array, "tasks") for name, array in _load(path, "tasks").items()}
+    tasks = {name: _integers(array, "tasks") for name, array in read_arrays(path, "tasks").items()}
     for name, labels in tasks.items():
         if len(labels) != points:
             raise InputError("tasks", f"{name}: {len(labels)} labels", f"one label for each of {points} points")
@@ -84,26 +80,11 @@ def read_features(path: str | Path, points: int) -> np.ndarray:
     Raises:
         InputError: if it holds no finite matrix with a row for each point.
     """
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError("encoder", path, f"accepted: a .npy file of features, n x p ({str(error)[:60]})") from None
-    right = isinstance(array, np.ndarray) and array.ndim == 2 and array.dtype.kind in "iuf"
+    array = read_array(path, "encoder")
+    right = array.ndim == 2 and array.dtype.kind in "iuf"
     if not right or len(array) != points or not np.all(np.isfinite(array)):
         raise InputError("encoder", path, f"accepted: a finite matrix with a row for each of {points} points")
     return np.asarray(array, dtype=float)
-
-
-def _load(path: str | Path, option: str) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise InputError(option, path, CONTENTS)
-            return {name: archive[name] for name in archive.files}
-    except InputError:
-        raise
-    except Exception as error:  # zipfile and zlib have errors of their own for damaged files
-        raise InputError(option, path, f"accepted: a .npz file ({type(error).__name__}: {str(error)[:60]})") from None
 
 
 def _integers(array: np.ndarray, option: str) -> Int[np.ndarray, " n"]:

@@ -1,0 +1,206 @@
+"""The convex program on augmentation graphs: solved, enclosed, and the theorem on collapse confirmed by it."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.graphs import graphs
+from theory import priors
+from theory.augmentation.block import downstream_loss, with_overlap
+from theory.augmentation.chains import spectral_gaps
+from theory.augmentation.families import block, mixed_across
+from theory.augmentation.graph import Graph
+from theory.augmentation.loss import graph_value_and_gradient
+from theory.geometry import normalized
+from verify.graphs.barrier import Barrier
+from verify.graphs.classifier import best_head
+from verify.graphs.collapse import class_level, decide, gap_is_at_least
+from verify.graphs.linear import minimize_linear
+from verify.graphs.many import minimize
+from verify.graphs.problem import GraphProblem
+from verify.graphs.proof import curvatures, prove_minimum
+from verify.graphs.series import Setting, best_rise, settle, within_class_cosines
+from verify.graphs.uniform import prove_uniform
+
+ONE = Fraction(1)
+
+
+def damped(graph: Graph, share: Fraction) -> Graph:
+    """`(1 - share) Diag(pi) + share W`: all gaps are multiplied by `share`."""
+    same = tuple((1 - share) * p + share * s for p, s in zip(graph.marginal, graph.same, strict=True))
+    return Graph(graph.counts, same, {pair: share * mass for pair, mass in graph.joint.items()}, graph.labels)
+
+
+def near_threshold(graph: Graph, loss: str, k: int, temperature: Fraction, factor: float) -> Graph | None:
+    """The graph damped until its smallest gap, relative to its class's threshold, is `factor`; None if it cannot be."""
+    alphas = class_level(graph.prior, loss, k, temperature, exact=False).thresholds
+    ratios = [gap / a for gap, a in zip(spectral_gaps(graph), alphas, strict=True) if gap is not None and a > 0]
+    if not ratios or min(ratios) <= 0:
+        return None
+    share = factor / min(ratios)
+    return damped(graph, Fraction(share)) if share <= 1 else None
+
+
+@settings(max_examples=4)
+@given(
+    graphs(C=3, sizes=(2, 3, 2)),
+    st.sampled_from([1, 6, 1024]),
+    st.sampled_from([Fraction(1, 2), ONE, Fraction(3)]),
+    st.sampled_from([0.9, 0.97, 1.03, 1.1]),
+)
+def test_spread_is_zero_exactly_above_the_threshold(graph, k, temperature, factor):
+    close = near_threshold(graph, "logistic", k, temperature, factor)
+    assume(close is not None)
+    verdict, _ = decide(close, class_level(close.prior, "logistic", k, temperature))
+    assert verdict == ("proved" if factor > 1 else "refuted")
+    # the second route shares no formula with the theorem: the point-level program
+    problem = GraphProblem(close, "logistic", k, temperature)
+    found = Barrier(problem).solve()
+    assert found.value - found.lower <= 1e-9
+    labels = np.array(close.labels)
+    cosines = found.means[labels[:, None] == labels]
+    assert (np.min(cosines) > 1 - 1e-6) == (factor > 1)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "exponential", "separable"])
+def test_thresholds_of_every_loss_are_confirmed(loss):
+    prior = priors.parse("0.5,0.3,0.2")
+    alphas = class_level(prior, loss, 4, ONE, exact=False).thresholds
+    for factor, word in ((0.98, "refuted"), (1.02, "proved")):
+        graph = block(prior, (2, 3, 1), Fraction(max(alphas[:2]) * factor))
+        assert decide(graph, class_level(prior, loss, 4, ONE))[0] == word
+        found = Barrier(GraphProblem(graph, loss, 4, ONE)).solve()
+        assert (found.means[0, 0] > 1 - 1e-6) == (word == "proved")
+
+
+def test_two_points_on_a_line_stay_collapsed_below_the_threshold():
+    # d = 1: the theorem's necessity needs one dimension more than the rank
+    prior, k = priors.uniform(2), 3
+    alpha = class_level(prior, "logistic", k, ONE, exact=False).thresholds[0]
+    law = block(prior, 2, Fraction(alpha / 2)).expanded().arrays
+
+    def value(signs):
+        G = np.outer(signs, signs).astype(float)
+        return graph_value_and_gradient("logistic", law, G, k)[0]
+
+    collapsed = value(np.array([1, 1, -1, -1]))
+    others = [value(np.array([1, a, b, c])) for a in (1, -1) for b in (1, -1) for c in (1, -1)]
+    assert collapsed <= min(others) + 1e-15
+
+
+@settings(max_examples=3)
+@given(graphs(C=2, sizes=(3, 3), crossing=True), st.sampled_from(["logistic", "separable", "exponential", "decoupled"]))
+def test_proof_encloses_the_minimum_and_the_minimizer(graph, loss):
+    problem = GraphProblem(graph, loss, 5, ONE)
+    found = Barrier(problem).solve()
+    proof = prove_minimum(problem, found.means)
+    assert float(proof.gap) < 1e-9
+    other = minimize(problem)
+    assert float(proof.lower) - 1e-12 <= other.value
+    assert other.value <= float(proof.upper) + 1e-7
+    if proof.radius is not None:
+        assert np.all(
+            np.abs(other.means - np.array(proof.cosines, dtype=float)) <= np.array(proof.radius, dtype=float) + 1e-3
+        )
+
+
+@settings(max_examples=5)
+@given(graphs(C=2, sizes=(2, 3), crossing=True), st.integers(0, 2**32 - 1), st.sampled_from([1, 4, 60]))
+def test_curvature_is_a_lower_bound(graph, seed, k):
+    rng = np.random.default_rng(seed)
+    U, V = (normalized(rng.normal(size=(5, 3))) for _ in range(2))
+    for loss in ("logistic", "exponential", "separable"):
+        problem = GraphProblem(graph, loss, k, ONE)
+        M = curvatures(problem)
+        ends = U @ U.T, V @ V.T
+        delta = ends[1] - ends[0]
+        values = [graph_value_and_gradient(loss, graph.arrays, ends[0] + t * delta, k)[0] for t in (0.45, 0.5, 0.55)]
+        second = (values[0] - 2 * values[1] + values[2]) / 0.05**2
+        for i in range(5):
+            for j in range(i):
+                assert second >= float(M[i][j]) * delta[i, j] ** 2 * (1 - 1e-2) - 1e-9
+
+
+@pytest.mark.parametrize(("points", "k"), [(4, 1), (4, 4096), (10**6, 16)])
+def test_uniform_graphs_have_one_unknown(points, k):
+    graph = block(priors.uniform(5), points, Fraction(1, 20))
+    problem = GraphProblem(graph, "logistic", k, ONE)
+    proof = prove_uniform(problem)
+    found = Barrier(problem).solve()
+    assert float(proof.lower) <= found.value + 1e-13
+    assert found.value <= float(proof.upper) + 1e-13 * max(1, found.value)
+    assert problem.cosines(found.means)[0, 0] == pytest.approx(float(proof.within), abs=1e-7)
+    g = with_overlap(5, points, 0.05).cosine("logistic", k)
+    assert g == pytest.approx(float(proof.within), abs=1e-11)
+
+
+@settings(max_examples=5)
+@given(graphs(C=3, sizes=(2, 2, 3)), st.fractions(Fraction(1, 10), Fraction(9, 10)))
+def test_gaps_are_decided_by_definiteness(graph, a):
+    for c, gap in enumerate(spectral_gaps(graph)):
+        assert gap_is_at_least(graph, c, a) == (gap >= a) or abs(gap - a) < 1e-12
+
+
+def test_the_downstream_loss_has_its_closed_form():
+    C, m, overlap, beta = 4, 5, Fraction(1, 10), 2
+    graph = block(priors.uniform(C), m, overlap)
+    setting = Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", Fraction(1, beta))
+    points = [settle(setting, k) for k in (1, 64)]
+    for point in points:
+        g = float(point.proof.within)
+        expected = downstream_loss(C, m, g, -(1 + (m - 1) * g) / ((C - 1) * m), beta)
+        bracket = point.tasks["classes"].bracket
+        assert float(bracket.lower) - 1e-14 <= expected <= float(bracket.upper) + 1e-14
+        assert within_class_cosines(setting, point) == pytest.approx([g] * C, abs=1e-9)
+        assert point.collapsed == "refuted"
+    first, second, rise = best_rise(points, "classes")
+    assert (first, second) == (0, 1) and float(rise) > 1e-3
+
+
+def test_the_downstream_loss_is_constant_above_the_threshold():
+    graph = block(priors.uniform(3), (2, 3, 4), Fraction(7, 10))
+    setting = Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", ONE)
+    points = [settle(setting, k) for k in (1, 4096)]
+    assert [point.collapsed for point in points] == ["proved", "proved"]
+    brackets = [point.tasks["classes"].bracket for point in points]
+    closed = math.log1p(2 * math.exp(-1.5))
+    for bracket in brackets:
+        assert bracket.upper - bracket.lower < Fraction(1, 10**20)
+        assert float(bracket.lower) == pytest.approx(closed, rel=1e-14)
+
+
+@settings(max_examples=3)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["logistic", "exponential", "separable"]))
+def test_heads_meet_their_dual_bound(seed, loss):
+    rng = np.random.default_rng(seed)
+    U = normalized(rng.normal(size=(6, 4)))
+    masses = rng.dirichlet(np.ones(18)).reshape(6, 3)
+    head = best_head(loss, U @ U.T, masses, 1.5)
+    assert head.upper - head.lower <= 1e-9
+    assert 0 <= head.accuracy <= 1
+
+
+def test_linear_encoders_are_bracketed_and_lose_against_all():
+    graph = mixed_across(block(priors.uniform(2), 3, Fraction(1, 3)), Fraction(1, 20)).expanded()
+    features = np.random.default_rng(5).normal(size=(6, 4))
+    problem = GraphProblem(graph, "logistic", 7, ONE)
+    restricted = minimize_linear(problem, features)
+    free = Barrier(problem).solve()
+    assert restricted.value - restricted.lower <= 1e-9
+    assert restricted.lower > free.value
+    # of all features the linear encoders are all encoders
+    assert minimize_linear(problem, np.eye(6)).value == pytest.approx(free.value, abs=1e-9)
+
+
+def test_collapsed_cells_restore_the_class_level_problem():
+    from theory.augmentation.graph import quotient
+
+    graph = block(priors.parse("0.5,0.3,0.2"), 3, Fraction(1, 10)).expanded()
+    cells = quotient(graph, [0] * 3 + [1] * 3 + [2] * 3)
+    level = class_level(graph.prior, "logistic", 16, ONE)
+    value = Barrier(GraphProblem(cells, "logistic", 16, ONE)).solve().value
+    assert value == pytest.approx(level.problem.derivatives(level.gram).value, abs=1e-12)

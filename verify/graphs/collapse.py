@@ -1,0 +1,174 @@
+"""Whether the classes are collapsed at the optimum, decided by the theorem of `theory.augmentation.thresholds`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+from flint import arb, ctx
+from jaxtyping import Float
+
+from theory.augmentation.chains import gap_matrix, mates_rate, members, spectral_gaps
+from theory.augmentation.graph import Graph
+from theory.augmentation.thresholds import collapse_thresholds
+from theory.losses import get_loss
+from theory.priors import Prior
+from verify.certify.balls import Ball, ball, bounds
+from verify.certify.definite import is_positive_definite
+from verify.graphs.barrier import MAX_GROUPS, Barrier
+from verify.graphs.problem import GraphProblem
+from verify.graphs.proof import STRICT, anchors_at
+from verify.supervised.minimizer import Minimizer, ball_gram, enclose_minimizer, nce_bounds
+
+#: Enclosures of the class-level minimizer, and what they are refined to where a gap is near a threshold.
+_RADII = (Fraction(1, 10**12), Fraction(1, 10**24))
+_GAP_BITS = 160
+
+
+def class_graph(prior: Prior) -> Graph:
+    """The class-level problem as a graph: every class is a point, and its own positive."""
+    return Graph((1,) * prior.C, prior.rho, {}, tuple(range(prior.C)))
+
+
+@dataclass(frozen=True)
+class ClassLevel:
+    """The class-level problem: its minimizer and the thresholds, in double precision and enclosed where they are.
+
+    Attributes:
+        gram: the minimizer in double precision, C x C.
+        thresholds: `alpha*_c`.
+        enclosures: proven bounds on each threshold, or None.
+        minimizer: its enclosure, or the reason why there is none.
+    """
+
+    problem: GraphProblem
+    gram: Float[np.ndarray, "C C"]
+    thresholds: tuple[float, ...]
+    enclosures: tuple[tuple[Fraction, Fraction], ...] | None
+    minimizer: Minimizer | str
+
+    @cached_property
+    def prior(self) -> Prior:
+        """The masses of the classes."""
+        return self.problem.graph.prior
+
+    def nce(self) -> tuple[Fraction, Fraction] | None:
+        """Proven bounds on the class-level minimum."""
+        if isinstance(self.minimizer, str) or not isinstance(self.problem.k, int):
+            return None
+        return nce_bounds(self.minimizer, self.prior, self.problem.k, self.problem.loss, self.problem.temperature)
+
+
+def class_level(prior: Prior, loss: str, k: int | float, temperature: Fraction, *, exact: bool = True) -> ClassLevel:
+    """Solve the class-level problem, and enclose it if `exact` and `k` is an integer.
+
+    Raises:
+        InputError: for a loss without a threshold.
+    """
+    problem = GraphProblem(class_graph(prior), loss, k, temperature)
+    gram = _class_gram(problem)
+    found = collapse_thresholds(get_loss(loss), gram, prior.as_array(), k, float(problem.beta))
+    if not exact or not isinstance(k, int) or loss not in STRICT:
+        reason = f"the minimizer of the loss '{loss}' is not enclosed" if loss not in STRICT else "k is not an integer"
+        return ClassLevel(problem, gram, tuple(found.tolist()), None, reason)
+    minimizer: Minimizer | str = "not tried"
+    enclosures = None
+    for radius in _RADII:
+        embeddings = _factor(gram)
+        minimizer = enclose_minimizer(
+            prior, k, embeddings, loss=loss, temperature=temperature, d=prior.C, radius=radius
+        )
+        if isinstance(minimizer, str):
+            continue
+        enclosures = enclose_thresholds(problem, minimizer)
+        if max(high - low for low, high in enclosures) < Fraction(1, 10**10):
+            break
+    return ClassLevel(problem, gram, tuple(found.tolist()), enclosures, minimizer)
+
+
+def _class_gram(problem: GraphProblem) -> Float[np.ndarray, "C C"]:
+    prior = problem.graph.prior
+    C = prior.C
+    if prior.is_uniform or C == 2:
+        gram = np.full((C, C), -1.0 / (C - 1))
+        np.fill_diagonal(gram, 1.0)
+        return gram
+    if C <= MAX_GROUPS:
+        return Barrier(problem).solve().means
+    from verify.optimize.search import minimum
+
+    return minimum(get_loss(problem.loss), prior.as_array(), problem.k, C, float(problem.beta)).gram
+
+
+def _factor(gram: Float[np.ndarray, "C C"]) -> Float[np.ndarray, "C C"]:
+    eigenvalues, vectors = np.linalg.eigh(gram)
+    # the optimum is singular, and an interior method stays off its boundary
+    rows = vectors * np.sqrt(np.where(eigenvalues > 1e-9, eigenvalues, 0.0))
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def enclose_thresholds(problem: GraphProblem, minimizer: Minimizer) -> tuple[tuple[Fraction, Fraction], ...]:
+    """`alpha*_c = (Ds G*)_cc / (D 1)_c` in balls over the enclosure of G*."""
+    rho = problem.graph.prior.rho
+    classes = range(len(rho))
+    scale = minimizer.radius or Fraction(1, 1 << 100)
+    bits = 64 + (scale.denominator // scale.numerator).bit_length()
+    assert isinstance(problem.k, int)
+    with ctx.workprec(bits + 2 * problem.k.bit_length() + 24):
+        gram = ball_gram(minimizer)
+        rows, names = anchors_at(problem, gram, bits)
+        D = [[ball(rho[c] * rho[j]) * _X(problem, gram[c][j]) * rows[c].negative[names[c][j]] for j in classes]
+             for c in classes]  # fmt: skip
+        found = []
+        for c in classes:
+            product = sum(((D[c][j] + D[j][c]) / 2 * gram[c][j] for j in classes), arb(0))
+            found.append(bounds(product / sum(D[c], arb(0))))
+    return tuple(found)
+
+
+def _X(problem: GraphProblem, cosine: Ball) -> Ball:
+    return (ball(problem.beta) * (cosine - 1)).exp()
+
+
+def gap_is_at_least(graph: Graph, c: int, a: Fraction) -> bool | None:
+    """Whether `gap_c >= a`: True and False are proven, None is undecided. True for a class of one point.
+
+    False means at most a: `gap_c >= a'` fails for every a' > a.
+    """
+    rates = [rate for g in members(graph, c) if (rate := mates_rate(graph, g)) is not None]
+    if any(1 - rate < a for rate in rates):
+        return False
+    with ctx.workprec(_GAP_BITS):
+        return is_positive_definite([[ball(x) for x in row] for row in gap_matrix(graph, c, a)])
+
+
+def decide(graph: Graph, level: ClassLevel) -> tuple[str, str]:
+    """Whether all classes are collapsed at the optimum, in the words of `verify.results.Status`, and a note."""
+    if graph.crosses:
+        return "undecided", "a positive pair crosses classes: the theorem does not apply"
+    if level.enclosures is not None:
+        answers = [gap_is_at_least(graph, c, high) for c, (_, high) in enumerate(level.enclosures)]
+        if all(answers):
+            return "proved", ""
+        for c, (low, _) in enumerate(level.enclosures):
+            below = low - Fraction(1, 10**30)
+            if gap_is_at_least(graph, c, below) is False:
+                return "refuted", ""
+        return "undecided", "a gap is too near to its threshold"
+    gaps: Sequence[float | None] = spectral_gaps(graph)
+    pairs = [(gap, threshold) for gap, threshold in zip(gaps, level.thresholds, strict=True) if gap is not None]
+    if any(abs(gap - threshold) < 1e-8 for gap, threshold in pairs):
+        return "undecided", "a gap is too near to its threshold"
+    reason = level.minimizer if isinstance(level.minimizer, str) else ""
+    if all(gap >= threshold for gap, threshold in pairs):
+        return "numerical", f"not proved: {reason}"
+    return "undecided", f"numerically not collapsed; not proved: {reason}"
+
+
+def is_collapsed_numerically(graph: Graph, level: ClassLevel) -> bool:
+    """Whether every gap is at least its threshold in double precision."""
+    gaps = spectral_gaps(graph)
+    return all(gap is None or gap >= a for gap, a in zip(gaps, level.thresholds, strict=True))

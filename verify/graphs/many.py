@@ -1,0 +1,64 @@
+"""Many distinct points: the convex program through embeddings on the sphere, in as many dimensions as the optimum
+needs.
+
+A second-order critical point `U` (n x d) whose Gram matrix has rank below d is a global minimum, since the dual slack
+is then psd (the Hessian in a direction that no row uses is twice the slack); `verify.optimize.spheres` finds one, and
+the dual bound says how near it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from theory.augmentation.loss import graph_product, graph_value_and_gradient
+from verify.graphs.barrier import Optimum, dual_bound
+from verify.graphs.problem import GraphProblem
+from verify.optimize.spheres import minimize as minimize_on_spheres
+from verify.optimize.spheres import random_starts
+
+#: The most distinct points.
+MAX_POINTS = 2000
+_SEED = 0
+
+
+def minimize(problem: GraphProblem) -> Optimum:
+    """The optimum for a graph of one point a group."""
+    if max(problem.graph.counts) > 1:
+        expanded = GraphProblem(problem.graph.expanded(), problem.loss, problem.k, problem.temperature)
+        found = minimize(expanded)
+        return _averaged(problem, found)
+    law, beta, k = problem.graph.arrays, float(problem.beta), problem.k / problem.scale
+    n = len(law.counts)
+
+    def evaluate(
+        U: Float[np.ndarray, "s n d"], V: Float[np.ndarray, "s n d"] | None
+    ) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "s n d"], Float[np.ndarray, "s n d"]]:
+        G = U[0] @ U[0].T
+        value, A = graph_value_and_gradient(problem.loss, law, G, k, beta)
+        A = A + A.T
+        product = np.zeros_like(U)
+        if V is not None and np.any(V):
+            change = V[0] @ U[0].T
+            change += change.T
+            H = graph_product(problem.loss, law, G, change, k, beta)
+            product = (A @ V[0] + (H + H.T) @ U[0])[None]
+        return np.array([value]), (A @ U[0])[None], product
+
+    run = minimize_on_spheres(evaluate, random_starts(1, n, n, _SEED), law.marginal, tolerance=1e-9)[0]
+    B = run.embeddings @ run.embeddings.T
+    np.fill_diagonal(B, 1.0)
+    local = problem.derivatives(B, hessian=False)
+    scale = problem.scale
+    lower = dual_bound(problem, B, local)
+    return Optimum(B, scale * local.value, scale * lower, 0.0, run.iterations)
+
+
+def _averaged(problem: GraphProblem, found: Optimum) -> Optimum:
+    """The groups' mean Gram matrix of the points' one; the loss does not grow (convexity)."""
+    counts = problem.graph.counts
+    owner = np.repeat(np.arange(len(counts)), counts)
+    indicator = (owner[:, None] == np.arange(len(counts))) / np.array(counts)
+    B = indicator.T @ found.means @ indicator
+    local = problem.derivatives(B, hessian=False)
+    return Optimum(B, problem.scale * local.value, found.lower, 0.0, found.steps)

@@ -1,0 +1,298 @@
+"""What is known of the optimum on a graph at one `k`: the minimum, collapse, and the downstream loss of each task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from flint import arb, ctx
+from jaxtyping import Float
+
+from theory.augmentation.graph import Graph
+from theory.errors import InputError
+from theory.geometry import rank
+from verify.certify.balls import ball
+from verify.graphs.barrier import MAX_GROUPS, Barrier, Optimum
+from verify.graphs.classifier import LOSSES as BRACKETED
+from verify.graphs.classifier import Bracket, Head, Masses, best_head, bracket
+from verify.graphs.collapse import ClassLevel, class_level, decide, is_collapsed_numerically
+from verify.graphs.linear import minimize_linear
+from verify.graphs.many import MAX_POINTS, minimize
+from verify.graphs.problem import GraphProblem
+from verify.graphs.proof import STRICT, GraphProof, prove_minimum
+from verify.graphs.uniform import UniformProof, is_uniform, prove_uniform
+from verify.optimize.threads import small_matrices
+from verify.supervised.minimizer import Minimizer
+
+#: The relative gap that a float64 bracket must reach for the word `numerical`.
+GAP_TOLERANCE = 1e-9
+#: The most groups of a proof.
+MAX_PROVED = 32
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The graph, the tasks (the mass of each class of a task in each group), the loss and the temperature.
+
+    With `features` embeddings are linear in these, of unit length (`verify.graphs.linear`).
+    """
+
+    graph: Graph
+    tasks: Mapping[str, Masses]
+    loss: str
+    temperature: Fraction
+    features: Float[np.ndarray, "n p"] | None = None
+
+    @cached_property
+    def points_of_class(self) -> list[list[int]]:
+        """The groups of each class, empty where a group has points of several."""
+        labels = self.graph.labels
+        if labels is None:
+            return []
+        return [[g for g, label in enumerate(labels) if label == c] for c in range(self.graph.C)]
+
+
+@dataclass(frozen=True)
+class Representation:
+    """The minimizer: mean embeddings of the rows (classes where they are collapsed, else groups).
+
+    Attributes:
+        means: their Gram matrix in double precision.
+        centre: exact numbers near its entries, and `radius` for each: the minimizer is within, or None.
+        collapsed: whether the rows are the classes.
+        rank: of the Gram matrix of all points, in double precision.
+    """
+
+    means: Float[np.ndarray, "r r"]
+    centre: Sequence[Sequence[Fraction]] | None
+    radius: Sequence[Sequence[Fraction]] | None
+    collapsed: bool
+    rank: int
+
+    def balls(self) -> tuple[list[list[Any]], int] | None:
+        """The enclosure as balls, and the bits that they are worth."""
+        if self.centre is None or self.radius is None:
+            return None
+        widest = max((r for row in self.radius for r in row), default=Fraction(0)) or Fraction(1, 1 << 128)
+        bits = 96 + (widest.denominator // widest.numerator).bit_length()
+        with ctx.workprec(bits):
+            rows = [
+                [ball(x) + (arb(0, ball(r).upper()) if r else arb(0)) for x, r in zip(*pair, strict=True)]
+                for pair in zip(self.centre, self.radius, strict=True)
+            ]
+        return rows, bits
+
+
+@dataclass(frozen=True)
+class Task:
+    """The downstream loss of one task: the head found, and the proven bracket."""
+
+    head: Head | None
+    bracket: Bracket | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """All that is known at one `k`.
+
+    Attributes:
+        level: the class-level problem; None where a positive pair crosses classes.
+        collapsed: "proved", "refuted", "numerical" or "undecided".
+        found: loss and lower bound in double precision.
+        nce: proven bounds on the minimum.
+        proof: of the minimum, where the classes are not collapsed.
+    """
+
+    k: int | float
+    level: ClassLevel | None
+    collapsed: str
+    found: tuple[float, float]
+    nce: tuple[Fraction, Fraction] | None
+    representation: Representation
+    proof: GraphProof | UniformProof | None
+    tasks: Mapping[str, Task]
+    note: str
+
+
+def settle(setting: Setting, k: int | float) -> Point:
+    """Solve and enclose at one `k`.
+
+    Raises:
+        InputError: for a loss without an expectation here, or more points than are solved.
+    """
+    graph, loss = setting.graph, setting.loss
+    if setting.features is not None:
+        return _spread(setting, k, None, "undecided", "a linear encoder: in double precision")
+    level, collapsed, note = None, "undecided", "a positive pair crosses classes: no threshold"
+    if not graph.crosses:
+        level = class_level(graph.prior, loss, k, setting.temperature)
+        collapsed, note = decide(graph, level)
+        if collapsed == "proved" or (collapsed != "refuted" and is_collapsed_numerically(graph, level)):
+            return _collapsed(setting, k, level, collapsed, note)
+    return _spread(setting, k, level, collapsed, note)
+
+
+def _collapsed(setting: Setting, k: int | float, level: ClassLevel, collapsed: str, note: str) -> Point:
+    minimizer = level.minimizer
+    nce = level.nce() if collapsed == "proved" else None
+    local = level.problem.derivatives(level.gram, hessian=False)
+    scale = level.problem.scale
+    value = scale * local.value
+    lower = scale * _class_bound(level)
+    centre = radius = None
+    if isinstance(minimizer, Minimizer) and collapsed == "proved":
+        centre = minimizer.gram
+        radius = [[Fraction(0) if c == j else minimizer.radius for j in range(len(centre))] for c in range(len(centre))]
+    representation = Representation(level.gram, centre, radius, True, rank(level.gram))
+    tasks = {name: _task(setting, representation, _by_class(setting, masses)) for name, masses in setting.tasks.items()}
+    return Point(k, level, collapsed, (value, min(lower, value)), nce, representation, None, tasks, note)
+
+
+def _class_bound(level: ClassLevel) -> float:
+    from verify.graphs.barrier import dual_bound
+
+    return dual_bound(level.problem, level.gram, level.problem.derivatives(level.gram, hessian=False))
+
+
+def _by_class(setting: Setting, masses: Masses) -> Masses:
+    """A task's masses on classes instead of groups."""
+    return tuple(
+        tuple(sum((masses[g][y] for g in groups), Fraction(0)) for y in range(len(masses[0])))
+        for groups in setting.points_of_class
+    )
+
+
+def _spread(setting: Setting, k: int | float, level: ClassLevel | None, collapsed: str, note: str) -> Point:
+    graph = setting.graph
+    problem = GraphProblem(graph, setting.loss, k, setting.temperature)
+    found = solve(problem) if setting.features is None else minimize_linear(problem, setting.features)
+    m = len(graph.counts)
+    proof: GraphProof | UniformProof | str = f"proofs are made for at most {MAX_PROVED} groups"
+    if setting.features is not None:
+        proof = "the encoder is restricted"
+    elif m <= MAX_PROVED:
+        proof = (
+            prove_uniform(problem)
+            if is_uniform(graph) and setting.loss in STRICT
+            else prove_minimum(problem, found.means)
+        )
+    cosines = problem.cosines(found.means)
+    centre, radius = (None, None) if isinstance(proof, str) else _enclosure(problem, proof)
+    if centre is not None and radius is not None and collapsed == "undecided" and _is_spread(setting, centre, radius):
+        collapsed, note = "refuted", ""
+    if isinstance(proof, str):
+        note = "; ".join(text for text in (note, f"not proved: {proof}") if text)
+    free = int(sum(n - 1 for n, t in zip(graph.counts, np.diag(cosines), strict=True) if n > 1 and t < 1 - 1e-7))
+    representation = Representation(found.means, *_means(problem, centre, radius), False, rank(found.means) + free)
+    tasks = {name: _task(setting, representation, masses) for name, masses in setting.tasks.items()}
+    nce = (proof.lower, proof.upper) if not isinstance(proof, str) else None
+    kept = None if isinstance(proof, str) else proof
+    return Point(
+        k, level, collapsed, (found.value, min(found.lower, found.value)), nce, representation, kept, tasks, note
+    )
+
+
+def solve(problem: GraphProblem) -> Optimum:
+    """The optimum in double precision: by the barrier method for few groups, else over the points' embeddings.
+
+    Raises:
+        InputError: if there are too many points.
+    """
+    m = len(problem.graph.counts)
+    if m <= MAX_GROUPS:
+        with small_matrices(m):
+            return Barrier(problem).solve()
+    if problem.graph.points > MAX_POINTS:
+        raise InputError("graph", f"{problem.graph.points} points", f"accepted: at most {MAX_POINTS} distinct points")
+    return minimize(problem)
+
+
+def _enclosure(
+    problem: GraphProblem, proof: GraphProof | UniformProof
+) -> tuple[Sequence[Sequence[Fraction]], Sequence[Sequence[Fraction]] | None]:
+    """The cosines and their radii."""
+    if isinstance(proof, GraphProof):
+        return proof.cosines, proof.radius
+    C = len(problem.graph.counts)
+    centre = [[proof.within if g == h else proof.between for h in range(C)] for g in range(C)]
+    return centre, [[proof.radius] * C for _ in range(C)]
+
+
+def _means(
+    problem: GraphProblem,
+    cosines: Sequence[Sequence[Fraction]] | None,
+    radius: Sequence[Sequence[Fraction]] | None,
+) -> tuple[Sequence[Sequence[Fraction]] | None, Sequence[Sequence[Fraction]] | None]:
+    """The enclosure of B from that of the cosines."""
+    if cosines is None or radius is None:
+        return None, None
+    counts = problem.graph.counts
+    centre, wide = [list(row) for row in cosines], [list(row) for row in radius]
+    for g, n in enumerate(counts):
+        centre[g][g] = (1 + (n - 1) * centre[g][g]) / n if n > 1 else Fraction(1)
+        wide[g][g] = wide[g][g] * (n - 1) / n if n > 1 else Fraction(0)
+    return centre, wide
+
+
+def _is_spread(setting: Setting, cosines: Sequence[Sequence[Fraction]], radius: Sequence[Sequence[Fraction]]) -> bool:
+    """Whether two points of one class are proven apart."""
+    graph = setting.graph
+    return any(
+        cosines[g][h] + radius[g][h] < 1
+        for groups in setting.points_of_class
+        for g in groups
+        for h in groups
+        if g != h or graph.counts[g] > 1
+    )
+
+
+def _task(setting: Setting, representation: Representation, masses: Masses) -> Task:
+    if setting.loss not in BRACKETED:
+        return Task(None, None)
+    beta = 1 / setting.temperature
+    doubles = np.array([[float(x) for x in row] for row in masses])
+    with small_matrices(len(doubles)):
+        head = best_head(setting.loss, representation.means, doubles, float(beta))
+    enclosed = representation.balls()
+    if enclosed is None:
+        return Task(head, None)
+    return Task(head, bracket(setting.loss, enclosed[0], masses, beta, head.coefficients, enclosed[1]))
+
+
+def within_class_cosines(setting: Setting, point: Point) -> list[float | None]:
+    """The mean cosine over pairs of distinct points, for each class; None for a class of one point."""
+    graph = setting.graph
+    if point.representation.collapsed:
+        sizes = [sum(graph.counts[g] for g in groups) for groups in setting.points_of_class]
+        return [1.0 if n > 1 else None for n in sizes]
+    B, counts = point.representation.means, np.array(graph.counts, dtype=float)
+    found: list[float | None] = []
+    for groups in setting.points_of_class:
+        n = counts[groups]
+        pairs = float(np.sum(n)) ** 2 - float(np.sum(n))
+        # the sum over all pairs, the points with themselves included, is that of the means
+        total = float(n @ B[np.ix_(groups, groups)] @ n) - float(np.sum(n))
+        found.append(total / pairs if pairs else None)
+    return found
+
+
+def proven_rise(first: Task, second: Task) -> Fraction | None:
+    """What the brackets prove of the rise of the downstream loss, if they do."""
+    if first.bracket is None or second.bracket is None:
+        return None
+    return second.bracket.lower - first.bracket.upper
+
+
+def best_rise(points: Sequence[Point], task: str) -> tuple[int, int, Fraction] | None:
+    """The largest proven rise of a task's loss: two positions in the series, and what it exceeds."""
+    best: tuple[int, int, Fraction] | None = None
+    for i, first in enumerate(points):
+        for j in range(i + 1, len(points)):
+            rise = proven_rise(first.tasks[task], points[j].tasks[task])
+            if rise is not None and rise > (best[2] if best else 0):
+                best = (i, j, rise)
+    return best
