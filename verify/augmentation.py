@@ -19,17 +19,8 @@ from theory.errors import InputError
 from theory.priors import Prior, number
 from verify import cli
 from verify.augmentation_result import AugmentationResult, Enclosed, Entry, GraphReport, Sup, Witness, report
-from verify.results import (
-    Problem,
-    Status,
-    check_k,
-    check_temperature,
-    k_as_json,
-    listed,
-    round_down,
-    round_up,
-    versions,
-)
+from verify.digits import round_down, round_up
+from verify.results import Problem, Status, check_k, check_temperature, k_as_json, listed, versions
 
 if TYPE_CHECKING:
     from theory.augmentation.graph import Graph

@@ -21,6 +21,7 @@ MODULES = (
     "collapse_threshold",
     "lifting",
     "bound_growth",
+    "augmentation",
 )
 
 

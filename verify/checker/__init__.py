@@ -12,6 +12,8 @@ modules:
 - `moments`     the same integrals for rows of many values, in whole numbers;
 - `definite`    positive definiteness of many rows, by a factor that is checked exactly;
 - `dual`        the minimum and the minimizer enclosed, by convexity;
+- `positives`   loss and slopes of an anchor whose positive is random too;
+- `graph`       what `dual` does, on augmentation graphs;
 - one module a kind, each with `check(statement, witness) -> reason`, registered in `KINDS`.
 """
 
@@ -21,7 +23,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
-from verify.checker import averaging, downstream, etf_optimality, global_optimum
+from verify.checker import augmentation, averaging, downstream, etf_optimality, global_optimum
 from verify.checker.reading import Fields, load
 from verify.checker.verdict import (
     ACCEPTED,
@@ -37,13 +39,22 @@ from verify.checker.verdict import (
 
 __all__ = ["KINDS", "Verdict", "check"]
 
-KINDS: dict[str, Callable[[Fields, Fields], str]] = {
+Check = Callable[[Fields, Fields], str]
+
+
+def _on_classes_or_graph(classes: Check, graph: Check) -> Check:
+    """A kind that is about class embeddings, or with the field `graph` about the points of an augmentation graph."""
+    return lambda statement, witness: (graph if "graph" in statement.data else classes)(statement, witness)
+
+
+KINDS: dict[str, Check] = {
     "averaging-step-refuted": averaging.check,
     "conjecture-holds": downstream.check_holds,
-    "conjecture-refuted": downstream.check_refuted,
-    "downstream-loss": downstream.check_loss,
+    "conjecture-refuted": _on_classes_or_graph(downstream.check_refuted, augmentation.check_refuted),
+    "downstream-loss": _on_classes_or_graph(downstream.check_loss, augmentation.check_loss),
     "etf-optimality": etf_optimality.check,
-    "global-optimum": global_optimum.check,
+    "global-optimum": _on_classes_or_graph(global_optimum.check, augmentation.check_minimum),
+    "indistinguishability": augmentation.check_indistinguishability,
 }
 
 

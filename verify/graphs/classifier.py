@@ -23,8 +23,8 @@ from verify.certify.document import down, ratio, up
 
 #: The losses whose downstream loss is bracketed.
 LOSSES = ("logistic", "exponential", "separable")
-_ITERATIONS = 20_000
-_GAP = 1e-14
+_ITERATIONS = 5_000
+_GAP = 1e-13
 _ROOM = Fraction(1, 10**25)
 
 Masses = tuple[tuple[Fraction, ...], ...]

@@ -88,7 +88,8 @@ def graph_statement(kind: str, problem: GraphProblem) -> dict[str, Any]:
         "loss": problem.loss,
         "k": problem.k,
         "temperature": ratio(problem.temperature),
-        "d": problem.graph.points,
+        # where positives cross classes the optimum may have full rank, and a classifier wants room beside it
+        "d": problem.graph.points + problem.graph.crosses,
         "graph": graph_fields(problem.graph),
     }
 
