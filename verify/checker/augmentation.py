@@ -63,15 +63,18 @@ from verify.checker.graph import (
 from verify.checker.intervals import (
     Context,
     Interval,
+    clamp,
     context,
     enclose,
     exp,
     high,
-    log,
     low,
     require_positive_definite,
     resolve,
+    upper_end,
+    widen,
 )
+from verify.checker.losses import LOSSES
 from verify.checker.positives import anchors
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
@@ -171,7 +174,7 @@ class _ClassLevel:
         assert radius is not None  # the loss is one of STRICT
         ctx = optimum.ctx
         return ctx, [
-            [downstream._unit(ctx, g + r * ctx.mpf([-1, 1])) for g, r in zip(*rows, strict=True)]
+            [clamp(ctx, widen(ctx, g, r), -1, 1) for g, r in zip(*rows, strict=True)]
             for rows in zip(optimum.cosines, radius, strict=True)
         ]
 
@@ -359,7 +362,7 @@ def _bracket(
         elif low(squared) >= 1:
             norm = ctx.sqrt(squared)
         else:
-            norm = ctx.mpf([1, ctx.sqrt(enclose(ctx, high(squared))).b])
+            norm = 1 + (ctx.sqrt(upper_end(ctx, squared)) - 1) * ctx.mpf([0, 1])
         columns.append([s / norm for s in scores])
     value, slopes = _loss(ctx, problem, [list(row) for row in zip(*columns, strict=True)], masses)
     below = value
@@ -373,24 +376,16 @@ def _bracket(
 
 def _loss(ctx: Context, problem: Problem, scores: Matrix, masses: Masses) -> tuple[Interval, Matrix]:
     """The loss of the scores and its slopes."""
-    beta, total = enclose(ctx, problem.beta), ctx.mpf(0)
+    loss, beta, total = LOSSES[problem.loss], enclose(ctx, problem.beta), ctx.mpf(0)
     slopes = [[ctx.mpf(0)] * len(masses[0]) for _ in scores]
     for g, row in enumerate(scores):
         for c, mass in enumerate(masses[g]):
             if not mass:
                 continue
-            weight = enclose(ctx, mass)
-            e = {j: exp(ctx, beta * (s - row[c])) for j, s in enumerate(row) if j != c}
-            everything = sum(e.values(), ctx.mpf(0))
-            if problem.loss == "logistic":
-                value, steps = log(ctx, 1 + everything), {j: x / (1 + everything) for j, x in e.items()}
-            elif problem.loss == "exponential":
-                value, steps = everything, e
-            else:
-                value = sum((log(ctx, 1 + x) for x in e.values()), ctx.mpf(0))
-                steps = {j: x / (1 + x) for j, x in e.items()}
+            weight, others = enclose(ctx, mass), [j for j in range(len(row)) if j != c]
+            value, steps = loss.at(ctx, [exp(ctx, beta * (row[j] - row[c])) for j in others])
             total += weight * value
-            for j, x in steps.items():
+            for j, x in zip(others, steps, strict=True):
                 slopes[g][j] += beta * weight * x
                 slopes[g][c] -= beta * weight * x
     return total, slopes

@@ -29,10 +29,11 @@ from typing import NamedTuple
 
 from verify.checker import intervals
 from verify.checker.intervals import Context, Interval, enclose, exp, low, widen
-from verify.checker.rows import COS_A, LOSSES, MAX_WORK, OUT_OF_REACH, TWO_PI_A, Row
+from verify.checker.rows import COS_A, MAX_WORK, OUT_OF_REACH, TWO_PI_A, Row
 from verify.checker.verdict import OutOfReach, Unresolved
 
-__all__ = ["LOSSES", "Anchor", "anchors"]
+#: The losses that have a row here.
+LOSSES = ("logistic", "decoupled", "exponential", "separable")
 
 
 class Anchor(NamedTuple):
@@ -55,7 +56,7 @@ def anchors(ctx: Context, loss: str, k: int, logarithms: list[Interval], laws: l
         return [_exponential(k, values, *pair) for pair in masses]
     if loss == "separable":
         return [_separable(ctx, k, values, *pair) for pair in masses]
-    logistic = loss == "logistic"
+    logistic = {"logistic": True, "decoupled": False}[loss]
     big = k + 2 if logistic else k + 1
     c = k * min(low(x) for x in values)
     if logistic:
