@@ -37,6 +37,7 @@ COMMANDS = {
     "bounds": Command("verify.bounds:main", "four prior bounds beside the exact values"),
     "embeddings": Command("verify.embeddings:main", "trained embeddings: how far above the minimum, and why?"),
     "conjecture": Command("verify.conjecture:main", "is the downstream loss non-increasing over these k?"),
+    "augmentation": Command("verify.augmentation:main", "positives from a graph: collapse, and do negatives hurt?"),
     "symbolic": Command("verify.symbolic:main", "the derivations, reduced exactly for symbolic numbers"),
     "check": Command("verify.check:main", "does a certificate prove what it states?"),
     "claims": Command("verify.__main__:main", "every claim at a default size (python -m verify)"),
