@@ -10,6 +10,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -34,6 +35,7 @@ from verify.results import (
 if TYPE_CHECKING:
     from theory.losses import Loss
     from verify.certify import OptimumProof
+    from verify.floor import Floor
     from verify.optimize.search import Search
 
 #: The relative gap that a float64 bracket must reach for the word `numerical`.
@@ -246,9 +248,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.add_problem(made, rho=True)
     cli.add_search(made, 2)
     cli.add_certificate(made)
+    made.add_argument(
+        "--floor", action="store_true", help="for a training log: the loss at chance and of the simplex ETF beside it"
+    )
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> OptimumResult:
-        return run(
+        result = run(
             arguments.rho,
             arguments.k,
             C=arguments.C,
@@ -261,8 +266,17 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             certificate=arguments.certificate,
             progress=progress,
         )
+        return replace(result, floor=_floor(arguments, result)) if arguments.floor else result
 
     cli.main(made, execute, report, argv)
+
+
+def _floor(arguments: argparse.Namespace, result: OptimumResult) -> Floor:
+    from verify.floor import floor
+
+    prior = priors.parse(arguments.rho, arguments.C, normalize=arguments.normalize)
+    temperature = check_temperature(arguments.temperature)
+    return floor(prior, arguments.k, result.problem.d, loss=arguments.loss, temperature=temperature)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verify.digits import interval
+from verify.floor import Floor
 from verify.results import Bracket, Problem, SearchReport, Status, closing
 from verify.supervised.options import shortened
 
@@ -21,6 +22,7 @@ class OptimumResult:
         gram_radius: proven bound on `max |gram - G*|`, or None (also where it would be 2 or more, and say nothing).
         rank: that of the optimal C x C Gram matrix, or None where it is not proved (`verify.certify.rank`).
         rank_numerical: the number of eigenvalues of the best Gram matrix found that are not 0 to double precision.
+        floor: with `--floor`, the losses at chance and of the simplex ETF.
         search: how the minimum was found, and the starts; solutions in groups (`verify.groups`) and of the convex
             program take none, which counts as one.
     """
@@ -40,6 +42,7 @@ class OptimumResult:
     certificate: str | None
     seconds: float
     versions: dict[str, str]
+    floor: Floor | None = None
 
 
 def report(result: OptimumResult) -> str:
@@ -54,6 +57,8 @@ def report(result: OptimumResult) -> str:
         if nce.gap is not None
         else f"  global minimum     at most {nce.upper:.15g}",
     ]
+    if result.floor is not None:
+        lines += _floor(result.floor, nce.upper)
     if len(result.gram) <= 10:
         within = (
             "in double precision, not enclosed"
@@ -72,6 +77,14 @@ def _rank(result: OptimumResult) -> str:
     if result.rank is None:
         return f"rank {result.rank_numerical} in double precision"
     return f"rank {result.rank}, proven"
+
+
+def _floor(floor: Floor, minimum: float | None) -> list[str]:
+    lines = [f"  at chance          {floor.chance:.12g}   (all embeddings at one point)"]
+    if floor.etf is not None:
+        above = "" if minimum is None else f"   ({floor.etf - minimum:.2g} above the minimum)"
+        lines.append(f"  simplex ETF        {floor.etf:.12g}{above}")
+    return lines
 
 
 def _found(result: OptimumResult) -> str:

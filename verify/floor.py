@@ -1,0 +1,50 @@
+"""What value a training loss can have: the numbers to lay beside a training log."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from theory.priors import Prior
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Values beside the minimum, in double precision; for `k = inf` normalized like it.
+
+    Attributes:
+        chance: the loss where all embeddings coincide; logistic: `log(1 + k)`.
+        etf: the loss of the simplex ETF for this prior, which is the minimum for equal classes only; None for fewer
+            dimensions than it needs.
+    """
+
+    chance: float
+    etf: float | None
+
+
+def floor(
+    prior: Prior, k: int | float, d: int, *, loss: str = "logistic", temperature: Fraction = Fraction(1)
+) -> Floor:
+    """The values for this prior, in the number of groups of equal classes."""
+    import numpy as np
+
+    from theory.float64 import jax, jnp
+    from theory.groups import grouped_loss
+    from theory.losses import get_loss
+
+    chosen, beta, groups = get_loss(loss), float(1 / temperature), prior.merged()
+    margins, one = jnp.zeros(1), jnp.ones(1)
+    chance = chosen.limit(margins, one) if math.isinf(k) else chosen.expected(margins, one, k)
+    etf = None
+    if d >= prior.C - 1:
+        m = len(groups.masses)
+        cosines = np.full((m, m), -1.0 / (prior.C - 1))
+        # of a group of one class the cosine within counts as 1
+        np.fill_diagonal(cosines, [1.0 if count == 1 else -1.0 / (prior.C - 1) for count in groups.counts])
+        rho, counts = (np.array([float(x) for x in xs]) for xs in (groups.masses, groups.counts))
+        # a user's own loss and the limit need to know k before compilation
+        static = (4,) if math.isinf(k) or not chosen.convex else ()
+        evaluate = jax.jit(grouped_loss, static_argnums=(0, *static))
+        etf = float(evaluate(chosen, jnp.asarray(cosines), jnp.asarray(rho), jnp.asarray(counts), k, beta))
+    return Floor(float(chance), etf)
