@@ -7,10 +7,11 @@ import importlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NoReturn
 
-from theory.claims import Claim
+from theory.claims import Claim, Outcome
 from theory.errors import InputError
 from verify import cli
 from verify.claims import CLAIMS
@@ -83,12 +84,26 @@ def load(path: str) -> tuple[Claim, ...]:
     accepted = "accepted: package.module:NAME of a Claim, or of a list of them"
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError("claims", path, f"{accepted} ({type(error).__name__}: {error})") from error
     claims = (found,) if isinstance(found, Claim) else tuple(found) if isinstance(found, list | tuple) else ()
     if not claims or not all(isinstance(claim, Claim) for claim in claims):
         raise InputError("claims", path, accepted)
-    return claims
+    return tuple(replace(claim, check=partial(_checked, claim)) for claim in claims)
+
+
+def _checked(claim: Claim) -> Outcome:
+    """What a user's own claim says.
+
+    Raises:
+        InputError: if it fails, ends the program, or says something else.
+    """
+    try:
+        outcome = claim.check()
+        Status(outcome.status)
+    except (Exception, SystemExit) as error:
+        raise InputError("claims", claim.name, f"its check fails ({type(error).__name__}: {error})") from error
+    return outcome
 
 
 def report(summary: Summary) -> str:
