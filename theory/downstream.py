@@ -29,7 +29,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from theory.errors import InputError
-from theory.float64 import jax, jnp
+from theory.float64 import jax, jnp, promoting
 from theory.losses import Loss
 from theory.priors import Prior
 
@@ -63,6 +63,7 @@ def class_weights(prior: Prior, weighting: str) -> Float[np.ndarray, " C"]:
     return np.array([float(w) for w in exact_class_weights(prior, weighting)])
 
 
+@promoting
 def loss_of_scores(
     loss: Loss,
     scores: Float[Array, "n C"],
@@ -122,6 +123,7 @@ def lower_bound(
     return float(value) - float(np.sum(np.linalg.norm(U.T @ g, axis=0)) + np.sum(g * scores))
 
 
+@promoting
 def loss_slope(
     loss: Loss,
     scores: Float[np.ndarray, "n C"],

@@ -17,15 +17,17 @@ from jaxtyping import Float
 from theory.arrays import Array, Scalar
 from theory.expectation.enumeration import enumerated
 from theory.expectation.sampling import Estimate, sampled
-from theory.float64 import jnp
+from theory.float64 import jnp, promoting
 from theory.losses import Loss
 
 
+@promoting
 def margins(gram: Float[Array, "C C"], beta: Scalar) -> Float[Array, "C C"]:
     """`beta (1 - G_cj)`, exactly 0 on the diagonal whatever `G_cc` holds."""
     return jnp.where(jnp.eye(gram.shape[-1], dtype=bool), 0.0, beta * (1.0 - gram))
 
 
+@promoting
 def population_loss(
     loss: Loss,
     gram: Float[Array, "C C"],
@@ -44,6 +46,7 @@ def population_loss(
     return rho @ limit_or_expectation(loss, v, rho, k)
 
 
+@promoting
 def limit_or_expectation(
     loss: Loss, v: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar
 ) -> Float[Array, " rows"]:
@@ -53,6 +56,7 @@ def limit_or_expectation(
     return loss.expected_nonnegative(v, weights, k)
 
 
+@promoting
 def enumerated_loss(
     loss: Loss,
     gram: Float[Array, "C C"],
@@ -65,6 +69,7 @@ def enumerated_loss(
     return rho @ enumerated(loss, margins(gram, beta), rho, k)
 
 
+@promoting
 def sampled_loss(
     loss: Loss,
     gram: Float[Array, "C C"],

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from theory.arrays import Array
-from theory.float64 import jnp
+from theory.float64 import jnp, promoting
 
 MAX_ENTRIES = 4_000_000
 
@@ -32,6 +32,7 @@ def fits(n: int, k: int | float) -> bool:
     return multisets(n, int(k)) * max(int(k), n) <= MAX_ENTRIES
 
 
+@promoting
 def enumerated(
     function: Callable[[Float[Array, "*c k"]], Float[Array, "*c"]],
     margins: Float[Array, "*b n"],

@@ -5,9 +5,10 @@ from __future__ import annotations
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
-from theory.float64 import jax, jnp
+from theory.float64 import jax, jnp, promoting
 
 
+@promoting
 def expected_maximum(values: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
     """`E max_{i<=k} z_{J_i}`, `J_i` iid with these weights.
 

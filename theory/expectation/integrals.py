@@ -22,7 +22,7 @@ from __future__ import annotations
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
-from theory.float64 import jax, jnp
+from theory.float64 import jax, jnp, promoting
 
 LOG1P_NODES = 192
 LOG_NODES = 448
@@ -34,6 +34,7 @@ LOG_LEFT = -20.72
 LOG_RIGHT = 3.643
 
 
+@promoting
 def log1p_sum(
     margins: Float[Array, "*b n"],
     weights: Float[Array, " n"],
@@ -51,6 +52,7 @@ def log1p_sum(
     return h * (jnp.sum(-jnp.expm1(k * log_phi) * jnp.exp(-t), axis=-1) + first_order)
 
 
+@promoting
 def log_sum(
     margins: Float[Array, "*b n"],
     weights: Float[Array, " n"],

@@ -34,7 +34,7 @@ from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
 from theory.expectation.integrals import LOG1P_NODES, LOG_LEFT, LOG_RIGHT
-from theory.float64 import jax, jnp
+from theory.float64 import jax, jnp, promoting
 
 #: Nodes beyond `t*`, shared by all rows: they reach 38 for every `k <= 1e12`.
 _SHARED_NODES = 160
@@ -59,6 +59,7 @@ FULL = Resolution(36, LOG1P_NODES)
 RESOLUTIONS = (Resolution(12, 112), Resolution(22, 112), FULL)
 
 
+@promoting
 def resolution(k: int | float, largest_margin: float) -> Resolution:
     """The coarsest of `RESOLUTIONS` that keeps double precision for this `k` and all margins in [0, largest].
 
@@ -68,7 +69,9 @@ def resolution(k: int | float, largest_margin: float) -> Resolution:
         return FULL
     x_min = math.exp(-largest_margin)
     for candidate in RESOLUTIONS:
-        step = (float(jnp.log(_reach(k, x_min))) - LOG_LEFT + math.log(k)) / (candidate.nodes - 1)
+        with jax.ensure_compile_time_eval():  # also while a function that calls this is traced
+            reach = float(jnp.log(_reach(k, x_min)))
+        step = (reach - LOG_LEFT + math.log(k)) / (candidate.nodes - 1)
         if step <= 0.27 and truncation(candidate.degree, k, x_min) <= 1e-16:
             return candidate
     return FULL
@@ -82,6 +85,7 @@ def truncation(degree: int, k: int | float, x_min: float) -> float:
     return 4 * (1 + k) * theta ** (degree + 1) / ((1 - theta) * s)
 
 
+@promoting
 def log1p_sum_nonnegative(
     margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar, resolution: Resolution = FULL
 ) -> Float[Array, " rows"]:

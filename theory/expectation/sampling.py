@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Array
-from theory.float64 import jnp
+from theory.float64 import jnp, promoting
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Estimate:
         return self.mean - z * self.standard_error, self.mean + z * self.standard_error
 
 
+@promoting
 def sampled(
     function: Callable[[Float[Array, "*c k"]], Float[Array, "*c"]],
     margins: Float[Array, "*b n"],

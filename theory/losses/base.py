@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
-from theory.float64 import jax
+from theory.float64 import jax, promoting
 
 #: What is done to `L_k` so that it has a limit as `k -> inf`.
 NORMALIZATIONS = {"none": "L_k", "subtract_log_k": "L_k - log k", "divide_by_k": "L_k / k"}
 
 #: So many margins are held at once where every positive is taken by itself.
 _TOGETHER = 1 << 20
+#: The methods that compute with JAX.
+_COMPUTING = {
+    "__call__",
+    "expected",
+    "expected_nonnegative",
+    "expected_over_positives",
+    "specialized",
+    "resolved",
+    "limit",
+}
 
 
 class Loss(ABC):
@@ -31,6 +41,11 @@ class Loss(ABC):
     #: `l` is differentiable, so that Newton's method applies.
     smooth: ClassVar[bool] = True
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in _COMPUTING & vars(cls).keys():
+            setattr(cls, name, promoting(vars(cls)[name]))
+
     @abstractmethod
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         """`l(v)` over the last axis."""
@@ -45,6 +60,7 @@ class Loss(ABC):
         """The same as `expected` where no margin is negative, as for embeddings that are constant on classes."""
         return self.expected(margins, weights, k)
 
+    @promoting
     def expected_over_positives(
         self,
         cosines: Float[Array, "rows n"],

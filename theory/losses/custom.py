@@ -17,7 +17,6 @@ from theory.expectation.sampling import sampled
 from theory.float64 import jax, jnp
 from theory.losses.base import Loss
 
-
 #: The most numbers that are drawn for one evaluation: ten million take 80 MB, and some 0.2 s, for each start.
 MAX_SAMPLED = 10_000_000
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from jaxtyping import Float, Int
 
 from theory.arrays import Array, Scalar
-from theory.float64 import jax, jnp
+from theory.float64 import jax, jnp, promoting
 from theory.losses import Loss
 from theory.points.loss import anchor_losses, points_loss
 from theory.points.representation import Representation
@@ -53,6 +53,7 @@ class Averaging(NamedTuple):
         return self.inside + self.elsewhere
 
 
+@promoting
 def averaging_margins(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Averaging:
     """The step's margins for each class, exact wherever the loss' expectation is."""
     F, labels = jnp.asarray(f.embeddings), jnp.asarray(f.labels)
@@ -82,6 +83,7 @@ def _collapsed(F: Float[Array, "n d"], labels: Int[Array, " n"], i: Int[Array, "
     return jnp.where((labels == labels[i])[:, None], F[i], F)
 
 
+@promoting
 def loop_over_classes(
     loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0
 ) -> tuple[Float[Array, " C"], Representation]:

@@ -27,7 +27,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
-from theory.float64 import jnp
+from theory.float64 import jnp, promoting
 from theory.losses import Loss
 from theory.points.loss import points_loss
 from theory.points.representation import Representation
@@ -49,12 +49,14 @@ class Balanced(NamedTuple):
     bound: Float[Array, ""]
 
 
+@promoting
 def lifted_gram(f: Representation) -> Float[Array, "C C"]:
     """The Gram matrix of `f~`: `mu_c . mu_j` off the diagonal, 1 on it; psd by construction."""
     mu = f.means
     return jnp.where(jnp.eye(len(mu), dtype=bool), 1.0, mu @ mu.T)
 
 
+@promoting
 def lifting_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Lifting:
     """What bounds `L(f)` from below in the lifting lemma, step by step."""
     products, rho = f.means @ f.means.T, jnp.asarray(f.rho)
@@ -64,6 +66,7 @@ def lifting_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) 
     return Lifting(both[0], both[1])
 
 
+@promoting
 def balanced_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Balanced:
     """What bounds `L(f)` from below in the balanced theorem over all `f`, step by step (`f.rho` must be uniform)."""
     C = len(f.rho)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from theory.arrays import Array
 from theory.errors import InputError
-from theory.float64 import jnp
+from theory.float64 import jnp, promoting
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Mixture:
         )
 
 
+@promoting
 def mixture(v: Float[Array, "*b k"], coefficients: Float[Array, "3"], rates: Float[Array, "2"]) -> Float[Array, "*b"]:
     """The loss of `Mixture` with coefficients `(s, a, g)` and rates `(b, c)`, all of which may be traced."""
     separable = jnp.sum(jnp.exp(-rates[0] * v), axis=-1)

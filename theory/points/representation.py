@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from theory.arrays import Array
 from theory.errors import InputError
-from theory.float64 import jnp
+from theory.float64 import jnp, promoting
 
 TOLERANCE = 1e-9
 
@@ -32,33 +32,39 @@ class Representation(NamedTuple):
     rho: Float[Array, " C"] | Float[np.ndarray, " C"]
 
     @property
+    @promoting
     def laws(self) -> Float[Array, "n C"]:
         """`D_c` of each point, one class a column."""
         return jnp.where(jnp.asarray(self.labels)[:, None] == jnp.arange(len(self.rho)), self.weights[:, None], 0.0)
 
     @property
+    @promoting
     def means(self) -> Float[Array, "C d"]:
         """`mu_c = E[f | c]`."""
         return self.laws.T @ self.embeddings
 
     @property
+    @promoting
     def positive_weights(self) -> Float[Array, "n n"]:
         """The law of `x+`, which is drawn like `x` from the class of `x`, for each anchor in a row."""
         labels = jnp.asarray(self.labels)
         return jnp.where(labels[:, None] == labels, jnp.asarray(self.weights), 0.0)
 
     @property
+    @promoting
     def negative_weights(self) -> Float[Array, " n"]:
         """The marginal `D = sum_c rho_c D_c` on all points."""
         return jnp.asarray(self.rho)[jnp.asarray(self.labels)] * self.weights
 
     @property
+    @promoting
     def spread(self) -> Float[Array, ""]:
         """`sum_c rho_c E|f - mu_c|^2 = sum_c rho_c (1 - |mu_c|^2)`: 0 iff `f` is constant on classes."""
         centred = self.embeddings - self.means[jnp.asarray(self.labels)]
         return self.negative_weights @ jnp.sum(centred * centred, axis=-1)
 
 
+@promoting
 def representation(
     embeddings: Float[np.ndarray, "n d"],
     labels: Int[np.ndarray, " n"],
