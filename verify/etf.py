@@ -125,8 +125,9 @@ def run(
     from theory.losses import get_loss
     from verify.certify.publish import publish
     from verify.loss_hypotheses import estimated, hypotheses
-    from verify.optimize.search import search
+    from verify.optimize.search import check_memory, search
 
+    check_memory(C, d, starts)
     chosen, beta = get_loss(loss), float(1 / exact_temperature)
     rests = hypotheses(chosen, loss, k, beta)
     if not rests.convex:  # which the theorem asks for

@@ -21,6 +21,10 @@ from typing import NamedTuple
 from theory.errors import InputError
 
 
+#: The most cells of level 0: a million triangles take about a minute to be listed, and days to be solved.
+MAX_CELLS = 1_000_000
+
+
 class Cell(NamedTuple):
     """A cell by its level and the integer coordinates of its centroid (module docstring)."""
 
@@ -33,7 +37,7 @@ class Grid:
     """The grid of resolution `N` over shares of these `kinds`: 2 or 3 labels, equal where shares may be exchanged.
 
     Raises:
-        InputError: unless there are two or three shares, and `N >= 1`.
+        InputError: unless there are two or three shares, `N >= 1`, and at most `MAX_CELLS` cells.
     """
 
     kinds: tuple[int, ...]
@@ -44,6 +48,10 @@ class Grid:
             raise InputError("groups", self.kinds, "accepted: two or three")
         if self.resolution < 1:
             raise InputError("resolution", self.resolution, "accepted: an integer >= 1")
+        if self.resolution ** (len(self.kinds) - 1) > MAX_CELLS:
+            most = round(MAX_CELLS ** (1 / (len(self.kinds) - 1)))
+            reason = f"accepted: at most {most} with {len(self.kinds)} free masses (refinement, --levels, goes further)"
+            raise InputError("resolution", self.resolution, reason)
 
     @property
     def groups(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +24,9 @@ TOGETHER = 64
 
 #: Up to this many classes what the convex program leaves open (seen at masses below 1e-4) is searched from starts too.
 SEARCHED = 256
+
+#: From this many classes on it is said how long an evaluation takes.
+_LONG = 1000
 
 #: The relative gap at which the convex program counts as solved.
 GAP = 1e-9
@@ -81,8 +85,9 @@ def search(
         InputError: if the batch cannot fit in memory.
     """
     C = len(rho)
+    d = min(d, C)  # C points lie in C dimensions, whatever room there is around them
     together = _together(C, starts)
-    _check_memory(C, d, starts)
+    check_memory(C, d, starts)
     # in the limit the hinge loss is 1 everywhere, and any embedding will do
     stand_in = Logistic() if math.isinf(k) else SmoothedHinge()
     surrogate = loss if loss.smooth else stand_in
@@ -95,6 +100,8 @@ def search(
             waiting = starts - len(runs) - together
             progress(f"search: step {iteration}, {running + waiting} of {starts} starts to end")
 
+    if progress is not None and C >= _LONG:
+        progress(f"search: {starts} starts of some tens of evaluations, about {_seconds(C):.0f} s each")
     points = random_starts(starts, C, d, seed)
     for first in range(0, starts, together):
         runs += minimize(objective, points[first : first + together], rho, on_iteration=show)
@@ -126,9 +133,10 @@ def minimum(
         InputError: if the problem cannot fit in memory.
     """
     C = len(rho)
+    d = min(d, C)
     if C < 3 or d < C - 1 or not (loss.smooth and loss.convex):
         return search(loss, rho, k, d, beta, starts=starts, seed=seed, progress=progress)
-    _check_memory(C, d, 1)
+    check_memory(C, d, 1)
     with small_matrices(C):
         found = _convex_program(loss, rho, k, d, beta, progress)
         if found.best.stop is Stop.GAP or C > SEARCHED:
@@ -173,6 +181,14 @@ def _convex_program(
     return Search("convex program", (run,), run, found.steps[-1].evaluations + 1, G)
 
 
+def _seconds(C: int) -> float:
+    """About how long an evaluation takes: five products of C x C matrices, from the time of a smaller one."""
+    A = np.ones((_LONG // 2, _LONG // 2))
+    begun = time.perf_counter()
+    A @ A
+    return 5 * (time.perf_counter() - begun) * (2 * C / _LONG) ** 3
+
+
 def _best(runs: Sequence[Run]) -> Run:
     finite = [run for run in runs if np.isfinite(run.value)] or runs
     least = min(run.value for run in finite)
@@ -184,7 +200,13 @@ def _together(C: int, starts: int) -> int:
     return starts if C <= TOGETHER else 1
 
 
-def _check_memory(C: int, d: int, starts: int) -> None:
+def check_memory(C: int, d: int, starts: int) -> None:
+    """Refuse what cannot fit, before anything of that size is made; more than `C` dimensions take no room (`search`).
+
+    Raises:
+        InputError: if the search needs more memory than this machine has.
+    """
+    d = min(d, C)
     # at work: Gram matrix, gradient, tangents, their temporaries, vectors of the inner solver; waiting or done: points
     needed = 8 * (_together(C, starts) * (24 * C * C + 24 * C * d) + 2 * starts * C * d) + (1 << 28)
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
