@@ -208,6 +208,21 @@ def test_no_flipped_bit_of_an_archive_changes_a_pixel(tmp_path, compression):
             check_equal(found, "cifar100", train, test)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
+def test_no_flipped_bit_of_134_changes_a_pixel(tmp_path, compression):
+    train, test = content("cifar100", 100, 100)
+    inner = write_binary(tmp_path / "data", "cifar100", train, test)
+    archive = tmp_path / "any-name"
+    with tarfile.open(archive, f"w:{compression}") as tar:
+        tar.add(inner, arcname=inner.name)
+    whole = archive.read_bytes()
+    for changed in flipped(whole, map(int, np.random.default_rng(2).integers(0, 8 * len(whole), 134))):
+        archive.write_bytes(changed)
+        with contextlib.suppress(InputError):
+            check_equal(load("cifar100", archive), "cifar100", train, test)
+
+
 def test_a_file_that_differs_from_the_published_one_beside_those_that_do_not_is_refused(tmp_path, monkeypatch):
     train, test = content("cifar100", 300, 100)
     inner = write_python(tmp_path, "cifar100", train, test, 2)

@@ -87,6 +87,23 @@ def test_the_folder_of_a_run_says_everything(uninterrupted):
     assert np.array_equal(again.dataset(None).train_images, data.train_images)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_training_killed_four_times_at_any_moment_is_that_of_an_uninterrupted_run(uninterrupted, tmp_path, seed):
+    run, *_ = uninterrupted
+    folder, rng = tmp_path / "killed", np.random.default_rng(seed)
+    for _ in range(4):
+        process = command(*TINY, "--out", str(folder), "--resume")
+        time.sleep(rng.uniform(0.0, 20.0))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    ended = command(*TINY, "--out", str(folder), "--resume")
+    assert (ended.communicate(), ended.returncode)[1] == 0
+    resumed = Run.open(folder)
+    assert resumed.record.status == "finished" and resumed.fingerprint() == run.fingerprint()
+    assert [{**line, "seconds": 0} for line in resumed.log()] == [{**line, "seconds": 0} for line in run.log()]
+
+
 def test_killed_and_resumed_training_is_that_of_an_uninterrupted_run(uninterrupted, tmp_path):
     """kill -9 twice, at any time; the last time it is resumed in this process."""
     run, data, _ = uninterrupted

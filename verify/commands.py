@@ -53,6 +53,7 @@ COMMANDS = {
     "certificates": Command("experiments.certificates.__main__:main", "random, tampered and large certificates"),
     "benchmarks": Command("experiments.benchmarks.__main__:main", "speed, scale and accuracy beside alternatives"),
     "scale": Command("experiments.benchmarks.scale:main", "gap against matrix products, for each method tried"),
+    "faults": Command("experiments.faults.__main__:main", "random command lines, judged by how they end"),
     "figures": Command("paper_figs.__main__:main", "every figure as PDF and PNG (python -m paper_figs)"),
 }
 

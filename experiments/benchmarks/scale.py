@@ -204,7 +204,7 @@ class Compared:
     """The file of results, and what the curves end with."""
 
     path: str
-    problem: dict[str, Any]
+    of: dict[str, Any]
     curves: dict[str, Any]
     status: int = 0
 

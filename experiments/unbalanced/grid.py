@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 from theory.errors import InputError
 
-
 #: The most cells of level 0: a million triangles take about a minute to be listed, and days to be solved.
 MAX_CELLS = 1_000_000
 
