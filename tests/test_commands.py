@@ -55,7 +55,7 @@ def test_help_and_version_of_every_command_by_either_name(name, capsys):
     status, out, err = ended(commands.main, *name.split(), "--help", capsys=capsys)
     assert (status, err) == (0, "") and "usage: python -m" in out and "example" in out
     status, out, _ = ended(commands.main, *name.split(), "--version", capsys=capsys)
-    assert status == 0 and out.startswith("nce-verifier ")
+    assert status == 0 and out.startswith(("nce-verifier ", "checker of nce-certificate "))
     status, out, err = ended(commands.main, *name.split(), "--no-such-option", capsys=capsys)
     assert (status, out, err.count("\n")) == (2, "", 1)
 
@@ -103,7 +103,7 @@ def completions(line, tmp_path):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("nce-verifier e", {"etf"}),
+        ("nce-verifier et", {"etf"}),
         ("nce-verifier cifar tr", {"train"}),
         ("nce-verifier etf --temp", {"--temperature"}),
         ("nce-verifier unbalanced map --fam", {"--family"}),

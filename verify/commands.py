@@ -22,7 +22,8 @@ from verify.results import versions
 
 
 class Command(NamedTuple):
-    """A function `module:function` of a list of arguments, which ends the process, and what it is for."""
+    """A function `module:function` of a list of arguments, which ends the process or returns its exit status, and what
+    it is for."""
 
     start: str
     does: str
@@ -40,6 +41,7 @@ COMMANDS = {
     "augmentation": Command("verify.augmentation:main", "positives from a graph: collapse, and do negatives hurt?"),
     "symbolic": Command("verify.symbolic:main", "the derivations, reduced exactly for symbolic numbers"),
     "check": Command("verify.check:main", "does a certificate prove what it states?"),
+    "checker": Command("verify.checker.__main__:main", "the checker alone, on any number of certificates"),
     "claims": Command("verify.__main__:main", "every claim at a default size (python -m verify)"),
     "unbalanced search": Command("experiments.unbalanced.command:search_main", "search for rises of the loss"),
     "unbalanced map": Command("experiments.unbalanced.map_command:map_main", "map a family of priors, resumable"),
@@ -87,7 +89,7 @@ def _dispatch(prog: str, commands: Mapping[str, Command], words: Sequence[str], 
             if completing:
                 os.environ["_ARGCOMPLETE"] = str(depth + 1)
             module, _, function = found.start.partition(":")
-            getattr(import_module(module), function)(known[1:])
+            raise Ended(getattr(import_module(module), function)(known[1:]))
         if known and (members := _members(known[0], commands)):
             _dispatch(f"{prog} {known[0]}", members, known[1:], depth + 1)
         if completing:

@@ -29,7 +29,8 @@ def prepare(folder: Path) -> None:
 def faults(ran: Ran) -> list[str]:
     """What is wrong with the way in which a command line ended."""
     found = []
-    verdict = ran.words[:1] == ["check"] and ran.out.startswith(("unreadable", "{"))
+    # what is no certificate is said as a verdict, on standard output
+    verdict = ran.words[:1] in (["check"], ["checker"]) and "unreadable" in ran.out
     lines = [line for line in ran.err.splitlines() if ": at work for " not in line]
     if ran.status is not None and ran.status not in STATUSES:
         found.append(f"status {ran.status}")

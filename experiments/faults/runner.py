@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import IO, NamedTuple, NoReturn
 
 
 class Ran(NamedTuple):
@@ -78,16 +78,18 @@ def run(
                 stopped = True
                 break
             time.sleep(0.002)
-        texts = []
-        for stream in (out, err):
-            stream.seek(0)
-            texts.append(stream.read().decode(errors="backslashreplace"))
-            stream.close()
+        texts = [_text(stream) for stream in (out, err)]
         left = sorted(set(os.listdir(folder)) - before)
         status = None if stopped else os.waitstatus_to_exitcode(raw)
-        return Ran(list(words), status, *texts, now - begun, usage.ru_maxrss / 2**20, silent, left)
+        return Ran(list(words), status, texts[0], texts[1], now - begun, usage.ru_maxrss / 2**20, silent, left)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    with stream:
+        return stream.read().decode(errors="backslashreplace")
 
 
 def _become(main: Callable[[list[str]], NoReturn], words: list[str], folder: Path, out: int, err: int) -> NoReturn:

@@ -77,6 +77,9 @@ SHORT: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Commands that share no parser with the others.
+ALONE = ("checker",)
+
 #: Options that are about something else, or work for minutes, or ask a server.
 LONG = ("version", "download", "search_loss", "recompute", "quick", "recheck")
 
@@ -108,6 +111,11 @@ def line(seed: int) -> list[str]:
     name = draw.choice(list(COMMANDS))
     if draw.random() < 0.02:
         return [draw.choice(HOSTILE) for _ in range(draw.randrange(3))]
+    if name in ALONE:
+        return [
+            name,
+            *(draw.choice((*HOSTILE, "file", "folder", "huge.npy", "link")) for _ in range(draw.randrange(4))),
+        ]
     actions = [action for action in parser(name)._actions if action.option_strings != ["-h", "--help"]]
     words: list[str] = []
     for action in actions:
