@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flint import ctx
+from verify.groups import solve as groups
 
 from experiments.certificates import random_priors, reference
 from theory.errors import InputError
@@ -26,7 +27,6 @@ from verify.certify.newton import NewtonStep, derivatives
 from verify.certify.optimum import OptimumProof
 from verify.certify.rows import LOSSES
 from verify.checker import check, dual, intervals
-from verify.groups import solve as groups
 
 DATA = Path(__file__).parent / "data" / "certificates"
 ROWS = [[40, 3], [-31, 25], [-19, -36]]

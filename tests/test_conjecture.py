@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from verify.supervised.series import series
 
 from theory import priors
 from theory.collapse_threshold import collapse_threshold
@@ -15,7 +16,6 @@ from theory.errors import InputError
 from theory.losses import get_loss
 from verify import checker, conjecture
 from verify.results import Status
-from verify.supervised.series import series
 
 
 def read(path):

@@ -11,6 +11,7 @@ import pytest
 from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
+from verify.supervised.series import series
 
 from theory import priors
 from theory.balanced import downstream_minimum
@@ -33,7 +34,6 @@ from verify.supervised.bracket import bracket, enclose_loss
 from verify.supervised.classifier import optimal_classifier
 from verify.supervised.derivative import slope_in_k
 from verify.supervised.minimizer import enclose_minimizer
-from verify.supervised.series import series
 
 LOGISTIC = get_loss("logistic")
 THREE = np.arange(3)

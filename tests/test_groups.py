@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from verify.groups.barrier import Barrier
+from verify.groups.classifier import GroupedHead
+from verify.groups.downstream import GroupedDownstream
+from verify.groups.solve import pays, solve
 
 from theory import priors
 from theory.downstream import accuracy, class_weights, loss_of_scores, mean_classifier_loss
@@ -23,10 +27,6 @@ from verify import conjecture, downstream, optimum
 from verify.certify import prove_grouped, prove_optimum
 from verify.certify.newton import derivatives
 from verify.checker import check
-from verify.groups.barrier import Barrier
-from verify.groups.classifier import GroupedHead
-from verify.groups.downstream import GroupedDownstream
-from verify.groups.solve import pays, solve
 from verify.optimize.search import search
 from verify.results import Status
 from verify.supervised.classifier import optimal_classifier

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from verify.supervised.series import series
 
 from theory import priors
 from theory.collapse_threshold import collapse_margin, collapse_threshold
 from theory.losses import get_loss
 from verify.supervised.minimizer import exact_structure
-from verify.supervised.series import series
 
 LOGISTIC = get_loss("logistic")
 

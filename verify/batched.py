@@ -5,7 +5,10 @@ alone, so a batch at one `k` shares them, and each minimizer starts from the one
 in a few steps; the others go on in small slices, so that a few slow ones do not make the whole batch wait.
 
 Every number comes with its duality gap: that of the population loss by `verify.certify.dual`, those of the downstream
-losses by the lower bound of `theory.downstream`. Both in double precision: a cell is `converged`, never proved.
+losses by the lower bound of `theory.downstream`, both in double precision. But a small gap does not fix the minimizer
+where two classes are rare. So a cell is `converged` only if the distance to the minimizer, estimated with the curvature
+between its rarest classes (`verify.optimize.graded`), leaves the downstream losses to within `GAP`. The others are
+solved once more, each for itself, on the path that all commands take (`verify.optimize.solution`). Nothing is proved.
 """
 
 from __future__ import annotations
@@ -22,9 +25,14 @@ from theory.float64 import jax, jnp
 from theory.geometry import gram, normalized
 from theory.losses import Loss
 from verify.certify.dual import dual_bound
+from verify.certify.starts import Start
+from verify.optimize import solution
+from verify.optimize.barrier import Barrier
+from verify.optimize.graded import polish
 from verify.optimize.objective import Objective, gram_values_and_gradients
 from verify.optimize.spheres import Evaluate, Stop, minimize, random_starts
 from verify.supervised.classifier import optimal_classifiers
+from verify.supervised.estimate import slope_bound
 
 #: A cell has converged if each of its gaps is at most this, relative to max(1, |loss|).
 GAP = 1e-9
@@ -35,6 +43,7 @@ _SHAKE = 0.01
 _FIRST_STEPS = 4
 _SLICE = 32
 _TOLERANCE = 1e-10
+_RANK = 1e-6
 
 
 class Cells(NamedTuple):
@@ -46,9 +55,10 @@ class Cells(NamedTuple):
         optimal: its downstream loss with the best unit-norm classifier, (priors, ks, 2): weighted, balanced.
         mean: the same for the mean classifier.
         sup_gap: the larger of the two gaps of `optimal`.
+        error: how far the downstream losses can be from those of the minimizer, estimated; infinite where that is open.
         gram: its cosines, (priors, ks, C, C).
         points: how many of the class embeddings are distinct (`COINCIDENT`); 2 of C >= 3 is a total collapse.
-        converged: whether both gaps are within `GAP`.
+        converged: whether the gaps and the error are within `GAP`.
     """
 
     nce: Float[np.ndarray, "s K"]
@@ -56,6 +66,7 @@ class Cells(NamedTuple):
     optimal: Float[np.ndarray, "s K 2"]
     mean: Float[np.ndarray, "s K 2"]
     sup_gap: Float[np.ndarray, "s K"]
+    error: Float[np.ndarray, "s K"]
     gram: Float[np.ndarray, "s K C C"]
     points: Int[np.ndarray, "s K"]
     converged: Bool[np.ndarray, "s K"]
@@ -69,14 +80,15 @@ class _Column(NamedTuple):
     optimal: Float[np.ndarray, "s 2"]
     mean: Float[np.ndarray, "s 2"]
     sup_gap: Float[np.ndarray, " s"]
+    error: Float[np.ndarray, " s"]
     embeddings: Float[np.ndarray, "s C d"]
     classifiers: Float[np.ndarray, "2 s C d"]
 
     @property
     def converged(self) -> Bool[np.ndarray, " s"]:
         nce = self.nce_gap <= GAP * np.maximum(1.0, np.abs(self.nce))
-        sup = self.sup_gap <= GAP * np.maximum(1.0, np.max(np.abs(self.optimal), axis=1))
-        return nce & sup
+        size = GAP * np.maximum(1.0, np.max(np.abs(self.optimal), axis=1))
+        return nce & (self.sup_gap <= size) & (self.error <= size)
 
 
 def solve(
@@ -89,8 +101,8 @@ def solve(
 ) -> Cells:
     """Minimize `L_k` in `d = C` dimensions and classify, for every prior and every `k`.
 
-    The loss must be convex and smooth. A cell whose gaps are too wide is tried once more, from a random start of its
-    own and to a tighter tolerance. The result depends on the arguments only.
+    The loss is one of `verify.certify.rows.LOSSES`. A cell that has not converged is solved once more for itself. The
+    result depends on the arguments only.
     """
     s, C = rho.shape
     rng = np.random.default_rng(seed)
@@ -103,13 +115,14 @@ def solve(
         start = normalized(points + _SHAKE * rng.normal(size=(C, C)))
         column = _column(loss, rho, k, weights, beta, start, heads, _TOLERANCE)
         for part in _slices(np.flatnonzero(~column.converged)):
-            start = random_starts(len(part), C, C, seed + 1)
-            again = _column(loss, rho[part], k, weights[:, part], beta, start, None, _TOLERANCE / 1000)
-            column = _replaced(column, part, again)
+            solved = {i: _one(loss, rho[i], k, beta) for i in dict.fromkeys(part.tolist())}
+            U = np.stack([solved[i] for i in part.tolist()])
+            column = _replaced(column, part, _at(loss, rho[part], k, weights[:, part], beta, U, None))
         points, heads = column.embeddings, column.classifiers
         columns.append(column)
     stack = {name: np.stack([getattr(c, name) for c in columns], axis=1) for name in ("nce", "nce_gap", "optimal")}
-    stack |= {name: np.stack([getattr(c, name) for c in columns], axis=1) for name in ("mean", "sup_gap", "converged")}
+    rest = ("mean", "sup_gap", "error", "converged")
+    stack |= {name: np.stack([getattr(c, name) for c in columns], axis=1) for name in rest}
     grams = gram(np.stack([c.embeddings for c in columns], axis=1))
     return Cells(**stack, gram=grams, points=_distinct(grams))
 
@@ -125,6 +138,19 @@ def _column(
     tolerance: float,
 ) -> _Column:
     U = _minimizers(lambda rows: Objective(loss, rho[rows], k, beta), start, rho, tolerance)
+    return _at(loss, rho, k, weights, beta, U, heads)
+
+
+def _at(
+    loss: Loss,
+    rho: Float[np.ndarray, "s C"],
+    k: int | float,
+    weights: Float[np.ndarray, "2 s C"],
+    beta: int | float,
+    U: Float[np.ndarray, "s C d"],
+    heads: Float[np.ndarray, "2 s C d"] | None,
+) -> _Column:
+    """What there is to know at these embeddings."""
     G = gram(U)
     values, gradients = gram_values_and_gradients(loss, G, rho, k, beta)
     lower = [dual_bound(float(v), g, G0).lower for v, g, G0 in zip(values, gradients, G, strict=True)]
@@ -142,9 +168,31 @@ def _column(
         np.stack(optimal, axis=1),
         np.stack(mean, axis=1),
         np.max(gaps, axis=0),
+        np.array([_error(loss, r, k, beta, u) for r, u in zip(rho, U, strict=True)]),
         U,
         np.stack(found),
     )
+
+
+def _one(loss: Loss, rho: Float[np.ndarray, " C"], k: int | float, beta: int | float) -> Float[np.ndarray, "C d"]:
+    """The minimizer on the path that all commands take."""
+    U = solution.minimize(Barrier(rho, np.ones(len(rho)), loss.name, k, float(beta))).ends[0].start.U
+    return np.pad(U, ((0, 0), (0, len(U) - U.shape[1])))
+
+
+def _error(
+    loss: Loss, rho: Float[np.ndarray, " C"], k: int | float, beta: int | float, U: Float[np.ndarray, "C d"]
+) -> float:
+    """How far the downstream losses at U can be from the minimizer's, estimated (`verify.supervised.estimate`)."""
+    left, singular, _ = np.linalg.svd(U)
+    r = min(len(U) - 1, max(1, int(np.sum(singular > _RANK))))
+    start = Start(left[:, :r] * singular[:r], np.zeros(len(U), dtype=bool)).normalized()
+    barrier = Barrier(rho, np.ones(len(rho)), loss.name, k, float(beta))
+    at = polish(barrier.derivatives, barrier.totals, barrier.several, start, steps=0)
+    if not at.known:
+        return np.inf
+    cut = np.linalg.norm(start.U @ start.U.T - U @ U.T, axis=1)  # what the change of the rank has moved, or more
+    return 2 * float(beta) * slope_bound(loss.name, len(rho), float(beta)) * float(np.max(at.errors + cut))
 
 
 def _minimizers(

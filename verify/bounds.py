@@ -34,6 +34,8 @@ from verify.supervised.options import add_embeddings
 if TYPE_CHECKING:
     import numpy as np
 
+    from theory.losses import Loss
+
 MAX_CLASSES = 1000
 #: A bound is called violated if the exact value is beyond it by more than rounding.
 TOLERANCE = 1e-9
@@ -47,11 +49,13 @@ class Exact:
         nce: `R = L_k` (for `k = inf` the limit of `L_k - log k`).
         sup: loss of the best unit-norm classifier.
         mean_classifier: loss of `w_c = u_c`, which the bounds are stated for.
+
+    The last two are None where neither a proof nor an estimate of the minimizer's error supports their digits.
     """
 
     nce: float
-    sup: float
-    mean_classifier: float
+    sup: float | None
+    mean_classifier: float | None
 
 
 @dataclass(frozen=True)
@@ -127,51 +131,91 @@ def run(
         d = max(2, embeddings.shape[-1])
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
 
-    import numpy as np
-
     from theory.bounds import BOUNDS, all_bounds
     from theory.bounds import Bound as TheoryBound
-    from theory.downstream import mean_classifier_loss
-    from theory.float64 import jnp
-    from theory.geometry import gram
     from theory.losses import get_loss
     from verify.loss_hypotheses import downstream_hypotheses
-    from verify.optimize.objective import gram_value_and_gradient
-    from verify.supervised.classifier import optimal_classifier
-    from verify.supervised.representation import best_embeddings, checked_embeddings
 
-    chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
+    chosen, beta = get_loss(loss), float(1 / exact_temperature)
     rests = downstream_hypotheses(chosen, loss, k if embeddings is None else None, prior.C, beta)
     if embeddings is None:
-        U, converged = best_embeddings(chosen, prior, k, d, beta, seed=seed, progress=progress)
+        exact, notes = _at_minimizer(prior, k, d, chosen, exact_temperature, seed, progress)
+        sure = exact.sup is not None and exact.mean_classifier is not None
     else:
-        U, converged = checked_embeddings(embeddings, prior.C, d), True
-    G = gram(U)
-    nce = gram_value_and_gradient(chosen, G, weights, k, beta)[0]
-    head = optimal_classifier(chosen, U, np.arange(prior.C), weights, beta=beta, d=d)
-    mean = float(mean_classifier_loss(chosen, jnp.asarray(G), jnp.asarray(weights), beta))
+        exact, notes, sure = _at_embeddings(prior, k, d, chosen, beta, embeddings)
+    nce, mean = exact.nce, exact.mean_classifier
+    notes += [rests.note] if rests.note else []
     if chosen.name == "logistic":
         bounds = all_bounds(prior, k, nce, beta)
     else:
         bounds = dict.fromkeys(BOUNDS, TheoryBound(None, "stated for the logistic loss only"))
-    violated = tuple(name for name, bound in bounds.items() if _beyond(name, bound.value, mean))
-    notes = [text for text in ("" if converged else "the optimizer did not converge", rests.note) if text]
+    violated = tuple(name for name, bound in bounds.items() if mean is not None and _beyond(name, bound.value, mean))
     if chosen.name == "logistic" and not prior.is_uniform:
         notes.append("ash2021 is from memory for a prior that is not uniform, and not proved; ash2021_safe is")
-    sure = converged and chosen.convex and head.upper - head.lower <= TOLERANCE * max(1.0, head.upper)
     return BoundsResult(
         claim="prior-bounds",
         status=Status.NUMERICAL if sure else Status.UNDECIDED,
         problem=problem(prior, k, d, loss, exact_temperature),
         at="minimizer" if embeddings is None else "embeddings",
-        exact=Exact(nce, head.upper, mean),
+        exact=exact,
         bounds={name: Value(bound.value, bound.reason, bound.log) for name, bound in bounds.items()},
         violated=violated,
         normalization=chosen.normalization if math.isinf(k) else "none",
         note="; ".join(notes),
         seconds=time.perf_counter() - begun,
-        versions=versions("jax", "numpy", "scipy"),
+        versions=versions("jax", "numpy", "scipy", "python-flint"),
     )
+
+
+def _at_minimizer(
+    prior: Prior,
+    k: int | float,
+    d: int,
+    loss: Loss,
+    temperature: Fraction,
+    seed: int,
+    progress: Callable[[str], None] | None,
+) -> tuple[Exact, list[str]]:
+    """The values at the minimizer that all commands take."""
+    from verify.certify.rows import LOSSES
+    from verify.optimize.search import minimum
+    from verify.supervised.minimizer import Enclosing
+    from verify.supervised.sequence import Task, point
+
+    at = Enclosing(prior, k, loss=loss.name, temperature=temperature, d=d, progress=progress)
+    best, mean = (point(Task(prior, loss, temperature, d, "weighted", name), at) for name in ("optimal", "mean"))
+    if best.nce is not None:
+        nce = float(sum(best.nce) / 2)
+    elif loss.name in LOSSES and d >= at.solution.rank:
+        nce = at.solution.value
+    else:
+        starts = 2 if d >= prior.C else 16
+        weights, beta = prior.as_array(), float(1 / temperature)
+        nce = minimum(loss, weights, k, d, beta, starts=starts, seed=seed, progress=progress).best.value
+    missing = [found.note for found in (best, mean) if found.sup is None]
+    return Exact(nce, best.sup, mean.sup), list(dict.fromkeys(missing))
+
+
+def _at_embeddings(
+    prior: Prior, k: int | float, d: int, loss: Loss, beta: float, embeddings: np.ndarray
+) -> tuple[Exact, list[str], bool]:
+    """The values at embeddings of one's own, and whether the best classifier was found."""
+    import numpy as np
+
+    from theory.downstream import mean_classifier_loss
+    from theory.float64 import jnp
+    from theory.geometry import gram
+    from verify.optimize.objective import gram_value_and_gradient
+    from verify.supervised.classifier import optimal_classifier
+    from verify.supervised.representation import checked_embeddings
+
+    weights, U = prior.as_array(), checked_embeddings(embeddings, prior.C, d)
+    G = gram(U)
+    nce = gram_value_and_gradient(loss, G, weights, k, beta)[0]
+    head = optimal_classifier(loss, U, np.arange(prior.C), weights, beta=beta, d=d)
+    mean = float(mean_classifier_loss(loss, jnp.asarray(G), jnp.asarray(weights), beta))
+    sure = loss.convex and head.upper - head.lower <= TOLERANCE * max(1.0, head.upper)
+    return Exact(nce, head.upper, mean), [], sure
 
 
 def _beyond(name: str, bound: float | None, mean: float) -> bool:
@@ -188,13 +232,17 @@ def report(result: BoundsResult) -> str:
         f"C = {p.C}, k = {p.k}, d = {p.d}, {p.loss} loss, temperature {p.temperature.removesuffix('/1')}, "
         f"at the {result.at}",
         f"  NCE loss                   {result.exact.nce:.10g}",
-        f"  best unit-norm classifier  {result.exact.sup:.10g}",
-        f"  mean classifier            {result.exact.mean_classifier:.10g}",
+        f"  best unit-norm classifier  {_shown(result.exact.sup)}",
+        f"  mean classifier            {_shown(result.exact.mean_classifier)}",
     ]
     for name, bound in result.bounds.items():
         shown = f"{bound.value:.10g}" if bound.value is not None else f"none: {bound.reason}"
         lines.append(f"    {name:<23}  {shown}" + ("   VIOLATED" if name in result.violated else ""))
     return "\n".join([*lines, *closing(result.status, result.seconds, result.note)])
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.10g}"
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -47,8 +47,9 @@ class Entry:
     """One `k`: proven bounds on the minimum of `L_k` and on the downstream loss (None where nothing is proved).
 
     Attributes:
-        sup: the downstream loss in double precision.
+        sup: the downstream loss in double precision; None where neither a proof nor an estimate supports its digits.
         sup_gap: the true width of the bracket.
+        sup_error: without a bracket, how far from `sup` the downstream loss can be, estimated.
         structure: why the minimizer is known exactly, where it is: "uniform", "two-classes" or "total-collapse".
     """
 
@@ -57,8 +58,9 @@ class Entry:
     nce_upper: float | None
     sup_lower: float | None
     sup_upper: float | None
-    sup: float
+    sup: float | None
     sup_gap: float | None
+    sup_error: float | None
     structure: str | None
 
 
@@ -122,7 +124,7 @@ def run(
         d: dimension, at least `C - 1`, `C` by default.
         loss: name of the loss, or `package.module:callable`.
         temperature: read exactly.
-        seed: seed of the optimizer's start.
+        seed: accepted as by all commands; nothing is random here.
         certificate: file to write `conjecture-holds` or `conjecture-refuted` to.
         progress: called with a line of text as the work goes on.
 
@@ -143,26 +145,22 @@ def run(
     from theory.downstream import checked_weighting
     from theory.losses import get_loss
     from verify.certify.document import ratio
-    from verify.groups.downstream_result import applies
-    from verify.groups.sequence import grouped_sequence
     from verify.loss_hypotheses import downstream_hypotheses
+    from verify.optimize.solution import in_groups
     from verify.supervised.decision import decide, rise
     from verify.supervised.sequence import Task, sequence
 
     task = Task(prior, get_loss(loss), exact_temperature, d, checked_weighting(weighting), classifier)
     rests = [downstream_hypotheses(task.loss, loss, one, prior.C, float(1 / exact_temperature)) for one in ks]
-    in_groups = applies(prior, loss, by_class=prior.C <= MAX_CLASSES)
-    if prior.C > MAX_CLASSES and not in_groups:
+    if prior.C > MAX_CLASSES and not in_groups(prior, loss):
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
-    if in_groups:
-        points = grouped_sequence(task, ks, progress=progress)
-    else:
-        points = sequence(task, ks, seed=seed, progress=progress)
+    listable = prior.C <= MAX_CLASSES
+    points = sequence(task, ks, by_class=certificate is not None and listable, progress=progress)
     witness, status, note = decide(task, points)
     if status is Status.NUMERICAL and not task.loss.convex:  # nobody has proved that these are the minimizers
         status, note = Status.UNDECIDED, next((one.note for one in rests if not one.convex), rests[0].note)
     written = None
-    if certificate is not None and in_groups:
+    if certificate is not None and not listable:
         note = f"{note}; no certificate: there are more than {MAX_CLASSES} classes".lstrip("; ")
     elif certificate is not None and status in (Status.PROVED, Status.REFUTED):
         from verify.certify.publish import publish
@@ -178,7 +176,7 @@ def run(
         problem=Problem(prior.C, ks, d, listed(prior), loss, ratio(exact_temperature)),
         weighting=weighting,
         classifier=classifier,
-        series=tuple(_entry(task, point) for point in points),
+        series=tuple(_entry(point) for point in points),
         witness=None if witness is None else Witness(witness[0].k, witness[1].k, round_down(rise(*witness))),  # type: ignore[arg-type]
         note=note,
         certificate=written,
@@ -187,13 +185,8 @@ def run(
     )
 
 
-def _entry(task: Task, point: Point) -> Entry:
-    nce: tuple[Fraction, Fraction] | None = None
-    if point.minimizer is not None and isinstance(point.k, int):
-        from verify.supervised.minimizer import nce_bounds
-
-        nce = nce_bounds(point.minimizer, task.prior, point.k, task.loss.name, task.temperature)
-    nce_lower, nce_upper, _ = (None, None, None) if nce is None else outward(*nce)
+def _entry(point: Point) -> Entry:
+    nce_lower, nce_upper, _ = (None, None, None) if point.nce is None else outward(*point.nce)
     bracket = point.bracket
     lower, upper, gap = (None, None, None) if bracket is None else outward(bracket.lower, bracket.upper)
     return Entry(
@@ -202,8 +195,9 @@ def _entry(task: Task, point: Point) -> Entry:
         nce_upper=nce_upper,
         sup_lower=lower,
         sup_upper=upper,
-        sup=within(point.sup, lower, upper),
+        sup=None if point.sup is None else within(point.sup, lower, upper),
         sup_gap=gap,
+        sup_error=None if bracket is not None else point.error,
         structure=None if point.minimizer is None else point.minimizer.structure,
     )
 
@@ -236,7 +230,8 @@ def report(result: ConjectureResult) -> str:
             continue
         nce = "" if entry.nce_upper is None else f"{entry.nce_upper:.15g}"
         width = "" if entry.sup_gap is None else f"{entry.sup_gap:.0e}"
-        sup = supported(entry.sup, entry.sup_gap)
+        known = entry.sup_gap if entry.sup_error is None else 2 * entry.sup_error
+        sup = "-" if entry.sup is None else supported(entry.sup, known)
         lines.append(f"  {entry.k!s:>10}  {nce:>20}  {sup:>20}  {width:>8}  {entry.structure or ''}".rstrip())
     if result.witness is not None:
         w = result.witness

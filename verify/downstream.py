@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from theory import priors
 from theory.errors import InputError
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     import numpy as np
 
     from theory.losses import Loss
-    from verify.supervised.bracket import Bracket
     from verify.supervised.classifier import Classifier
+    from verify.supervised.sequence import Point
 
 #: The width of a float64 bracket up to which it is called `numerical`.
 GAP_TOLERANCE = 1e-9
 MAX_CLASSES = 1000
+#: The most classes that a certificate lists one by one.
+MAX_LISTED = 256
 #: The width that a proven bracket is given where it can be.
 _WIDTH = Fraction(1, 10**17)
 
@@ -72,7 +74,7 @@ def run(
         d: dimension, `C` by default (that of `embeddings` where they are given).
         loss: name of the loss, or `package.module:callable`.
         temperature: read exactly.
-        seed: seed of the optimizer's starts.
+        seed: accepted as by all commands; nothing is random here.
         certificate: file to write the certificate `downstream-loss` to.
         progress: called with a line of text as the work goes on.
 
@@ -85,184 +87,146 @@ def run(
         d = max(2, embeddings.shape[-1])
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
 
-    grouped = None if embeddings is not None else _grouped(prior, k, d, loss, exact_temperature, weighting, certificate)
-    if grouped is None and prior.C > MAX_CLASSES:
+    from theory.downstream import checked_weighting
+    from verify.optimize.solution import in_groups
+
+    if prior.C > MAX_CLASSES and (embeddings is not None or not in_groups(prior, loss)):
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
-    found = grouped or _by_class(
-        prior, k, d, loss, exact_temperature, weighting, embeddings, seed, certificate, progress
-    )
+    if embeddings is None:
+        found = _at_minimizer(prior, k, d, loss, exact_temperature, checked_weighting(weighting), certificate, progress)
+    else:
+        found = _at_embeddings(prior, k, d, loss, exact_temperature, weighting, embeddings, certificate)
     return replace(found, seconds=time.perf_counter() - begun)
 
 
-def _by_class(
+def _at_minimizer(
     prior: Prior,
     k: int | float,
     d: int,
     loss: str,
     temperature: Fraction,
     weighting: str,
-    embeddings: np.ndarray | None,
-    seed: int,
     certificate: Path | str | None,
     progress: Callable[[str], None] | None,
 ) -> DownstreamResult:
-    """The result over all classes, one by one."""
+    from theory.losses import get_loss
+    from verify.loss_hypotheses import downstream_hypotheses
+    from verify.supervised.accuracy import accuracy_numerical, proven_accuracy
+    from verify.supervised.minimizer import Enclosing
+    from verify.supervised.sequence import Task, point
+
+    listable = prior.C <= MAX_LISTED
+    one_by_one = certificate is not None and listable
+    chosen = get_loss(loss)
+    rests = downstream_hypotheses(chosen, loss, k, prior.C, float(1 / temperature))
+    problem_at_k = Enclosing(
+        prior, k, loss=chosen.name, temperature=temperature, d=d, by_class=one_by_one, progress=progress
+    )
+    tasks = {name: Task(prior, chosen, temperature, d, weighting, name) for name in ("optimal", "mean")}
+    points = {name: point(task, problem_at_k, _WIDTH) for name, task in tasks.items()}
+    best, mean = points["optimal"], points["mean"]
+    notes = []
+    if all(found.bracket is not None for found in points.values()):
+        status = Status.PROVED
+    else:
+        notes += list(dict.fromkeys(f"not proved: {found.note}" for found in points.values() if found.note))
+        notes += [rests.note] if rests.note else []
+        status = Status.UNDECIDED if best.sup is None or mean.sup is None else Status.NUMERICAL
+    exact = None
+    if best.minimizer is not None and best.bracket is not None:
+        exact = proven_accuracy(problem_at_k, best.minimizer, best.bracket, weighting)
+    written = None
+    if certificate is not None and best.bracket is not None and listable:
+        from verify.certify.publish import publish
+        from verify.supervised.certificate import loss_certificate
+
+        written, status, refused = publish(loss_certificate(tasks["optimal"], best), certificate, status)
+        notes += [refused] if refused else []
+    elif certificate is not None:
+        why = "nothing was proved" if listable else f"there are more than {MAX_LISTED} classes"
+        notes.append(f"no certificate: {why}")
+    return DownstreamResult(
+        claim="downstream-loss",
+        status=status,
+        problem=problem(prior, k, d, loss, temperature),
+        weighting=weighting,
+        at="minimizer",
+        sup=_interval(best),
+        mean_classifier=_interval(mean),
+        accuracy=None if exact is None else float(exact),
+        accuracy_numerical=accuracy_numerical(problem_at_k, best, weighting),
+        structure=None if best.minimizer is None else best.minimizer.structure,
+        note="; ".join(notes),
+        certificate=written,
+        seconds=0.0,
+        versions=versions("numpy", "python-flint"),
+    )
+
+
+def _at_embeddings(
+    prior: Prior,
+    k: int | float,
+    d: int,
+    loss: str,
+    temperature: Fraction,
+    weighting: str,
+    embeddings: np.ndarray,
+    certificate: Path | str | None,
+) -> DownstreamResult:
     import numpy as np
 
     from theory.downstream import accuracy, class_weights, mean_classifier_loss
     from theory.float64 import jnp
     from theory.geometry import gram
     from theory.losses import get_loss
-    from verify.loss_hypotheses import downstream_hypotheses
     from verify.supervised.classifier import optimal_classifier
-    from verify.supervised.representation import best_embeddings, checked_embeddings
+    from verify.supervised.representation import checked_embeddings
 
     chosen, beta, weights = get_loss(loss), float(1 / temperature), class_weights(prior, weighting)
-    notes: list[str] = []
-    rests = downstream_hypotheses(chosen, loss, k if embeddings is None else None, prior.C, beta)
-    if embeddings is None:
-        U, found = best_embeddings(chosen, prior, k, d, beta, seed=seed, progress=progress)
-        notes += [] if found else ["the optimizer did not converge"]
-    else:
-        U, found = checked_embeddings(embeddings, prior.C, d), True
+    U = checked_embeddings(embeddings, prior.C, d)
     head = optimal_classifier(chosen, U, np.arange(prior.C), weights, beta=beta, d=d)
     mean = float(mean_classifier_loss(chosen, jnp.asarray(gram(U)), jnp.asarray(weights), beta))
-    sup, mean_interval = _interval((head.lower, head.upper)), _interval((mean, mean))
-    if not rests.convex:
-        sup = Interval(None, sup.upper, None)
-    notes += [rests.note] if rests.note else []
-    status = _float_status(chosen, head, found, notes)
-
-    proof = None
-    if embeddings is None:
-        proof, reason = _prove(prior, k, U, loss, temperature, d, weighting)
-        notes += [f"not proved: {reason}"] if reason else []
-        if d < prior.C - 1:
-            status = Status.UNDECIDED
-    written, structure, exact = None, None, None
-    if proof is not None:
-        from theory.downstream import exact_class_weights
-        from verify.supervised.accuracy import proven_accuracy
-
-        exact = proven_accuracy(
-            proof["optimal"].minimizer,
-            proof["optimal"].bracket,
-            exact_class_weights(prior, weighting),
-            loss=loss,
-            temperature=temperature,
-            d=d,
-        )
-        sup, mean_interval = (_interval(b) for b in (proof["optimal"].bracket, proof["mean"].bracket))
-        structure, status = proof["optimal"].minimizer.structure, Status.PROVED
-        if abs(head.upper - sup.upper) > GAP_TOLERANCE * max(1.0, abs(sup.upper)):
-            notes.append(f"the optimizer ended {head.upper - sup.upper:.1e} off the proven value")
-    if certificate is not None and proof is not None:
-        from verify.certify.publish import publish
-        from verify.supervised.certificate import loss_certificate
-        from verify.supervised.sequence import Task
-
-        task = Task(prior, chosen, temperature, d, weighting, "optimal")
-        written, status, refused = publish(loss_certificate(task, proof["optimal"]), certificate, status)
-        notes += [refused] if refused else []
-    elif certificate is not None:
-        notes.append("no certificate: nothing was proved")
+    rests = downstream_hypotheses(chosen, loss, None, prior.C, beta)
+    sup = _ends(head.lower, head.upper) if rests.convex else Interval(None, _ends(head.lower, head.upper).upper, None)
+    notes = [rests.note] if rests.note else []
+    notes += [] if certificate is None else ["no certificate: nothing was proved"]
     return DownstreamResult(
         claim="downstream-loss",
-        status=status,
+        status=_float_status(chosen, head, notes),
         problem=problem(prior, k, d, loss, temperature),
         weighting=weighting,
-        at="minimizer" if embeddings is None else "embeddings",
+        at="embeddings",
         sup=sup,
-        mean_classifier=mean_interval,
-        accuracy=None if exact is None else float(exact),
+        mean_classifier=_ends(mean, mean),
+        accuracy=None,
         accuracy_numerical=accuracy(head.scores, np.arange(prior.C), weights),
-        structure=structure,
+        structure=None,
         note="; ".join(notes),
-        certificate=written,
-        seconds=0.0,
-        versions=versions("jax", "numpy", "python-flint"),
-    )
-
-
-def _grouped(
-    prior: Prior,
-    k: int | float,
-    d: int,
-    loss: str,
-    temperature: Fraction,
-    weighting: str,
-    certificate: Path | str | None,
-) -> DownstreamResult | None:
-    """The result in the number of groups, where that is how it is found; certificates are about classes one by one."""
-    from theory.downstream import checked_weighting
-    from verify.groups.downstream_result import applies, fields
-
-    one_by_one = prior.C <= MAX_CLASSES and (certificate is not None or d < prior.C - 1)
-    if not applies(prior, loss, by_class=one_by_one):
-        return None
-    made = fields(prior, k, d, loss, temperature, checked_weighting(weighting), GAP_TOLERANCE)
-    if certificate is not None:
-        made["note"] = f"{made['note']}; no certificate: there are more than {MAX_CLASSES} classes".lstrip("; ")
-    made |= {name: _interval(made[name]) for name in ("sup", "mean_classifier")}
-    asked, used = problem(prior, k, d, loss, temperature), versions("numpy", "python-flint")
-    return DownstreamResult(
-        "downstream-loss",
-        problem=asked,
-        weighting=weighting,
-        at="minimizer",
         certificate=None,
         seconds=0.0,
-        versions=used,
-        **made,
+        versions=versions("jax", "numpy"),
     )
 
 
-def _float_status(loss: Loss, head: Classifier, found: bool, notes: list[str]) -> Status:
+def _float_status(loss: Loss, head: Classifier, notes: list[str]) -> Status:
     if not head.convex:
         notes.append("d < rank + 1: 'lower' is that of the unit ball")
     if not loss.convex:
         return Status.UNDECIDED
     closed = head.upper - head.lower <= GAP_TOLERANCE * max(1.0, abs(head.upper))
-    return Status.NUMERICAL if closed and found else Status.UNDECIDED
+    return Status.NUMERICAL if closed and head.converged else Status.UNDECIDED
 
 
-def _prove(
-    prior: Prior, k: int | float, U: np.ndarray, loss: str, temperature: Fraction, d: int, weighting: str
-) -> tuple[dict[str, Any] | None, str]:
-    """Proven points for both classifiers, or the reason why there are none."""
-    if not isinstance(k, int):
-        return None, "k is not an integer"
-    if d < prior.C - 1:
-        return None, "d < C-1: the minimizer found is not known to be global"
-    from theory.downstream import exact_class_weights
-    from verify.supervised.bracket import bracket, enclose_loss
-    from verify.supervised.sequence import Point
-
-    optimal = enclose_loss(
-        prior,
-        k,
-        U,
-        weighting=weighting,
-        loss=loss,
-        temperature=temperature,
-        classifier="optimal",
-        d=d,
-        width=_WIDTH,
-    )
-    if isinstance(optimal, str):
-        return None, optimal
-    enclosed, found = optimal
-    weights = exact_class_weights(prior, weighting)
-    mean = bracket(enclosed, weights, loss=loss, temperature=temperature, classifier="mean", d=d)
-    if mean is None:
-        return None, "the enclosure of the minimizer is too wide for the mean classifier's loss"
-    points = {"optimal": found, "mean": mean}
-    return {name: Point(k, float(b.upper), enclosed, b) for name, b in points.items()}, ""
+def _interval(found: Point) -> Interval | None:
+    if found.bracket is not None:
+        return _ends(found.bracket.lower, found.bracket.upper)
+    if found.sup is None or found.error is None:
+        return None
+    return _ends(found.sup - found.error, found.sup + found.error)
 
 
-def _interval(bracket: Bracket | tuple[float, float]) -> Interval:
-    ends = bracket if isinstance(bracket, tuple) else (bracket.lower, bracket.upper)
-    return Interval(*outward(*ends))
+def _ends(lower: Fraction | float, upper: Fraction | float) -> Interval:
+    return Interval(*outward(lower, upper))
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -24,11 +24,13 @@ class DownstreamResult:
     Attributes:
         weighting: the test distribution over classes, "weighted" (the prior) or "balanced".
         at: "minimizer" of the NCE loss, or "embeddings" that were given.
-        sup: the loss of the best unit-norm classifier.
-        mean_classifier: the loss of `w_c = u_c`.
+        sup: the loss of the best unit-norm classifier; None where neither a proof nor an estimate of the error supports
+            its digits, and then `note` says why.
+        mean_classifier: the loss of `w_c = u_c`, likewise.
         accuracy: test weight of the classes that the best classifier gets right, a tie counting as an error; None where
             it is not proved (`verify.supervised.accuracy`).
-        accuracy_numerical: the same of the classifier found in double precision, a tie being one to 1e-9.
+        accuracy_numerical: the same of the classifier found in double precision, a tie being one to 1e-9; None where
+            the minimizer is not known.
         structure: why the minimizer is known exactly, where it is: "uniform", "two-classes" or "total-collapse".
     """
 
@@ -37,10 +39,10 @@ class DownstreamResult:
     problem: Problem
     weighting: str
     at: str
-    sup: Interval
-    mean_classifier: Interval
+    sup: Interval | None
+    mean_classifier: Interval | None
     accuracy: float | None
-    accuracy_numerical: float
+    accuracy_numerical: float | None
     structure: str | None
     note: str
     certificate: str | None
@@ -63,11 +65,15 @@ def report(result: DownstreamResult) -> str:
     return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
 
 
-def _shown(found: Interval) -> str:
+def _shown(found: Interval | None) -> str:
+    if found is None:
+        return "-"
     return interval(found.lower, found.upper) + ("" if found.gap is None else f", width {found.gap:.1e}")
 
 
 def _accuracy(result: DownstreamResult) -> str:
-    if result.accuracy is None:
-        return f"{result.accuracy_numerical:.6g}, in double precision"
-    return f"{result.accuracy:.6g}, proven"
+    if result.accuracy is not None:
+        return f"{result.accuracy:.6g}, proven"
+    if result.accuracy_numerical is None:
+        return "-"
+    return f"{result.accuracy_numerical:.6g}, in double precision"

@@ -66,8 +66,8 @@ def run(
     minimizer (up to 256 classes) or without; `numerical` if the float64 bracket closes to `GAP_TOLERANCE`. For smaller
     `d`, `lower` is the convex relaxation's and the status is `undecided` unless the bracket closes.
 
-    Where classes have equal masses the problem is solved in the number of groups (`verify.groups`), whatever C is; the
-    optimum then needs `d >= rank`, and with fewer dimensions the search is over all classes.
+    Up to 48 masses that differ the minimizer is the one of `verify.optimize.solution`, whatever C is; it needs `d >=
+    rank`, and with fewer dimensions the search is over all classes.
 
     Args:
         rho: a prior, or the text of one (`theory.priors.parse`).
@@ -90,27 +90,28 @@ def run(
     prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
 
-    from verify.groups.solve import pays, solve
+    from verify.optimize.solution import in_groups, solve
 
-    grouped = solve(prior, k, loss=loss, temperature=exact_temperature, d=d) if pays(prior, loss) else None
-    if prior.C > MAX_CLASSES and grouped is None:
+    solution = solve(prior, k, loss=loss, temperature=exact_temperature) if in_groups(prior, loss) else None
+    if prior.C > MAX_CLASSES and solution is None:
         raise InputError(
             "rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes with this loss and prior"
         )
-    if grouped is not None and d < grouped.rank:
+    if solution is not None and d < min(solution.rank, prior.C - 1):
         if prior.C > MAX_CLASSES:
-            accepted = f"accepted for so many classes: at least {grouped.rank}, the rank of the optimum"
+            accepted = f"accepted for so many classes: at least {solution.rank}, the rank of the optimum"
             raise InputError("d", d, accepted)
-        grouped = None
-    if grouped is not None:
-        from verify.groups.result import fields
+        solution = None
+    if solution is not None:
+        from verify.optimum_fields import fields, prove
 
+        proved = prove(solution, k, loss=loss, temperature=exact_temperature, d=d)
         return OptimumResult(
             claim="global-optimum",
             problem=problem(prior, k, d, loss, exact_temperature),
             seconds=time.perf_counter() - begun,
             versions=versions("numpy", "python-flint"),
-            **fields(grouped, prior, k, loss, certificate, GAP_TOLERANCE),
+            **fields(solution, proved, prior, k, loss, certificate, GAP_TOLERANCE),
         )
 
     from theory.geometry import rank

@@ -15,11 +15,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from theory.losses import Loss
-from verify.supervised.series import mean_losses, series
+from verify.batched import WEIGHTINGS, solve
 
 #: The numbers of negatives between which a rise is looked for.
 KS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 256, 4096)
-_TOLERANCE = 1e-9
 BATCH = 64
 GENERATIONS = 12
 _UNIFORM_GENERATIONS = 4
@@ -53,7 +52,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
         rises: the largest `L_sup(k2) - L_sup(k1)` over `k1 < k2` in `problem.ks`; negative where the loss falls all the
-            way, -inf where the optimizer did not converge.
+            way, -inf where some minimizer is not known to within `verify.batched.GAP`.
         pairs: the `k1, k2` where it is attained.
         guides: the same rise for the mean classifier, which the search climbs as long as nothing rises: that loss
             rises more often, and where it rises most the other is not far from it.
@@ -66,21 +65,12 @@ class Evaluation(NamedTuple):
 
 def evaluate(problem: Problem, shares: Float[np.ndarray, "s g"]) -> Evaluation:
     """Minimize and classify at every prior of a generation and every `k`."""
-    rho = problem.class_masses(shares)
-    weights = rho if problem.weighting == "weighted" else np.full_like(rho, 1.0 / problem.C)
-    result = series(
-        problem.loss,
-        rho,
-        problem.ks,
-        weights,
-        classifier=problem.classifier,
-        beta=problem.beta,
-        tolerance=_TOLERANCE,
-    )
-    mean = [mean_losses(problem.loss, U, weights, problem.beta) for U in np.swapaxes(result.embeddings, 0, 1)]
-    best, pairs = largest_rise(result.sup, problem.ks)
-    guides, _ = largest_rise(np.array(mean).T, problem.ks)
-    sure = result.converged.all(axis=1) & np.isfinite(best)
+    cells = solve(problem.loss, problem.class_masses(shares), problem.ks, beta=problem.beta)
+    w = WEIGHTINGS.index(problem.weighting)
+    mean = cells.mean[..., w]
+    best, pairs = largest_rise(mean if problem.classifier == "mean" else cells.optimal[..., w], problem.ks)
+    guides, _ = largest_rise(mean, problem.ks)
+    sure = cells.converged.all(axis=1) & np.isfinite(best)
     return Evaluation(np.where(sure, best, -np.inf), pairs, np.where(sure, guides, -np.inf))
 
 

@@ -148,7 +148,8 @@ def prove_grouped(
     """
     check_k(k)
     _check_width(width)
-    problem = Problem(loss, k, 1 / temperature, prior.masses, prior.counts)
+    # without groups the problem is that of the classes, and so is its certificate
+    problem = Problem(loss, k, 1 / temperature, prior.masses, prior.counts if max(prior.counts) > 1 else ())
     return _prove_from(OptimumProof(problem, prior.C if d is None else d, "undecided", ""), starts, width)
 
 

@@ -19,42 +19,57 @@ exchanging their classifiers exchanges the margins between them, which are uniqu
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 from flint import arb, ctx
 
-from verify.certify.balls import ball
-from verify.supervised.bracket import Bracket, unit_scores
-from verify.supervised.minimizer import Minimizer, ball_gram
+from verify.certify.balls import Ball, ball
+from verify.certify.rows import LOSSES
+from verify.supervised.bracket import Bracket, group_weights, head_at, unit_exponents
+from verify.supervised.estimate import head
+from verify.supervised.minimizer import Enclosing, Minimizer
+from verify.supervised.sequence import Point
 
-Ball = Any
 
-
-def proven_accuracy(
-    minimizer: Minimizer, found: Bracket, weights: tuple[Fraction, ...], *, loss: str, temperature: Fraction, d: int
-) -> Fraction | None:
+def proven_accuracy(problem: Enclosing, minimizer: Minimizer, found: Bracket, weighting: str) -> Fraction | None:
     """The test weight of the classes that the best classifier gets right, a tie counting as an error; None if the
     enclosures leave a class open. `found` is the bracket of the best classifier."""
-    coefficients = [[Fraction(a) for a in row] for row in found.witness["classifier"]]
-    C, gap = len(weights), found.upper - found.lower
-    bits = 128 + (gap.denominator // gap.numerator).bit_length()
-    with ctx.workprec(bits):
-        beta = ball(1 / temperature)
-        kappa = _strength(loss, C, (-2 * beta).exp())
-        scores = unit_scores(ball_gram(minimizer), coefficients, ball_suffices=d >= minimizer.rank + 1)
+    weights, counts, gap = group_weights(problem.groups, weighting), minimizer.counts, found.upper - found.lower
+    groups = range(len(counts))
+    with ctx.workprec(128 + (gap.denominator // gap.numerator).bit_length()):
+        beta = ball(1 / problem.temperature)
+        kappa = _strength(problem.loss, problem.prior.C, (-2 * beta).exp())
+        exponents = unit_exponents(problem, minimizer, weighting)
         right = Fraction(0)
-        for c, weight in enumerate(weights):
+        for g, weight in enumerate(weights):
+            # the margins of all classes of a group are alike, for the best classifier too: they are unique
             delta = 2 * (2 * ball(gap / weight) / (beta * beta * kappa)).sqrt()
-            margins = []
-            for j in range(C):
-                if j != c:
-                    same = minimizer.radius == 0 and weights[j] == weight and minimizer.gram[c] == minimizer.gram[j]
-                    margins.append(arb(0) if same else scores[c][c] - scores[c][j] + arb(0, delta.upper()))
+            rivals = [h for h in groups if h != g or counts[g] > 1]
+            margins = [
+                arb(0) if _tied(minimizer, weights, g, h) else arb(0, delta.upper()) - exponents[g][h] for h in rivals
+            ]
             if all(m > 0 for m in margins):
                 right += weight
             elif not any(m <= 0 for m in margins):
                 return None
         return right
+
+
+def _tied(minimizer: Minimizer, weights: tuple[Fraction, ...], g: int, h: int) -> bool:
+    """Whether classes of the two groups, or two of one, coincide exactly and weigh the same."""
+    cosines, counts = minimizer.cosines, minimizer.counts
+    alike = weights[g] / counts[g] == weights[h] / counts[h]
+    return minimizer.radius == 0 and alike and cosines[g][h] == 1
+
+
+def accuracy_numerical(problem: Enclosing, found: Point, weighting: str) -> float | None:
+    """The same in double precision, a tie being one to 1e-9; None where the minimizer is not known."""
+    if found.sup is None:
+        return None
+    if found.minimizer is not None:
+        return head_at(problem, found.minimizer, weighting).accuracy
+    if problem.loss not in LOSSES:
+        return 1.0  # at the simplex ETF, where every class is nearest to itself
+    return head(problem, weighting).accuracy
 
 
 def _strength(loss: str, C: int, q: Ball) -> Ball:

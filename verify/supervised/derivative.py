@@ -24,7 +24,9 @@ from theory.downstream import loss_of_scores
 from theory.float64 import jax, jnp
 from theory.losses import Loss
 from theory.population import population_loss
-from verify.supervised.series import series
+from verify.optimize.barrier import Barrier
+from verify.optimize.solution import minimize
+from verify.supervised.head import GroupedHead
 
 #: Singular values of the Hessian below this, relative to the largest, are taken for its kernel.
 _KERNEL = 1e-9
@@ -46,9 +48,18 @@ def slope_in_k(
     classifier: str = "optimal",
     beta: int | float = 1.0,
 ) -> Slope:
-    """`L_sup` and `dL_sup/dk` at a real `k > 1`, for a smooth loss; `weights` is the test distribution."""
-    found = series(loss, rho[None], [k], weights[None], classifier=classifier, beta=beta)
-    U, W = found.embeddings[0, 0], found.classifiers[0, 0]
+    """`L_sup` and `dL_sup/dk` at a real `k > 1`; `weights` is the test distribution.
+
+    The loss is one of `verify.certify.rows.LOSSES`.
+    """
+    ones = np.ones(len(rho))
+    U = minimize(Barrier(rho, ones, loss.name, k, float(beta))).ends[0].start.U
+    at = GroupedHead(loss.name, U, ones, weights, float(beta))
+    if classifier == "mean":
+        W, sup = U, at.loss_of(at.cosines() - 1)
+    else:
+        best = at.solve()
+        W, sup = best.x, best.value
     gradient, mixed, hessian, pull = _derivatives(U, W, rho, k, beta, weights, loss=loss, mean=classifier == "mean")
     C, d = U.shape
     tangent = np.zeros((C * d, C * d))
@@ -58,7 +69,7 @@ def slope_in_k(
     curvature = np.repeat(np.sum(U * np.asarray(gradient), axis=1), d)
     system = tangent @ (np.asarray(hessian).reshape(C * d, C * d) - np.diag(curvature)) @ tangent
     velocity = np.linalg.lstsq(system, -tangent @ np.asarray(mixed).reshape(-1), rcond=_KERNEL)[0]
-    return Slope(float(found.sup[0, 0]), float(np.asarray(pull).reshape(-1) @ velocity))
+    return Slope(sup, float(np.asarray(pull).reshape(-1) @ velocity))
 
 
 @partial(jax.jit, static_argnames=("loss", "mean"))

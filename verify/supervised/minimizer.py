@@ -1,6 +1,8 @@
-"""The minimizer of `L_k` itself, enclosed: the Gram matrix that every downstream number depends on.
+"""The minimizer of `L_k` itself, enclosed: the cosines that every downstream number depends on.
 
-Where structure gives it, it is known exactly (derived, with [1]; strictly convex losses, `STRICT`):
+Everything is in groups of equal classes (`theory.groups`); a class that equals no other, or that is wanted for itself
+(`Enclosing.by_class`), is a group of one. Where structure gives the minimizer, it is known exactly (derived, with [1];
+strictly convex losses, `STRICT`):
 
 - "two-classes": for `C = 2` the loss increases in the one cosine, so `G_12 = -1`;
 - "uniform": for a uniform prior the simplex ETF is the only minimizer, for every `k` [1];
@@ -8,25 +10,31 @@ Where structure gives it, it is known exactly (derived, with [1]; strictly conve
   symmetrised gradient `A_1c = rho_c alpha`, `A_cj = rho_c rho_j gamma` there (`c, j` minority classes), the dual slack
   is psd iff `alpha >= q gamma` (`theory.collapse_threshold`), which the enclosed gradient decides.
 
-Elsewhere the gap between a feasible point and the dual bound encloses it (`verify.certify`).
+Elsewhere the gap between a feasible point and the dual bound encloses it (`verify.certify`), from where double precision
+found it (`verify.optimize.solution`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from flint import arb, ctx
 from jaxtyping import Float
 
+from theory.geometry import simplex_etf
 from theory.priors import Prior
-from verify.certify import prove_optimum
-from verify.certify.balls import ball, bounds
+from verify.certify import prove_etf, prove_grouped
+from verify.certify.balls import Ball, ball, bounds
 from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.optimum import MAX_CLASSES
+from verify.certify.starts import Start
+from verify.optimize.solution import Solution, solve
 
 #: The losses that are strictly convex in the cosines, so that the minimizer is one.
 STRICT = ("logistic", "exponential", "separable")
@@ -34,23 +42,40 @@ STRICT = ("logistic", "exponential", "separable")
 
 @dataclass(frozen=True)
 class Minimizer:
-    """Every entry of the optimal Gram matrix is within `radius` of `gram`; its rank is at most `rank`.
+    """Every optimal cosine is within `radius` of `cosines` (within groups on the diagonal, 1 for a class alone).
 
-    `structure` names the reason where it is known exactly (`radius` 0); `nce` bounds the minimum, where it was
-    bounded; `witness` is what a checker needs to see all of it.
+    `structure` names the reason where they are known exactly (`radius` 0); `nce` bounds the minimum, where it was
+    bounded; `rank` is at least that of the C x C Gram matrix; `witness` is what a checker needs to see all of it, where
+    every group is one class.
     """
 
-    gram: tuple[tuple[Fraction, ...], ...]
+    counts: tuple[int, ...]
+    cosines: tuple[tuple[Fraction, ...], ...]
     radius: Fraction
     rank: int
     structure: str | None
     nce: tuple[Fraction, Fraction] | None
-    witness: dict[str, Any]
+    witness: dict[str, Any] = field(default_factory=dict)
+
+    def balls(self) -> list[list[Ball]]:
+        """The cosines in balls; 1 exactly for a class with itself."""
+        error = arb(0, ball(self.radius).upper()) if self.radius else arb(0)
+        made = [[ball(x) + error for x in row] for row in self.cosines]
+        for g, N in enumerate(self.counts):
+            made[g][g] = arb(1) if N == 1 else made[g][g].min(1)
+        return made
+
+    def means(self) -> list[list[Ball]]:
+        """The Gram matrix of the groups' means in balls."""
+        made = self.balls()
+        for g, N in enumerate(self.counts):
+            made[g][g] = ((1 + (N - 1) * made[g][g]) / N).max(0)
+        return made
 
 
 def exact_structure(prior: Prior, k: int, loss: str, temperature: Fraction) -> str | None:
     """The structure that determines the minimizer exactly, if one is proven to."""
-    if loss not in STRICT or not 2 <= prior.C <= MAX_CLASSES:
+    if loss not in STRICT:
         return None
     if prior.C == 2:
         return "two-classes"
@@ -59,14 +84,19 @@ def exact_structure(prior: Prior, k: int, loss: str, temperature: Fraction) -> s
     return "total-collapse" if is_collapsed(max(prior.masses), k, loss, temperature) else None
 
 
-def exact_gram(prior: Prior, structure: str) -> tuple[tuple[Fraction, ...], ...]:
-    """The optimal Gram matrix that the structure names."""
-    C, rho = prior.C, prior.rho
-    if structure == "uniform":
-        return tuple(tuple(Fraction(1) if c == j else Fraction(-1, C - 1) for j in range(C)) for c in range(C))
-    majority = rho.index(max(rho))
-    sign = [1 if c == majority else -1 for c in range(C)]
-    return tuple(tuple(Fraction(sign[c] * sign[j]) for j in range(C)) for c in range(C))
+def exact_cosines(groups: Prior, structure: str) -> tuple[tuple[Fraction, ...], ...]:
+    """The optimal cosines that the structure names, on the diagonal those within groups."""
+    counts, C = groups.counts, groups.C
+    if structure == "uniform" or len(counts) == 1:
+        apart = [[Fraction(-1, C - 1)] * len(counts) for _ in counts]
+    else:
+        largest = groups.masses.index(max(groups.masses))
+        sign = [1 if g == largest else -1 for g in range(len(counts))]
+        apart = [[Fraction(a * b) for b in sign] for a in sign]
+    return tuple(
+        tuple(Fraction(1) if g == h and n == 1 else x for h, (n, x) in enumerate(zip(counts, row, strict=True)))
+        for g, row in enumerate(apart)
+    )
 
 
 def is_collapsed(p: Fraction, k: int, loss: str, temperature: Fraction) -> bool | None:
@@ -87,61 +117,119 @@ def is_collapsed(p: Fraction, k: int, loss: str, temperature: Fraction) -> bool 
     return None
 
 
-def enclose_minimizer(
-    prior: Prior,
-    k: int,
-    embeddings: Float[np.ndarray, "C d"] | None,
-    *,
-    loss: str,
-    temperature: Fraction,
-    d: int,
-    radius: Fraction,
-) -> Minimizer | str:
-    """The minimizer, exactly by structure or within `radius` from the embeddings; else the reason why not."""
-    structure = exact_structure(prior, k, loss, temperature)
-    if structure is not None:
-        rank = prior.C - 1 if structure == "uniform" else 1
-        gram = exact_gram(prior, structure)
-        return Minimizer(gram, Fraction(0), rank, structure, None, {"structure": structure})
-    if loss not in STRICT:
-        return f"the minimizer of the loss '{loss}' need not be unique, and is not enclosed"
-    if embeddings is None:
-        return "no embeddings were given"
-    if prior.C > MAX_CLASSES:
-        return f"proofs are made for at most {MAX_CLASSES} classes"
-    problem = Problem(loss, k, 1 / temperature, prior.rho)
-    unit = gram_radius(problem, Fraction(1))
-    assert unit is not None  # the loss is one of STRICT
-    # the radius goes with the root of the gap, and the gap is a quarter of the width
-    gap = (radius / unit) ** 2 / 2
-    width = min(4 * Fraction(1, 1 << (gap.denominator // gap.numerator).bit_length()), Fraction(1, 10**12))
-    proof = prove_optimum(prior, k, embeddings, loss=loss, temperature=temperature, d=d, width=width)
-    if proof.gram is None or proof.gram_radius is None or proof.lower is None or proof.upper is None:
-        return proof.reason
-    certificate = proof.certificate()
-    witness = {key: certificate["witness"][key] for key in ("embeddings", "shift")}
-    return Minimizer(proof.gram, proof.gram_radius, prior.C - 1, None, (proof.lower, proof.upper), witness)
+class Enclosing:
+    """One problem, whose minimizer is enclosed as closely as is asked for.
+
+    Attributes:
+        groups: the prior in the groups that are worked with: of equal classes, or of one class each if `by_class`.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        k: int | float,
+        *,
+        loss: str,
+        temperature: Fraction,
+        d: int,
+        by_class: bool = False,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        self.prior, self.k, self.loss, self.temperature, self.d = prior, k, loss, temperature, d
+        self._by_class, self._progress = by_class, progress
+
+    @cached_property
+    def solution(self) -> Solution:
+        """The minimizer in double precision; computed where structure does not give it."""
+        return solve(self.prior, self.k, loss=self.loss, temperature=self.temperature, progress=self._progress)
+
+    @cached_property
+    def structure(self) -> str | None:
+        """Why the minimizer is known exactly, if it is."""
+        return exact_structure(self.prior, self.k, self.loss, self.temperature) if isinstance(self.k, int) else None
+
+    @cached_property
+    def groups(self) -> Prior:
+        if self._by_class:
+            return Prior(self.prior.rho, (1,) * self.prior.C)
+        return self.prior.merged() if self.structure else self.solution.groups
+
+    def minimizer(self, radius: Fraction) -> Minimizer | str:
+        """Exactly by structure or within `radius`; else the reason why not."""
+        if self.loss not in STRICT:
+            return f"the minimizer of the loss '{self.loss}' need not be unique, and is not enclosed"
+        if not isinstance(self.k, int):
+            return "k is not an integer"
+        counts, C = self.groups.counts, self.groups.C
+        if self.structure is not None:
+            rank = C - 1 if self.structure == "uniform" else 1
+            if self.d < rank:
+                return f"d = {self.d} dimensions do not hold the minimizer, of rank {rank}"
+            exact = exact_cosines(self.groups, self.structure)
+            return Minimizer(counts, exact, Fraction(0), rank, self.structure, None, {"structure": self.structure})
+        if len(counts) > MAX_CLASSES:
+            return f"proofs are made for at most {MAX_CLASSES} classes"
+        unit = gram_radius(self._problem, Fraction(1))
+        assert unit is not None  # the loss is one of STRICT
+        # the radius goes with the root of the gap, and the gap is a quarter of the width
+        gap = (radius / unit) ** 2 / 2
+        width = min(4 * Fraction(1, 1 << (gap.denominator // gap.numerator).bit_length()), Fraction(1, 10**12))
+        proof = prove_grouped(
+            self.groups, self.k, self._starts(), loss=self.loss, temperature=self.temperature, d=self.d, width=width
+        )
+        if proof.gram is None or proof.gram_radius is None or proof.lower is None or proof.upper is None:
+            return proof.reason
+        witness = proof.certificate()["witness"] if max(counts) == 1 else {}
+        witness = {key: witness[key] for key in ("embeddings", "shift") if key in witness}
+        # the unit ball may stand for the sphere where d exceeds the rank, which is C-1 at most
+        from verify.certify.rank import rank_bounds
+
+        most = C - 1 if self.d >= C else rank_bounds(self._problem, proof.gram, proof.gram_radius)[1]
+        return Minimizer(counts, proof.gram, proof.gram_radius, most, None, (proof.lower, proof.upper), witness)
+
+    def nce_bounds(self, minimizer: Minimizer) -> tuple[Fraction, Fraction]:
+        """Bounds on the minimum of `L_k`: at an exactly known minimizer its enclosed value."""
+        if minimizer.nce is not None:
+            return minimizer.nce
+        assert isinstance(self.k, int)
+        if self.structure == "uniform":
+            proof = prove_etf(self.prior.C, self.k, loss=self.loss, temperature=self.temperature)
+            assert proof.lower is not None
+            assert proof.upper is not None
+            return proof.lower, proof.upper
+        largest = self.groups.masses.index(max(self.groups.masses))
+        signs = [[1 if g == largest else -1] for g in range(len(self.groups.masses))]
+        if len(signs) == 1:  # two equal classes
+            both = Problem(self.loss, self.k, 1 / self.temperature, self.prior.rho)
+            return bounds(enclose(both, Point([[1], [-1]]), 96).loss)
+        return bounds(enclose(self._problem, Point(signs), 96).loss)
+
+    @property
+    def _problem(self) -> Problem:
+        assert isinstance(self.k, int)
+        return Problem(self.loss, self.k, 1 / self.temperature, self.groups.masses, self.groups.counts)
+
+    def _starts(self) -> list[Start]:
+        found = self.solution
+        if found.groups.masses == self.groups.masses:
+            return found.starts
+        return [one_by_one(start, found.groups, self.prior) for start in found.starts]
 
 
-def nce_bounds(
-    minimizer: Minimizer, prior: Prior, k: int, loss: str, temperature: Fraction
-) -> tuple[Fraction, Fraction]:
-    """Bounds on the minimum of `L_k`: at an exactly known minimizer its enclosed value."""
-    if minimizer.nce is not None:
-        return minimizer.nce
-    if minimizer.structure == "uniform":
-        from verify.certify import prove_etf
-
-        proof = prove_etf(prior.C, k, loss=loss, temperature=temperature)
-        assert proof.lower is not None
-        assert proof.upper is not None
-        return proof.lower, proof.upper
-    problem = Problem(loss, k, 1 / temperature, prior.rho)
-    signs = [[1] if g == 1 else [-1] for g in minimizer.gram[prior.rho.index(max(prior.rho))]]
-    return bounds(enclose(problem, Point(signs), 96).loss)
-
-
-def ball_gram(minimizer: Minimizer) -> list[list[arb]]:
-    """The enclosure as balls, the diagonal exactly 1."""
-    error = arb(0, ball(minimizer.radius).upper()) if minimizer.radius else arb(0)
-    return [[arb(1) if c == j else ball(g) + error for j, g in enumerate(row)] for c, row in enumerate(minimizer.gram)]
+def one_by_one(start: Start, groups: Prior, prior: Prior) -> Start:
+    """The embeddings of all classes, in the order of the prior, where those of the groups have these means."""
+    free = [g for g, is_free in enumerate(start.free.tolist()) if is_free]
+    widths = [groups.counts[g] - 1 for g in free]
+    U = np.zeros((prior.C, start.U.shape[1] + sum(widths)))
+    first = {g: start.U.shape[1] + sum(widths[:n]) for n, g in enumerate(free)}
+    number = {mass: g for g, mass in enumerate(groups.masses)}
+    seen = dict.fromkeys(range(len(groups.masses)), 0)
+    for c, mass in enumerate(prior.rho):
+        g = number[mass]
+        U[c, : start.U.shape[1]] = start.U[g]
+        if g in first:
+            N = groups.counts[g]
+            spread: Float[np.ndarray, " n"] = simplex_etf(N)[seen[g]]
+            U[c, first[g] : first[g] + N - 1] = np.sqrt(1 - start.U[g] @ start.U[g]) * spread
+        seen[g] += 1
+    return Start(U, np.zeros(prior.C, dtype=bool)).normalized()

@@ -1,29 +1,32 @@
-"""Proven brackets of the downstream loss along a list of `k`, as narrow as the neighbours ask for."""
+"""The downstream loss along a list of `k`, proven where it can be, as narrow as the neighbours ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-import numpy as np
-
-from theory.downstream import exact_class_weights
+from theory.errors import InputError
 from theory.losses import Loss
 from theory.priors import Prior
+from verify.certify.rows import LOSSES
 from verify.supervised.bracket import Bracket, enclose_loss
-from verify.supervised.minimizer import Minimizer, exact_structure
-from verify.supervised.series import series
+from verify.supervised.estimate import estimate
+from verify.supervised.minimizer import Enclosing, Minimizer
 
-_ROUNDS = 5
+CLASSIFIERS = ("optimal", "mean")
 #: Losses that are sums over the negatives: `L_k = k L_1`, so that the minimizer does not depend on `k`.
 K_FREE = ("exponential", "separable")
+#: An estimate wider than this, relative to max(1, value), has too few digits to be of use.
+TOLERANCE = 1e-9
+_WIDTH = Fraction(1, 10**14)
+_ROUNDS = 5
 
 
 @dataclass(frozen=True)
 class Task:
-    """One prior, one loss, one downstream problem; `d >= C - 1`."""
+    """One prior, one loss, one downstream problem."""
 
     prior: Prior
     loss: Loss
@@ -35,69 +38,102 @@ class Task:
 
 @dataclass(frozen=True)
 class Point:
-    """What is known at one `k`: the downstream loss in floats, and the proofs (None where there is none)."""
+    """What is known at one `k`.
+
+    Attributes:
+        sup: the downstream loss; None where neither a proof nor an estimate supports a digit of it.
+        error: how far from it the downstream loss can be, by the proof or the estimate.
+        minimizer, bracket: the proofs (None where there is none).
+        nce: proven bounds on the minimum of `L_k`.
+        note: what is missing.
+    """
 
     k: int | float
-    sup: float
+    sup: float | None
+    error: float | None
     minimizer: Minimizer | None
     bracket: Bracket | None
+    nce: tuple[Fraction, Fraction] | None
     note: str = ""
 
 
+def point(task: Task, problem: Enclosing, width: Fraction = _WIDTH) -> Point:
+    """The downstream loss of one problem, proven to about `width` if it can be, else estimated."""
+    if task.loss.name not in LOSSES:
+        return _other(task, problem.k)
+    proof = enclose_loss(problem, task.weighting, task.classifier, width)
+    if not isinstance(proof, str):
+        minimizer, found = proof
+        middle, half = (found.lower + found.upper) / 2, (found.upper - found.lower) / 2
+        return Point(problem.k, float(middle), float(half), minimizer, found, problem.nce_bounds(minimizer))
+    near = estimate(problem, task.weighting, task.classifier)
+    if isinstance(near, str):
+        return _unknown(problem.k, "; ".join(dict.fromkeys((proof, near))))
+    sup, error = (near.lower + near.upper) / 2, (near.upper - near.lower) / 2
+    if error > TOLERANCE * max(1.0, abs(sup)):
+        return _unknown(problem.k, f"{proof}; the estimated error is {error:.0e}")
+    return Point(problem.k, sup, error, None, None, None, proof)
+
+
+def _unknown(k: int | float, note: str) -> Point:
+    return Point(k, None, None, None, None, None, note)
+
+
+def _other(task: Task, k: int | float) -> Point:
+    """For a loss whose minimizer need not be unique: at the simplex ETF, where it is one."""
+    if not (task.prior.is_uniform and task.loss.convex and task.d >= task.prior.C - 1):
+        return _unknown(k, f"the minimizer of the loss '{task.loss.name}' need not be unique: nothing is said of it")
+    from theory.balanced import downstream_minimum
+
+    # at w_c = u_c, for every convex and non-increasing loss (theory.balanced)
+    value = downstream_minimum(task.loss, task.prior.C, float(1 / task.temperature))
+    return Point(k, value, 1e-14 * max(1.0, abs(value)), None, None, None, "at the simplex ETF, one of the minimizers")
+
+
 def sequence(
-    task: Task, ks: Sequence[int | float], *, seed: int = 0, progress: Callable[[str], None] | None = None
+    task: Task,
+    ks: Sequence[int | float],
+    *,
+    by_class: bool = False,
+    progress: Callable[[str], None] | None = None,
 ) -> list[Point]:
     """Bracket the downstream loss of the minimizer at each `k`, raising precision until neighbours are apart.
 
-    The floats say how close neighbours are, hence how narrow a bracket must be; where they turn out to overlap the
-    enclosures are refined, a few times. Neighbours whose minimizers are the same by structure need not be apart.
-    Nothing is proved at a `k` that is not an integer.
+    Each `k` is solved for itself: what is found does not depend on the others, only how narrow a bracket is made.
+    Neighbours whose minimizers are the same by structure need not be apart. Nothing is proved at a `k` that is not an
+    integer. With `by_class` equal classes are not taken together, as certificates need it.
+
+    Raises:
+        InputError: if the classifier is not one of `CLASSIFIERS`.
     """
+    if task.classifier not in CLASSIFIERS:
+        raise InputError("classifier", task.classifier, f"accepted: {' or '.join(CLASSIFIERS)}")
     say = progress or (lambda _: None)
-    exact = [
-        exact_structure(task.prior, k, task.loss.name, task.temperature) if isinstance(k, int) else None for k in ks
+    problems = [
+        Enclosing(task.prior, k, loss=task.loss.name, temperature=task.temperature, d=task.d, by_class=by_class)
+        for k in ks
     ]
-    points: list[Point | None] = [None] * len(ks)
-    known: dict[str, Point] = {}
-    for i, structure in enumerate(exact):
-        if structure is None:
-            continue
-        say(f"k = {ks[i]}: known by structure")
-        if structure not in known:
-            known[structure] = _prove(task, ks[i], float("nan"), None, Fraction(1, 2))
-        shared = known[structure]
-        points[i] = Point(ks[i], shared.sup, shared.minimizer, shared.bracket, shared.note)
-    rest = [i for i, structure in enumerate(exact) if structure is None]
-    if rest:
-        say(f"optimizing for {len(rest)} values of k")
-        rho = task.prior.as_array()[None]
-        weights = np.array([[float(w) for w in exact_class_weights(task.prior, task.weighting)]])
-        found = series(
-            task.loss,
-            rho,
-            [float(ks[i]) for i in rest],
-            weights,
-            classifier=task.classifier,
-            beta=float(1 / task.temperature),
-            seed=seed,
-            progress=lambda n: say(f"optimizing: {n} of {len(rest)} values of k"),
-        )
-        sup = np.array([p.sup if p is not None else np.nan for p in points])
-        sup[rest] = found.sup[0]
-        for n, i in enumerate(rest):
-            say(f"k = {ks[i]}: proving")
-            points[i] = _prove(task, ks[i], float(found.sup[0, n]), found.embeddings[0, n], _needed(sup, i))
-    done = [point for point in points if point is not None]
-    embeddings = {ks[i]: found.embeddings[0, n] for n, i in enumerate(rest)}
+    points, known = [], {}
+    for problem in problems:
+        structure = problem.structure
+        say(f"k = {problem.k}: " + ("proving" if structure is None else "known by structure"))
+        if structure is None or structure not in known:
+            found = point(task, problem)
+        else:
+            shared = known[structure]
+            nce = None if shared.minimizer is None else problem.nce_bounds(shared.minimizer)
+            found = replace(shared, k=problem.k, nce=nce)
+        points.append(found)
+        if structure is not None:
+            known[structure] = found
     for round_ in range(1, _ROUNDS):
-        close = {i for i, pair in enumerate(pairwise(done)) if not apart(task, *pair)}
+        close = {i for i, pair in enumerate(pairwise(points)) if not apart(task, *pair)}
         for i in sorted(close | {i + 1 for i in close}):
-            point = done[i]
-            if point.minimizer is not None and point.bracket is not None and point.minimizer.radius > 0:
-                say(f"k = {point.k}: refining, round {round_}")
-                finer = (point.bracket.upper - point.bracket.lower) / 10 ** (6 * round_)
-                done[i] = _prove(task, point.k, point.sup, embeddings[point.k], finer)
-    return done
+            minimizer = points[i].minimizer
+            if minimizer is not None and minimizer.radius > 0:
+                say(f"k = {ks[i]}: refining, round {round_}")
+                points[i] = point(task, problems[i], _WIDTH / 10 ** (6 * round_))
+    return points
 
 
 def same(task: Task, first: Point, second: Point) -> bool:
@@ -114,30 +150,3 @@ def apart(task: Task, first: Point, second: Point) -> bool:
     if a is None or b is None or same(task, first, second):
         return True
     return b.upper <= a.lower or a.upper < b.lower
-
-
-def _needed(sup: np.ndarray, i: int) -> Fraction:
-    """A quarter of the distance to the nearer neighbour, within 1e-14 and 1e-8."""
-    gaps = [abs(sup[i] - sup[j]) for j in (i - 1, i + 1) if 0 <= j < len(sup)]
-    finite = [gap for gap in gaps if np.isfinite(gap)]
-    return Fraction(min(max(min(finite, default=1.0) / 4, 1e-14), 1e-8))
-
-
-def _prove(task: Task, k: int | float, sup: float, embeddings: np.ndarray | None, width: Fraction) -> Point:
-    if not isinstance(k, int):
-        return Point(k, sup, None, None, "nothing is proved at a k that is not an integer")
-    proof = enclose_loss(
-        task.prior,
-        k,
-        embeddings,
-        weighting=task.weighting,
-        loss=task.loss.name,
-        temperature=task.temperature,
-        classifier=task.classifier,
-        d=task.d,
-        width=width,
-    )
-    if isinstance(proof, str):
-        return Point(k, sup, None, None, proof)
-    minimizer, found = proof
-    return Point(k, float((found.lower + found.upper) / 2) if np.isnan(sup) else sup, minimizer, found)

@@ -1,44 +1,69 @@
-"""What `verify.optimum` reports of an optimum that was found in groups."""
+"""What `verify.optimum` reports of an optimum over Gram matrices (`verify.optimize.solution`)."""
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from theory.groups import class_gram
+from theory.groups import cosines as cosines_of
 from theory.losses import LOSSES
 from theory.priors import Prior
+from verify.certify.optimum import OptimumProof, prove_grouped
 from verify.certify.publish import publish
 from verify.certify.rank import proven_rank
-from verify.groups.solve import Solution
+from verify.optimize.solution import Solution
 from verify.results import Bracket, SearchReport, Status
 
 #: The most classes whose cosines are given one by one.
 MAX_ROWS = 256
+#: Proofs are tried to this width, relative to max(1, value); the last for optima that are degenerate or nearly so.
+_WIDTHS = (Fraction(1, 10**20), Fraction(1, 10**12))
+
+
+def prove(solution: Solution, k: int | float, *, loss: str, temperature: Fraction, d: int) -> OptimumProof | None:
+    """Enclose the optimum if `k` is an integer; there is no proof where `d` does not hold the optimum found."""
+    if not isinstance(k, int):
+        return None
+    for width in _WIDTHS:
+        relative = width * max(1, int(solution.value)) if isfinite(solution.value) else width
+        proof = prove_grouped(
+            solution.groups, k, solution.starts, loss=loss, temperature=temperature, d=d, width=relative
+        )
+        if proof.status == "proved" or proof.rank:
+            break
+    return proof
 
 
 def fields(
-    solution: Solution, prior: Prior, k: int | float, loss: str, certificate: Path | str | None, tolerance: float
+    solution: Solution,
+    proof: OptimumProof | None,
+    prior: Prior,
+    k: int | float,
+    loss: str,
+    certificate: Path | str | None,
+    tolerance: float,
 ) -> dict[str, Any]:
     """The fields of `verify.optimum.OptimumResult` that the solution determines; the certificate is written.
 
     Without a proof the status is `numerical` if the float64 bracket closes to `tolerance`.
     """
-    found, proof = solution.found, solution.proof
-    cosines, radius, written, note = solution.cosines, None, None, ""
+    cosines, radius, written, note = cosines_of(solution.means, solution.groups), None, None, ""
     if proof is not None and proof.lower is not None and proof.upper is not None:
-        status, bracket = Status.PROVED, Bracket.around(found.value, proof.lower, proof.upper)
+        status, bracket = Status.PROVED, Bracket.around(solution.value, proof.lower, proof.upper)
         if proof.gram is not None:
             rounded, radius = proof.doubles()
             cosines = np.array(rounded)
         if certificate is not None:
             written, status, note = publish(proof.certificate(), certificate, status)
     else:
-        bracket = Bracket.around(found.value, min(found.lower, found.value), found.value)
-        closed = (bracket.relative_gap or 0.0) <= tolerance and found.converged
+        bracket = Bracket.around(solution.value, min(solution.lower, solution.value), solution.value)
+        closed = (bracket.relative_gap or 0.0) <= tolerance and solution.converged
         status = Status.NUMERICAL if closed else Status.UNDECIDED
         said = ["" if proof is None else f"not proved: {proof.reason}"]
         said += ["" if certificate is None else "no certificate: nothing was proved"]
@@ -53,7 +78,7 @@ def fields(
         "gram_radius": radius,
         "rank": proven_rank(proof) if status is Status.PROVED else None,
         "rank_numerical": solution.rank,
-        "search": SearchReport("groups", 1, int(found.converged), found.steps, ()),
+        "search": SearchReport(solution.method, 1, int(solution.converged), solution.steps, ()),
         "normalization": LOSSES[loss].normalization if math.isinf(k) else "none",
         "note": note,
         "certificate": written,

@@ -5,8 +5,8 @@ r"""The optimum for groups of equal classes, by a barrier method over the groups
 over the m (m - 1) / 2 off-diagonal entries of B and the diagonal ones of groups of two or more classes
 (`theory.groups`). The problem is convex and small, so Newton's method with a dense Hessian solves it from anywhere,
 and needs no compilation. At the end `mu B^-1` and `mu / (1 - B_gg)` are the dual slack and the multipliers of
-`B_gg <= 1`, so that `mu (m + number of groups of two or more)` bounds the gap; which of the two factors of each product
-is small says the rank of the optimum and which groups collapse, from which `verify.certify` goes on.
+`B_gg <= 1`, so that `mu (m + number of groups of two or more)` bounds the gap. What mu hides, the cosines of two rare
+classes, is left to `verify.optimize.graded`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from theory.priors import Prior
 from verify.certify.newton import Derivatives, derivatives
 from verify.certify.starts import Start
 
@@ -28,6 +27,8 @@ _LAST_BARRIER = 1e-15
 _ENOUGH = 1e-9
 _FALL = 0.05
 _STEPS_EACH = 60
+#: Squared lengths below this outside of the span of heavier classes are the barrier's, not the optimum's.
+_PIVOT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,23 @@ class Optimum:
 
 
 class Barrier:
-    """One problem: the prior's groups, the loss, `k` (which may be real, or inf) and `beta`."""
+    """One problem: the mass of one class of each group, how many classes each has, the loss, `k` and `beta`.
 
-    def __init__(self, prior: Prior, loss: str, k: int | float, beta: float) -> None:
+    `k` may be real, or inf.
+    """
+
+    def __init__(
+        self,
+        rho: Float[np.ndarray, " m"],
+        counts: Float[np.ndarray, " m"],
+        loss: str,
+        k: int | float,
+        beta: float,
+    ) -> None:
         # sums over the negatives are k times the loss of one, and have its minimizer
         self.factor = float(k) if loss in ("exponential", "separable") and isfinite(k) else 1.0
         self.loss, self.k, self.beta = loss, k / self.factor, beta
-        self.rho = np.array([float(r) for r in prior.masses])
-        self.counts = np.array(prior.counts, dtype=float)
+        self.rho, self.counts = rho, counts
         self.totals = self.rho * self.counts
         m, several = len(self.rho), self.counts > 1
         first, second = np.triu_indices(m)
@@ -106,25 +116,17 @@ class Barrier:
         shift = max(0.0, -float(np.linalg.eigvalsh(slack)[0]))
         return local.value - float(np.sum(products) - np.sum(y)) - shift
 
-    def starts(self, found: Optimum) -> list[Start]:
-        """Where a proof may begin: means of the ranks, and with the free groups, that the barrier's end suggests."""
-        roots = np.sqrt(self.totals)
-        eigenvalues, vectors = np.linalg.eigh(found.means * np.outer(roots, roots))
-        room = (1 - found.means.diagonal()) * roots
-        made, seen = [], set()
-        for factor in (1.0, 0.03, 30.0):
-            # an eigenvalue and its dual's multiply to mu, as do the room below 1 and its multiplier
-            small = factor * np.sqrt(found.barrier)
-            r = min(max(1, int(np.sum(eigenvalues > small))), max(1, len(roots) - 1))
-            free = self.several & (room > small)
-            key = (r, *free)
-            U = vectors[:, -r:] * np.sqrt(np.maximum(eigenvalues[-r:], 0.0)) / roots[:, None]
-            norms = np.linalg.norm(U, axis=1)
-            if key not in seen and norms[~free].min(initial=1.0) > 0.5:
-                seen.add(key)
-                signs = np.sign(U) if r == 1 and not free.any() else U
-                made.append(Start(signs, free).normalized())
-        return made
+    def start(self, found: Optimum) -> Start:
+        """Means whose Gram matrix is nearly the last one, in as many columns as it needs."""
+        order = np.argsort(-self.totals, kind="stable")
+        rest, columns = found.means.copy(), []
+        for g in order:
+            if rest[g, g] > _PIVOT and len(columns) < max(1, len(order) - 1):  # an optimal Gram matrix is singular
+                column = rest[:, g] / np.sqrt(rest[g, g])
+                rest -= np.outer(column, column)
+                columns.append(column)
+        free = self.several & (found.means.diagonal() < 1 - _PIVOT)
+        return Start(np.array(columns).T, free).normalized()
 
     def _center(self, B: Float[np.ndarray, "m m"], mu: float) -> tuple[Float[np.ndarray, "m m"], int, bool]:
         """Damped Newton's method on the barrier problem: B, the steps taken, and whether it converged."""
@@ -191,8 +193,3 @@ class Barrier:
         gradient[self.diagonal] += mu / room
         hessian[self.diagonal, self.diagonal] += mu / room**2
         return gradient, hessian
-
-
-def is_free(B: Float[np.ndarray, "m m"], prior: Prior, tolerance: float = 1e-7) -> Bool[np.ndarray, " m"]:
-    """Which groups have two or more classes that do not coincide."""
-    return (np.array(prior.counts) > 1) & (B.diagonal() < 1 - tolerance)

@@ -23,17 +23,20 @@ from jaxtyping import Float
 from verify.optimize.spheres import minimize
 
 Array = np.ndarray
+#: `log(c + sum exp(-v))`: the c.
+_LOGARITHMIC = {"logistic": 1.0, "decoupled": 0.0}
 
 
 @dataclass(frozen=True)
 class Head:
     """A classifier in groups, at embeddings whose means are the rows of `means`.
 
-    x: m x r; z: m; `value` and `lower` bound the downstream loss. `pull_x` and `pull_z` are its gradient there,
+    U: the means, m x r; x: m x r; z: m; `value` and `lower` bound the downstream loss. `pull_x` and `pull_z` are its gradient there,
     `slopes[g, h]` its slope in the score of a class of group g with the classifier of one of group h (its own and its
     mates' together where h = g).
     """
 
+    U: Float[Array, "m r"]
     x: Float[Array, "m r"]
     z: Float[Array, " m"]
     value: float
@@ -46,7 +49,7 @@ class Head:
 
 
 class GroupedHead:
-    """The downstream loss as a function of `(x, z)`; a convex loss of `verify.supervised.minimizer.STRICT`."""
+    """The downstream loss as a function of `(x, z)`; one of the losses of `verify.certify.rows.LOSSES`."""
 
     def __init__(
         self,
@@ -89,12 +92,31 @@ class GroupedHead:
         slopes = self._slopes(T)[1]
         matrix = slopes - np.diag(np.sum(slopes, axis=1))
         return Head(
-            x, z, value, min(lower, value), pull_x, pull_z, matrix, min(1.0, fsum(self.totals[right])), converged
+            self.U,
+            x,
+            z,
+            value,
+            min(lower, value),
+            pull_x,
+            pull_z,
+            matrix,
+            min(1.0, fsum(self.totals[right])),
+            converged,
         )
 
     def loss_of(self, exponents: Float[Array, "m m"]) -> float:
         """The loss where a rival's score exceeds the own one by this much: rivals of group h, or mates."""
         return self._slopes(exponents)[0]
+
+    def exponents_of(self, head: Head) -> Float[Array, "m m"]:
+        """`exponents` at a classifier."""
+        return self.exponents(np.hstack([head.x, head.z[:, None], np.zeros((len(head.x), 1))]))
+
+    def cosines(self) -> Float[Array, "m m"]:
+        """The cosines between classes, on the diagonal those of mates."""
+        cross = self.U @ self.U.T
+        np.fill_diagonal(cross, 1 - self.q**2 * self.counts / self.several)
+        return cross
 
     def exponents(self, W: Float[Array, "m n"]) -> Float[Array, "m m"]:
         """The score of a rival less that of the own class: rivals of group h, or mates on the diagonal."""
@@ -113,22 +135,24 @@ class GroupedHead:
 
     def _slopes(self, T: Float[Array, "m m"]) -> tuple[float, Float[Array, "m m"]]:
         e = self.rivals * np.exp(self.beta * T)
-        if self.loss == "logistic":
-            total = 1 + np.sum(e, axis=1)
+        if self.loss in _LOGARITHMIC:
+            total = _LOGARITHMIC[self.loss] + np.sum(e, axis=1)
             return float(self.totals @ np.log(total)), self.beta * self.totals[:, None] * e / total[:, None]
         if self.loss == "exponential":
             return float(self.totals @ np.sum(e, axis=1)), self.beta * self.totals[:, None] * e
+        assert self.loss == "separable"
         values = np.sum(self.rivals * np.log1p(np.exp(self.beta * T)), axis=1)
         return float(self.totals @ values), self.beta * self.totals[:, None] * e / (1 + np.exp(self.beta * T))
 
     def _curve(self, T: Float[Array, "m m"], change: Float[Array, "m m"]) -> Float[Array, "m m"]:
         e = self.rivals * np.exp(self.beta * T)
         scale = self.beta**2 * self.totals[:, None]
-        if self.loss == "logistic":
-            p = e / (1 + np.sum(e, axis=1))[:, None]
+        if self.loss in _LOGARITHMIC:
+            p = e / (_LOGARITHMIC[self.loss] + np.sum(e, axis=1))[:, None]
             return scale * p * (change - np.sum(p * change, axis=1)[:, None])
         if self.loss == "exponential":
             return scale * e * change
+        assert self.loss == "separable"
         return scale * e / (1 + np.exp(self.beta * T)) ** 2 * change
 
     def _back(self, F: Float[Array, "m m"]) -> Float[Array, "m n"]:
@@ -139,9 +163,9 @@ class GroupedHead:
         return np.hstack([cross.T @ self.U, z[:, None], np.zeros((len(F), 1))])
 
 
-def factor(B: Float[Array, "m m"]) -> Float[Array, "m m"]:
+def factor(B: Float[Array, "m m"], zero: float = 1e-12) -> Float[Array, "m m"]:
     """Means whose Gram matrix is B, without directions that are 0 to rounding."""
     eigenvalues, vectors = np.linalg.eigh(B)
-    kept = np.where(eigenvalues > 1e-12 * eigenvalues[-1], eigenvalues, 0.0)
+    kept = np.where(eigenvalues > zero, eigenvalues, 0.0)
     U: Float[Array, "m m"] = vectors * np.sqrt(np.maximum(kept, 0.0))
     return U

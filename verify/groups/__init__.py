@@ -1,1 +1,0 @@
-"""Priors with groups of equal classes, solved in the number of groups."""

@@ -1,0 +1,182 @@
+"""From a problem to its minimizer, in double precision: the one path that all commands take.
+
+The problem is convex in the Gram matrix, so there is one minimum and no question of starts. It is stated in groups of
+equal classes (`theory.groups`; a class that equals no other is a group of one), solved by the barrier method, and
+polished by Newton's method in coordinates that keep relative accuracy for the rarest classes, which also says how far
+the minimizer can be (`verify.optimize.graded`). With too many groups for the barrier it comes from the projected steps
+of `verify.optimize.elliptope`. What is proved starts here too (`verify.certify`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from theory.priors import Prior
+from verify.certify.rows import LOSSES
+from verify.certify.starts import Start, starts_near
+from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum
+from verify.optimize.graded import Polished, polish
+
+#: Singular values and spreads below this are taken for zero, in turn.
+_ZERO = (1e-8, 1e-5, 1e-11, 1e-3)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The minimizer of `L_k` over Gram matrices of any rank, in double precision.
+
+    Attributes:
+        groups: the prior, classes of equal mass in one group each; all matrices are in its order.
+        U: the groups' mean embeddings, `B = U U^T`, of length 1 but for the `free` ones.
+        free: groups of two or more classes that do not coincide.
+        value: the loss there.
+        lower: a lower bound on the minimum, to rounding.
+        errors: for each group how far an embedding of one of its classes is from the minimizer's, estimated; None if
+            there is no estimate, and then `reason` says why.
+        starts: where a proof may begin, the most likely first.
+        steps: Newton steps or projected steps, in all.
+        method: how it was found.
+    """
+
+    groups: Prior
+    U: Float[np.ndarray, "m r"]
+    free: Bool[np.ndarray, " m"]
+    value: float
+    lower: float
+    errors: Float[np.ndarray, " m"] | None
+    reason: str
+    starts: list[Start]
+    steps: int
+    method: str
+    converged: bool
+
+    @property
+    def means(self) -> Float[np.ndarray, "m m"]:
+        """B, with diagonal 1 where the classes of a group coincide."""
+        B: np.ndarray = self.U @ self.U.T
+        np.fill_diagonal(B, np.where(self.free, B.diagonal(), 1.0))
+        return B
+
+    @property
+    def rank(self) -> int:
+        """That of the C x C Gram matrix."""
+        spread = sum(n - 1 for n, free in zip(self.groups.counts, self.free.tolist(), strict=True) if free)
+        return min(self.groups.C - 1, self.U.shape[1] + spread)
+
+
+def in_groups(prior: Prior, loss: str) -> bool:
+    """Whether the problem is one for the barrier method."""
+    return loss in LOSSES and len(prior.merged().masses) <= MAX_GROUPS
+
+
+def solve(
+    prior: Prior,
+    k: int | float,
+    *,
+    loss: str,
+    temperature: Fraction,
+    progress: Callable[[str], None] | None = None,
+) -> Solution:
+    """The minimizer of a loss of `verify.certify.rows.LOSSES`; `k` may be real, or inf."""
+    if not in_groups(prior, loss):
+        return _one_by_one(prior, k, loss, temperature, progress)
+    groups = prior.merged()
+    rho, counts = np.array([float(r) for r in groups.masses]), np.array(groups.counts, dtype=float)
+    barrier = Barrier(rho, counts, loss, k, float(1 / temperature))
+    end = minimize(barrier)
+    best = end.ends[0]
+    return Solution(
+        groups,
+        best.start.U,
+        best.start.free,
+        end.value,
+        end.lower,
+        best.errors if end.known else None,
+        "" if end.known else "rounding leaves the minimizer open",
+        [one.start for one in end.ends],
+        end.found.steps,
+        "barrier method",
+        end.found.converged,
+    )
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a problem in groups ended: the barrier's last point, and stationary points near it, the best first."""
+
+    found: Optimum
+    ends: list[Polished]
+    value: float
+    lower: float
+
+    @property
+    def known(self) -> bool:
+        """Whether the first of the points is the minimizer to within its estimated errors."""
+        # a point that is no better than the barrier's is another one
+        return self.ends[0].known and self.value <= self.found.value + 1e-12 * max(1.0, abs(self.found.value))
+
+
+def minimize(barrier: Barrier) -> End:
+    """Solve and polish."""
+    found = barrier.solve()
+    ends = _polished(barrier, barrier.start(found))
+    start = ends[0].start
+    B: np.ndarray = start.U @ start.U.T
+    np.fill_diagonal(B, np.where(start.free, B.diagonal(), 1.0))
+    local = barrier.derivatives(B)
+    lower = barrier.factor * barrier.dual_bound(B, local)
+    return End(found, ends, barrier.factor * local.value, max(lower, found.lower))
+
+
+def _polished(barrier: Barrier, start: Start) -> list[Polished]:
+    """Stationary points of the ranks, and with the free groups, that the first one suggests; the best one first."""
+
+    def at(start: Start) -> Polished:
+        return polish(barrier.derivatives, barrier.totals, barrier.several, start)
+
+    first = at(start)
+    ends, seen = [first], {(start.U.shape[1], *start.free)}
+    U = first.start.U
+    left, singular, _ = np.linalg.svd(U, full_matrices=False)
+    spread = np.sqrt(np.maximum(1 - np.sum(U**2, axis=1), 0.0))
+    for zero in _ZERO:
+        r, free = max(1, int(np.sum(singular > zero))), first.start.free & (spread > zero)
+        V = left[:, :r] * singular[:r]
+        if (r, *free) not in seen and np.linalg.norm(V[~free], axis=1).min(initial=1.0) > 0.5:
+            seen.add((r, *free))
+            signs = np.sign(V) if r == 1 and not free.any() else V
+            ends.append(at(Start(signs, free).normalized()))
+    # below rounding violations are equal, and the smaller rank is the better conditioned
+    return sorted(ends, key=lambda end: (max(end.violation, 1e-13), end.start.U.shape[1]))
+
+
+def _one_by_one(
+    prior: Prior, k: int | float, loss: str, temperature: Fraction, progress: Callable[[str], None] | None
+) -> Solution:
+    from theory.losses import get_loss
+    from verify.certify.dual import dual_bound
+    from verify.optimize.objective import gram_value_and_gradient
+    from verify.optimize.search import minimum
+
+    chosen, rho, beta = get_loss(loss), prior.as_array(), float(1 / temperature)
+    found = minimum(chosen, rho, k, prior.C, beta, progress=progress)
+    U = found.best.embeddings
+    lower = dual_bound(*gram_value_and_gradient(chosen, found.gram, rho, k, beta), found.gram).lower
+    return Solution(
+        Prior(prior.rho, (1,) * prior.C),
+        U,
+        np.zeros(prior.C, dtype=bool),
+        found.best.value,
+        min(lower, found.best.value),
+        None,
+        f"there is no estimate for more than {MAX_GROUPS} groups",
+        starts_near(U),
+        found.best.iterations,
+        found.method,
+        found.converged > 0,
+    )

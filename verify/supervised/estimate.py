@@ -1,0 +1,71 @@
+r"""The downstream loss of the minimizer in double precision, within what is known of the error.
+
+A small gap in L_k, or a small gradient, says nothing of the angle between two rare classes, and so nothing of the
+downstream loss (`verify.optimize.graded`). What does is the estimated distance `delta_c` of every embedding from the
+minimizer's: if a margin `<u_c, w_c - w_j>` changes by `e` at most, the loss of class c changes by `s_c beta e`, with
+s_c the largest sum of slopes of the loss (1 for the logistic and the decoupled loss, C - 1 for the separable one; that
+of the exponential loss grows with the margins). For the best classifier `e <= 2 delta_c` (the infimum over W of losses
+that differ by no more than that), for the mean classifier `e <= delta_c + max_j delta_j`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp
+
+import numpy as np
+
+from verify.supervised.bracket import group_weights
+from verify.supervised.head import GroupedHead, Head
+from verify.supervised.minimizer import Enclosing
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`lower <= L_sup <= upper`, as far as the estimate of the minimizer's error goes."""
+
+    lower: float
+    upper: float
+
+
+def head(problem: Enclosing, weighting: str) -> Head:
+    """The best classifier at the minimizer found."""
+    return _at(problem, weighting).solve()
+
+
+def estimate(problem: Enclosing, weighting: str, classifier: str) -> Estimate | str:
+    """An interval for the downstream loss, or why there is none."""
+    found = problem.solution
+    if problem.d < found.rank:
+        return f"the minimizer has rank {found.rank}: in d = {problem.d} dimensions it is not known"
+    if found.errors is None:
+        return found.reason
+    at = _at(problem, weighting)
+    if classifier == "mean":
+        exponents = at.cosines() - 1
+        value = at.loss_of(exponents)
+        return _around(value, value, at, exponents, found.errors + found.errors.max())
+    best = at.solve()
+    return _around(best.lower, best.value, at, at.exponents_of(best), 2 * found.errors)
+
+
+def _at(problem: Enclosing, weighting: str) -> GroupedHead:
+    found = problem.solution
+    weights = np.array([float(w) for w in group_weights(found.groups, weighting)])
+    counts = np.array(found.groups.counts, dtype=float)
+    return GroupedHead(problem.loss, found.U, counts, weights, float(1 / problem.temperature))
+
+
+def _around(lower: float, upper: float, at: GroupedHead, exponents: np.ndarray, moves: np.ndarray) -> Estimate:
+    """Moved apart by what changes of the margins by `moves` can do, and by the rounding of the sums."""
+    bound = slope_bound(at.loss, float(np.sum(at.counts)), at.beta)
+    slopes = np.minimum(
+        bound, np.sum(at.rivals * np.exp(at.beta * exponents), axis=1) * exp(at.beta * float(moves.max()))
+    )
+    error = at.beta * float(np.sum(at.totals * slopes * moves)) + 1e-14 * max(1.0, abs(upper))
+    return Estimate(lower - error, upper + error)
+
+
+def slope_bound(loss: str, C: float, beta: float) -> float:
+    """The largest sum of slopes of the loss in its margins, at cosines."""
+    return {"logistic": 1.0, "decoupled": 1.0, "separable": C - 1, "exponential": (C - 1) * exp(2 * beta)}[loss]
