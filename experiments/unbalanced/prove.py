@@ -82,7 +82,8 @@ def prove_rise(
     )
     if result.witness is None or result.status.value != "refuted":
         return None
-    sup = {entry.k: entry.sup for entry in result.series}
+    # both ends of a witness are enclosed
+    sup = {entry.k: entry.sup for entry in result.series if entry.sup is not None}
     return Finding(
         rho=result.problem.rho,
         weighting=weighting,

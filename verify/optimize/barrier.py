@@ -119,7 +119,8 @@ class Barrier:
     def start(self, found: Optimum) -> Start:
         """Means whose Gram matrix is nearly the last one, in as many columns as it needs."""
         order = np.argsort(-self.totals, kind="stable")
-        rest, columns = found.means.copy(), []
+        rest = found.means.copy()
+        columns: list[Float[np.ndarray, " m"]] = []
         for g in order:
             if rest[g, g] > _PIVOT and len(columns) < max(1, len(order) - 1):  # an optimal Gram matrix is singular
                 column = rest[:, g] / np.sqrt(rest[g, g])

@@ -31,7 +31,7 @@ _LOGARITHMIC = {"logistic": 1.0, "decoupled": 0.0}
 class Head:
     """A classifier in groups, at embeddings whose means are the rows of `means`.
 
-    U: the means, m x r; x: m x r; z: m; `value` and `lower` bound the downstream loss. `pull_x` and `pull_z` are its gradient there,
+    U: the means; x: m x r; z: m; `value` and `lower` bound the downstream loss. `pull_x` and `pull_z` are its gradient,
     `slopes[g, h]` its slope in the score of a class of group g with the classifier of one of group h (its own and its
     mates' together where h = g).
     """

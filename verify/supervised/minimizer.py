@@ -10,8 +10,8 @@ strictly convex losses, `STRICT`):
   symmetrised gradient `A_1c = rho_c alpha`, `A_cj = rho_c rho_j gamma` there (`c, j` minority classes), the dual slack
   is psd iff `alpha >= q gamma` (`theory.collapse_threshold`), which the enclosed gradient decides.
 
-Elsewhere the gap between a feasible point and the dual bound encloses it (`verify.certify`), from where double precision
-found it (`verify.optimize.solution`).
+Elsewhere the gap between a feasible point and the dual bound encloses it (`verify.certify`), from where double
+precision found it (`verify.optimize.solution`).
 """
 
 from __future__ import annotations

@@ -113,7 +113,8 @@ def sequence(
         Enclosing(task.prior, k, loss=task.loss.name, temperature=task.temperature, d=task.d, by_class=by_class)
         for k in ks
     ]
-    points, known = [], {}
+    points: list[Point] = []
+    known: dict[str, Point] = {}
     for problem in problems:
         structure = problem.structure
         say(f"k = {problem.k}: " + ("proving" if structure is None else "known by structure"))

@@ -15,14 +15,17 @@ COMPILES = False
 
 def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
     """The proven optimum; the matrix is that of the groups' cosines."""
-    from verify.groups.solve import solve
+    from theory.groups import cosines
+    from verify.optimize.solution import solve
+    from verify.optimum_fields import prove
 
     del budget
 
     def run() -> np.ndarray:
-        found = solve(problem.prior, problem.k, loss="logistic", temperature=Fraction(1), d=problem.d)
-        assert found.proved
-        return found.cosines
+        found = solve(problem.prior, problem.k, loss="logistic", temperature=Fraction(1))
+        proof = prove(found, problem.k, loss="logistic", temperature=Fraction(1), d=problem.d)
+        assert proof is not None and proof.status == "proved"
+        return cosines(found.means, found.groups)
 
     return run
 
