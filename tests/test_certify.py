@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from flint import ctx
-from verify.groups import solve as groups
 
 from experiments.certificates import random_priors, reference
 from theory.errors import InputError
@@ -27,6 +26,8 @@ from verify.certify.newton import NewtonStep, derivatives
 from verify.certify.optimum import OptimumProof
 from verify.certify.rows import LOSSES
 from verify.checker import check, dual, intervals
+from verify.optimize import solution
+from verify.optimum_fields import prove
 
 DATA = Path(__file__).parent / "data" / "certificates"
 ROWS = [[40, 3], [-31, 25], [-19, -36]]
@@ -267,7 +268,8 @@ def proven_again(statement: dict[str, Any], witness: dict[str, Any]) -> OptimumP
     k, loss, temperature = statement["k"], statement["loss"], Fraction(statement["temperature"])
     if "counts" in statement:
         prior = Prior(tuple(Fraction(r) for r in statement["rho"]), tuple(statement["counts"]))
-        proof = groups.solve(prior, k, loss=loss, temperature=temperature, d=statement["d"]).proof
+        found = solution.solve(prior, k, loss=loss, temperature=temperature)
+        proof = prove(found, k, loss=loss, temperature=temperature, d=statement["d"])
         assert proof is not None
         return proof
     rows = [[Fraction(x) for x in row] for row in witness["embeddings"]]

@@ -11,14 +11,12 @@ import pytest
 from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
-from verify.supervised.series import series
 
 from theory import priors
 from theory.balanced import downstream_minimum
 from theory.downstream import (
     accuracy,
     class_weights,
-    exact_class_weights,
     loss_of_scores,
     lower_bound,
     mean_classifier,
@@ -30,10 +28,11 @@ from theory.geometry import gram, normalized, simplex_etf
 from theory.losses import get_loss
 from verify import checker, downstream
 from verify.supervised.accuracy import _strength
+from verify.optimize.search import minimum
 from verify.supervised.bracket import bracket, enclose_loss
 from verify.supervised.classifier import optimal_classifier
 from verify.supervised.derivative import slope_in_k
-from verify.supervised.minimizer import enclose_minimizer
+from verify.supervised.minimizer import Enclosing
 
 LOGISTIC = get_loss("logistic")
 THREE = np.arange(3)
@@ -155,11 +154,9 @@ def check_random_brackets(seed, sizes):
         prior, k = random_prior(rng, C), int(np.exp(rng.uniform(0, np.log(10**5))))
         weighting = str(rng.choice(["weighted", "balanced"]))
         weights = class_weights(prior, weighting)
-        U = series(LOGISTIC, prior.as_array()[None], [k], weights[None]).embeddings[0, 0]
-        shared = {"loss": "logistic", "temperature": Fraction(1), "d": C}
-        proof = enclose_loss(
-            prior, k, U, weighting=weighting, classifier="optimal", width=Fraction(1, 10**12), **shared
-        )
+        U = minimum(LOGISTIC, prior.as_array(), k, C).best.embeddings
+        problem = Enclosing(prior, k, loss="logistic", temperature=Fraction(1), d=C)
+        proof = enclose_loss(problem, weighting, "optimal", Fraction(1, 10**12))
         if isinstance(proof, str):  # undecided, and said to be
             undecided += 1
             continue
@@ -167,7 +164,7 @@ def check_random_brackets(seed, sizes):
         assert 0 < found.upper - found.lower <= Fraction(1, 10**9)
         padded = np.hstack([U, np.zeros((C, 1))])
         assert float(found.lower) == pytest.approx(by_cvxpy(padded, weights), abs=2e-8)
-        mean = bracket(minimizer, exact_class_weights(prior, weighting), classifier="mean", **shared)
+        mean = bracket(problem, minimizer, weighting, "mean")
         direct = float(mean_classifier_loss(LOGISTIC, jnp.asarray(gram(U)), jnp.asarray(weights)))
         assert float(mean.lower) == pytest.approx(direct, abs=1e-9)
         assert mean.upper >= found.lower
@@ -262,11 +259,8 @@ def test_derivative_in_k_against_differences(classifier, k):
 
 def enclosed(rho, k, *, classifier, radius=Fraction(1, 10**25)):
     prior = priors.parse(rho)
-    weights = class_weights(prior, "weighted")
-    U = series(LOGISTIC, prior.as_array()[None], [k], weights[None]).embeddings[0, 0]
-    shared = {"loss": "logistic", "temperature": Fraction(1), "d": prior.C}
-    found = enclose_minimizer(prior, k, U, radius=radius, **shared)
-    return bracket(found, prior.rho, classifier=classifier, **shared)
+    problem = Enclosing(prior, k, loss="logistic", temperature=Fraction(1), d=prior.C)
+    return bracket(problem, problem.minimizer(radius), "weighted", classifier)
 
 
 def holds(found, value, width):

@@ -8,10 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verify.groups.barrier import Barrier
-from verify.groups.classifier import GroupedHead
-from verify.groups.downstream import GroupedDownstream
-from verify.groups.solve import pays, solve
 
 from theory import priors
 from theory.downstream import accuracy, class_weights, loss_of_scores, mean_classifier_loss
@@ -26,11 +22,18 @@ from verify import check as verify_check
 from verify import conjecture, downstream, optimum
 from verify.certify import prove_grouped, prove_optimum
 from verify.certify.newton import derivatives
+from verify.certify.optimum import OptimumProof
 from verify.checker import check
-from verify.optimize.search import search
+from verify.optimize.barrier import Barrier
+from verify.optimize.search import minimum, search
+from verify.optimize.solution import in_groups, solve
+from verify.optimum_fields import prove
 from verify.results import Status
+from verify.supervised.bracket import enclose_loss
 from verify.supervised.classifier import optimal_classifier
-from verify.supervised.representation import best_embeddings
+from verify.supervised.head import GroupedHead
+from verify.supervised.minimizer import Enclosing
+from verify.supervised.sequence import Task, point
 
 FULL = jax.jit(population_loss, static_argnums=0)
 IN_GROUPS = jax.jit(grouped_loss, static_argnums=0)
@@ -107,15 +110,15 @@ def test_derivatives_in_groups_against_differences(name: str, k: float) -> None:
     temperature=st.sampled_from([Fraction(1, 2), Fraction(1)]),
 )
 def test_the_optimum_in_groups_is_that_of_all_classes(prior: Prior, k: int, name: str, temperature: Fraction) -> None:
-    found = solve(prior, k, loss=name, temperature=temperature, d=prior.C)
-    assert found.proved
-    proof = found.proof
-    assert proof is not None and proof.lower is not None and proof.upper is not None and proof.gram is not None
+    found = solve(prior, k, loss=name, temperature=temperature)
+    proof = prove(found, k, loss=name, temperature=temperature, d=prior.C)
+    assert proof is not None and proof.status == "proved"
+    assert proof.lower is not None and proof.upper is not None and proof.gram is not None
     searched = search(get_loss(name), prior.as_array(), k, prior.C, float(1 / temperature), starts=2)
     full = prove_optimum(prior, k, searched.best.embeddings, loss=name, temperature=temperature)
     assert full.status == "proved" and full.lower is not None and full.upper is not None and full.gram is not None
     assert max(proof.lower, full.lower) <= min(proof.upper, full.upper)
-    assert found.found.lower - 1e-9 * k <= proof.upper and proof.lower <= found.found.value + 1e-9 * k
+    assert found.lower - 1e-9 * k <= proof.upper and proof.lower <= found.value + 1e-9 * k
     ours = class_gram(np.array(proof.doubles()[0]), found.groups, prior)
     theirs = np.array([[float(g) for g in row] for row in full.gram])
     assert np.abs(ours - theirs).max() <= 1.01 * (proof.gram_radius + full.gram_radius)
@@ -160,17 +163,24 @@ def test_dimensions_that_do_not_hold_the_optimum() -> None:
 
 
 def test_what_is_not_solved_in_groups() -> None:
-    assert not pays(priors.parse("0.5,0.3,0.2"), "logistic")
-    assert not pays(priors.parse("groups:2x0.5,3x0.5"), "hinge")
+    assert not in_groups(priors.parse("groups:2x0.5,3x0.5"), "hinge")
+    assert not in_groups(priors.parse("zipf:1", 49), "logistic")
+    assert in_groups(priors.parse("0.5,0.3,0.2"), "logistic")  # groups of one
     with pytest.raises(InputError, match="4000 classes"):
         optimum.run(MILLION, 4, loss="hinge")
 
 
 def certificate() -> dict:
     prior = priors.parse("groups:1x0.3,3x0.45,2x0.25")
-    found = solve(prior, 12, loss="logistic", temperature=Fraction(1), d=6)
-    assert found.proof is not None
-    return found.proof.certificate()
+    proof = proven(prior, 12)
+    return proof.certificate()
+
+
+def proven(prior: Prior, k: int) -> OptimumProof:
+    found = solve(prior, k, loss="logistic", temperature=Fraction(1))
+    proof = prove(found, k, loss="logistic", temperature=Fraction(1), d=prior.C)
+    assert proof is not None and proof.status == "proved"
+    return proof
 
 
 def test_the_checker_refuses_what_is_false_or_not_shown() -> None:
@@ -223,12 +233,12 @@ def test_the_ball_stands_for_the_sphere_by_the_rank_of_the_minimizer_alone(below
 def test_no_embedding_in_groups_is_below_the_proven_bound() -> None:
     """The slack with free rows is a lower bound at every feasible B, not only at the optimum."""
     prior = priors.parse("groups:1x0.3,3x0.45,2x0.25")
-    found = solve(prior, 12, loss="logistic", temperature=Fraction(1), d=6)
-    assert found.proof is not None and found.proof.lower is not None
+    proof = proven(prior, 12)
+    assert proof.lower is not None
     rng = np.random.default_rng(0)
     for _ in range(50):
         B = random_means(prior, rng)
-        assert derivatives("logistic", 12, 1.0, *masses_first(prior, B)).value >= float(found.proof.lower)
+        assert derivatives("logistic", 12, 1.0, *masses_first(prior, B)).value >= float(proof.lower)
 
 
 @settings(max_examples=10)
@@ -238,10 +248,12 @@ def test_the_barrier_ends_in_a_bracket_for_skewed_priors(seed: int) -> None:
     rng = np.random.default_rng(seed)
     pairs = [(int(10 ** rng.uniform(0, 5)), Fraction(int(10 ** rng.uniform(0, 5)))) for _ in range(10)]
     prior = priors.groups(pairs, normalize=True).merged()
-    barrier = Barrier(prior, "logistic", 65536, 1.0)
+    rho, _, counts = masses_first(prior, np.eye(1))
+    barrier = Barrier(rho, counts, "logistic", 65536, 1.0)
     found = barrier.solve()
     assert found.value - found.lower <= 1e-11 * found.value
-    proof = prove_grouped(prior, 65536, barrier.starts(found), width=Fraction(1, 10**12))
+    starts = solve(prior, 65536, loss="logistic", temperature=Fraction(1)).starts
+    proof = prove_grouped(prior, 65536, starts, width=Fraction(1, 10**12))
     if proof.lower is not None:
         assert float(proof.lower) - 1e-11 <= found.value <= float(proof.upper) + 1e-11
 
@@ -254,7 +266,7 @@ def test_the_downstream_loss_in_groups_is_that_of_all_classes(rho: str, k: int, 
     prior, loss = priors.parse(rho), get_loss(name)
     ours = downstream.run(prior, k, weighting=weighting, loss=name)
     assert ours.status is Status.PROVED and ours.sup.gap <= 1e-16
-    U, _ = best_embeddings(loss, prior, k, prior.C, 1.0)
+    U = minimum(loss, prior.as_array(), k, prior.C).best.embeddings
     weights = class_weights(prior, weighting)
     head = optimal_classifier(loss, U, np.arange(prior.C), weights)
     assert ours.sup.lower <= head.upper + 1e-9 and head.lower - 1e-9 <= ours.sup.upper
@@ -268,10 +280,10 @@ def test_the_downstream_loss_in_groups_is_that_of_all_classes(rho: str, k: int, 
 @given(prior=grouped(), k=st.sampled_from([1, 1000]), weighting=st.sampled_from(["weighted", "balanced"]))
 def test_no_classifier_is_below_the_proven_bracket(prior: Prior, k: int, weighting: str) -> None:
     """Random classifiers, not of the form that suffices, on the minimizer's embeddings written out."""
-    problem = GroupedDownstream(prior, k, loss="logistic", temperature=Fraction(1), d=prior.C)
-    proof = problem.best(weighting, "optimal", Fraction(1, 10**12))
+    problem = Enclosing(prior, k, loss="logistic", temperature=Fraction(1), d=prior.C)
+    proof = enclose_loss(problem, weighting, "optimal", Fraction(1, 10**12))
     assert not isinstance(proof, str)
-    gram = class_gram(cosines(problem.found.means, problem.groups), problem.groups, prior)
+    gram = class_gram(cosines(problem.solution.means, problem.groups), problem.groups, prior)
     eigenvalues, vectors = np.linalg.eigh(gram)
     U, weights = vectors * np.sqrt(np.maximum(eigenvalues, 0.0)), class_weights(prior, weighting)
     rng = np.random.default_rng(k)
@@ -326,9 +338,9 @@ def test_the_downstream_loss_of_a_million_classes() -> None:
     assert uniform.sup.upper == pytest.approx(np.log1p((10**6 - 1) * np.exp(-(10**6) / (10**6 - 1))), rel=1e-15)
     collapsed = downstream.run("groups:1x0.97,999999x0.03", 8, d=2, certificate="unwritten.json")
     assert collapsed.structure == "total-collapse"
-    assert collapsed.certificate is None and "1000 classes" in collapsed.note
-    with pytest.raises(InputError, match="rank"):
-        downstream.run("groups:1x0.5,999999x0.5", 8, d=2)
+    assert collapsed.certificate is None and "256 classes" in collapsed.note
+    flat = downstream.run("groups:1x0.5,999999x0.5", 8, d=2)
+    assert flat.status is Status.UNDECIDED and flat.sup is None and "rank" in flat.note
     assert downstream.run(TEN, float("inf")).status is Status.NUMERICAL
 
 
@@ -346,3 +358,31 @@ def test_the_conjecture_in_groups() -> None:
         conjecture.run(MILLION, [1], loss="hinge")
     with pytest.raises(InputError, match="classifier"):
         conjecture.run(MILLION, [1], classifier="other")
+
+
+@settings(max_examples=12)
+@given(
+    prior=grouped(shapes=((1, 2), (2, 3), (1, 1, 2))),
+    k=st.sampled_from([1, 16, 1000, float("inf")]),
+    name=st.sampled_from(SMOOTH),
+    weighting=st.sampled_from(["weighted", "balanced"]),
+    classifier=st.sampled_from(["optimal", "mean"]),
+)
+def test_classes_one_by_one_agree_with_groups(
+    prior: Prior, k: float, name: str, weighting: str, classifier: str
+) -> None:
+    """Whatever is said of a downstream loss holds for both statements of the problem."""
+    task = Task(prior, get_loss(name), Fraction(3, 2), prior.C, weighting, classifier)
+    shared = {"loss": name, "temperature": task.temperature, "d": prior.C}
+    together, apart = (point(task, Enclosing(prior, k, by_class=by_class, **shared)) for by_class in (False, True))
+    assert (together.bracket is None) == (apart.bracket is None)
+    if together.bracket is not None and apart.bracket is not None:
+        assert max(together.bracket.lower, apart.bracket.lower) <= min(together.bracket.upper, apart.bracket.upper)
+        assert apart.minimizer.witness and not together.minimizer.witness
+        cosines_apart = np.array([[float(g) for g in row] for row in apart.minimizer.cosines])
+        cosines_together = np.array([[float(g) for g in row] for row in together.minimizer.cosines])
+        ours = class_gram(cosines_together, prior.merged(), prior)
+        radius = float(together.minimizer.radius + apart.minimizer.radius)
+        assert np.abs(ours - cosines_apart).max() <= radius + 1e-15
+    elif together.sup is not None:
+        assert apart.sup == pytest.approx(together.sup, abs=together.error + apart.error)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from verify.supervised.series import series
 
 from theory import priors
 from theory.collapse_threshold import collapse_margin, collapse_threshold
 from theory.losses import get_loss
+from verify.optimize.search import minimum
 from verify.supervised.minimizer import exact_structure
 
 LOGISTIC = get_loss("logistic")
@@ -56,8 +56,7 @@ def test_grows_with_k_to_its_limit():
 def test_optimizer_collapses_above_and_not_below(k, split):
     p = collapse_threshold(k)
     shares = np.array([[m, (1 - m) * split[0], (1 - m) * split[1]] for m in (p - 0.004, p + 0.004)])
-    U = series(LOGISTIC, shares, [k], shares).embeddings[:, 0]
-    minority = np.einsum("sd,sd->s", U[:, 1], U[:, 2])
+    minority = [minimum(LOGISTIC, rho, k, 3).gram[1, 2] for rho in shares]
     assert minority[0] < 1 - 1e-4
     assert minority[1] == pytest.approx(1, abs=1e-9)
 

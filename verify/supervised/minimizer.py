@@ -137,6 +137,7 @@ class Enclosing:
     ) -> None:
         self.prior, self.k, self.loss, self.temperature, self.d = prior, k, loss, temperature, d
         self._by_class, self._progress = by_class, progress
+        self._found: dict[Fraction, Minimizer | str] = {}
 
     @cached_property
     def solution(self) -> Solution:
@@ -156,6 +157,11 @@ class Enclosing:
 
     def minimizer(self, radius: Fraction) -> Minimizer | str:
         """Exactly by structure or within `radius`; else the reason why not."""
+        if radius not in self._found:
+            self._found[radius] = self._enclosed(radius)
+        return self._found[radius]
+
+    def _enclosed(self, radius: Fraction) -> Minimizer | str:
         if self.loss not in STRICT:
             return f"the minimizer of the loss '{self.loss}' need not be unique, and is not enclosed"
         if not isinstance(self.k, int):
