@@ -27,8 +27,8 @@ from theory.float64 import jnp
 from theory.geometry import gram, normalized, simplex_etf
 from theory.losses import get_loss
 from verify import checker, downstream
-from verify.supervised.accuracy import _strength
 from verify.optimize.search import minimum
+from verify.supervised.accuracy import _strength
 from verify.supervised.bracket import bracket, enclose_loss
 from verify.supervised.classifier import optimal_classifier
 from verify.supervised.derivative import slope_in_k

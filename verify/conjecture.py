@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from verify.supervised.sequence import Point, Task
 
 #: A free prior has as many unknowns as pairs of classes, and every `k` of the list is optimized and proved. With more
-#: classes equal ones are taken together (`verify.groups`), without a certificate.
+#: classes equal ones are taken together (`theory.groups`), without a certificate.
 MAX_CLASSES = 256
 
 

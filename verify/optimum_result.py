@@ -23,7 +23,7 @@ class OptimumResult:
         rank: that of the optimal C x C Gram matrix, or None where it is not proved (`verify.certify.rank`).
         rank_numerical: the number of eigenvalues of the best Gram matrix found that are not 0 to double precision.
         floor: with `--floor`, the losses at chance and of the simplex ETF.
-        search: how the minimum was found, and the starts; solutions in groups (`verify.groups`) and of the convex
+        search: how the minimum was found, and the starts; those of the barrier method and of the convex
             program take none, which counts as one.
     """
 

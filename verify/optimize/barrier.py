@@ -122,7 +122,8 @@ class Barrier:
         rest = found.means.copy()
         columns: list[Float[np.ndarray, " m"]] = []
         for g in order:
-            if rest[g, g] > _PIVOT and len(columns) < max(1, len(order) - 1):  # an optimal Gram matrix is singular
+            # the mean of one group alone is 0
+            if rest[g, g] > _PIVOT or len(order) == 1:
                 column = rest[:, g] / np.sqrt(rest[g, g])
                 rest -= np.outer(column, column)
                 columns.append(column)

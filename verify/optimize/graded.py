@@ -190,6 +190,8 @@ class _System:
     def newton(self) -> Float[Array, "m n"]:
         """The step, on all rows."""
         right = -self.scale * self.gradient
+        if not np.isfinite(self.scaled).all():
+            return np.full((len(self.U), self.tangents.shape[1]), np.nan)
         try:
             x = linalg.cho_solve(linalg.cho_factor(self.scaled), right)
         except linalg.LinAlgError:
@@ -219,6 +221,8 @@ class _System:
     def slack(self) -> tuple[float, bool]:
         """The violation of dual feasibility, and whether the slack is positive across the span of the point."""
         slack = self.local.slack(self.U, self.free)
+        if not np.isfinite(slack).all():
+            return np.inf, False
         roots = np.sqrt(self.totals)
         eigenvalues = np.linalg.eigvalsh(slack / np.outer(roots, roots))
         multipliers = np.diag(self.local.gradient - slack) / self.totals

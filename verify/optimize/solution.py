@@ -145,7 +145,9 @@ def _polished(barrier: Barrier, start: Start) -> list[Polished]:
     left, singular, _ = np.linalg.svd(U, full_matrices=False)
     spread = np.sqrt(np.maximum(1 - np.sum(U**2, axis=1), 0.0))
     for zero in _ZERO:
-        r, free = max(1, int(np.sum(singular > zero))), first.start.free & (spread > zero)
+        # an optimal Gram matrix is singular
+        r = max(1, min(len(U) - 1, int(np.sum(singular > zero))))
+        free = first.start.free & (spread > zero)
         V = left[:, :r] * singular[:r]
         if (r, *free) not in seen and np.linalg.norm(V[~free], axis=1).min(initial=1.0) > 0.5:
             seen.add((r, *free))

@@ -66,6 +66,6 @@ def _around(lower: float, upper: float, at: GroupedHead, exponents: np.ndarray, 
     return Estimate(lower - error, upper + error)
 
 
-def slope_bound(loss: str, C: float, beta: float) -> float:
+def slope_bound(loss: str, C: int | float, beta: float) -> float:
     """The largest sum of slopes of the loss in its margins, at cosines."""
     return {"logistic": 1.0, "decoupled": 1.0, "separable": C - 1, "exponential": (C - 1) * exp(2 * beta)}[loss]
