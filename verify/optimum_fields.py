@@ -67,6 +67,7 @@ def fields(
         status = Status.NUMERICAL if closed else Status.UNDECIDED
         said = ["" if proof is None else f"not proved: {proof.reason}"]
         said += ["" if certificate is None else "no certificate: nothing was proved"]
+        said += [f"the cosines are not known: {solution.reason}" if solution.errors is None else ""]
         note = "; ".join(text for text in said if text)
     by_class = prior.C <= MAX_ROWS
     gram = class_gram(cosines, solution.groups, prior) if by_class else cosines

@@ -16,6 +16,7 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Bool, Float
 
+from theory.groups import cosines
 from theory.priors import Prior
 from verify.certify.rows import LOSSES
 from verify.certify.starts import Start, starts_near
@@ -61,6 +62,11 @@ class Solution:
         B: np.ndarray = self.U @ self.U.T
         np.fill_diagonal(B, np.where(self.free, B.diagonal(), 1.0))
         return B
+
+    @property
+    def smallest_cosine(self) -> float:
+        """The least cosine between two classes."""
+        return float(cosines(self.means, self.groups).min())
 
     @property
     def rank(self) -> int:

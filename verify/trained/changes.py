@@ -7,16 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
-from theory.geometry import gram, off_diagonal
 from theory.losses import get_loss
 from theory.points.row_moments import RowMoments
 from theory.priors import Prior
-from verify.optimize.objective import gram_value_and_gradient
 from verify.results import MAX_K
-from verify.supervised.classifier import optimal_classifier
-from verify.supervised.representation import best_embeddings
+from verify.supervised.minimizer import Enclosing
+from verify.supervised.sequence import Task, point
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,8 @@ class Change:
         temperature: exact.
         value: the loss of the points for this `k` and temperature; None where it was not computed (lower temperatures).
         optimum: the minimum for this `k` and temperature.
-        downstream: the loss of the best unit-norm classifier at that optimum, at this temperature.
+        downstream: the loss of the best unit-norm classifier at that optimum, at this temperature; None where neither
+            a proof nor an estimate supports its digits.
         smallest_cosine: between two classes there.
     """
 
@@ -36,7 +33,7 @@ class Change:
     temperature: str
     value: float | None
     optimum: float
-    downstream: float
+    downstream: float | None
     smallest_cosine: float
 
 
@@ -52,22 +49,21 @@ def changes(
     others = {1, k, math.inf} | ({max(1, k // 16), min(MAX_K, 16 * k)} if isinstance(k, int) else set())
     asked = [(other, temperature) for other in sorted(others)]
     asked += [(k, T) for T in (temperature / 2, 2 * temperature)]
-    loss, rho, C, made = get_loss("logistic"), prior.as_array(), prior.C, []
+    loss, made = get_loss("logistic"), []
     for other, T in asked:
         if progress is not None:
             progress(f"the optimum for k = {other} at temperature {T}")
         beta = float(1 / T)
-        U, _ = best_embeddings(loss, prior, other, C, beta)
-        G = gram(U)
-        head = optimal_classifier(loss, U, np.arange(C), rho, beta=beta, d=C + 1)
+        at = Enclosing(prior, other, loss=loss.name, temperature=T, d=prior.C)
+        known = point(Task(prior, loss, T, prior.C, "weighted", "optimal"), at)
         made.append(
             Change(
                 "inf" if math.isinf(other) else int(other),
                 f"{T.numerator}/{T.denominator}",
                 rows.loss(other, beta).value if rows.serves(other, beta) else None,
-                gram_value_and_gradient(loss, G, rho, other, beta)[0],
-                head.upper,
-                float(off_diagonal(G).min()),
+                at.solution.value,
+                known.sup,
+                at.solution.smallest_cosine,
             )
         )
     return tuple(made)

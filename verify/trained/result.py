@@ -128,8 +128,9 @@ def _table(result: EmbeddingsResult) -> list[str]:
     for change in result.changes:
         value = "-" if change.value is None else f"{change.value:.6g}"
         temperature = change.temperature.removesuffix("/1")
+        downstream = "-" if change.downstream is None else f"{change.downstream:.6g}"
         lines.append(
-            f"  {change.k!s:<10}  {temperature:<7}  {value:<14}  {change.optimum:<12.6g}  {change.downstream:<12.6g}  "
+            f"  {change.k!s:<10}  {temperature:<7}  {value:<14}  {change.optimum:<12.6g}  {downstream:<12}  "
             f"{change.smallest_cosine:+.4f}"
         )
     return lines
