@@ -186,7 +186,10 @@ def _error(
     """How far the downstream losses at U can be from the minimizer's, estimated (`verify.supervised.estimate`)."""
     left, singular, _ = np.linalg.svd(U)
     r = min(len(U) - 1, max(1, int(np.sum(singular > _RANK))))
-    start = Start(left[:, :r] * singular[:r], np.zeros(len(U), dtype=bool)).normalized()
+    rows = left[:, :r] * singular[:r]
+    if np.linalg.norm(rows, axis=1).min() < 0.5:  # no embeddings of that rank are near
+        return np.inf
+    start = Start(rows, np.zeros(len(U), dtype=bool)).normalized()
     barrier = Barrier(rho, np.ones(len(rho)), loss.name, k, float(beta))
     at = polish(barrier.derivatives, barrier.totals, barrier.several, start, steps=0)
     if not at.known:

@@ -179,6 +179,7 @@ def _at_embeddings(
     from theory.float64 import jnp
     from theory.geometry import gram
     from theory.losses import get_loss
+    from verify.loss_hypotheses import downstream_hypotheses
     from verify.supervised.classifier import optimal_classifier
     from verify.supervised.representation import checked_embeddings
 

@@ -14,14 +14,14 @@ from jaxtyping import Float
 from theory.augmentation.chains import gap_matrix, mates_rate, members, spectral_gaps
 from theory.augmentation.graph import Graph
 from theory.augmentation.thresholds import collapse_thresholds
+from theory.groups import class_gram, cosines
 from theory.losses import get_loss
 from theory.priors import Prior
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.definite import is_positive_definite
-from verify.graphs.barrier import MAX_GROUPS, Barrier
 from verify.graphs.problem import GraphProblem
 from verify.graphs.proof import STRICT, anchors_at
-from verify.supervised.minimizer import Minimizer, ball_gram, enclose_minimizer, nce_bounds
+from verify.supervised.minimizer import Enclosing, Minimizer
 
 #: Enclosures of the class-level minimizer, and what they are refined to where a gap is near a threshold.
 _RADII = (Fraction(1, 10**12), Fraction(1, 10**24))
@@ -45,6 +45,7 @@ class ClassLevel:
     """
 
     problem: GraphProblem
+    enclosing: Enclosing
     gram: Float[np.ndarray, "C C"]
     thresholds: tuple[float, ...]
     enclosures: tuple[tuple[Fraction, Fraction], ...] | None
@@ -59,7 +60,7 @@ class ClassLevel:
         """Proven bounds on the class-level minimum."""
         if isinstance(self.minimizer, str) or not isinstance(self.problem.k, int):
             return None
-        return nce_bounds(self.minimizer, self.prior, self.problem.k, self.problem.loss, self.problem.temperature)
+        return self.enclosing.nce_bounds(self.minimizer)
 
 
 def class_level(prior: Prior, loss: str, k: int | float, temperature: Fraction, *, exact: bool = True) -> ClassLevel:
@@ -69,45 +70,34 @@ def class_level(prior: Prior, loss: str, k: int | float, temperature: Fraction, 
         InputError: for a loss without a threshold.
     """
     problem = GraphProblem(class_graph(prior), loss, k, temperature)
-    gram = _class_gram(problem)
+    enclosing = Enclosing(prior, k, loss=loss, temperature=temperature, d=prior.C, by_class=True)
+    gram = _class_gram(enclosing)
     found = collapse_thresholds(get_loss(loss), gram, prior.as_array(), k, float(problem.beta))
     if not exact or not isinstance(k, int) or loss not in STRICT:
         reason = f"the minimizer of the loss '{loss}' is not enclosed" if loss not in STRICT else "k is not an integer"
-        return ClassLevel(problem, gram, tuple(found.tolist()), None, reason)
+        return ClassLevel(problem, enclosing, gram, tuple(found.tolist()), None, reason)
     minimizer: Minimizer | str = "not tried"
     enclosures = None
     for radius in _RADII:
-        embeddings = _factor(gram)
-        minimizer = enclose_minimizer(
-            prior, k, embeddings, loss=loss, temperature=temperature, d=prior.C, radius=radius
-        )
+        minimizer = enclosing.minimizer(radius)
         if isinstance(minimizer, str):
             continue
         enclosures = enclose_thresholds(problem, minimizer)
         if max(high - low for low, high in enclosures) < Fraction(1, 10**10):
             break
-    return ClassLevel(problem, gram, tuple(found.tolist()), enclosures, minimizer)
+    return ClassLevel(problem, enclosing, gram, tuple(found.tolist()), enclosures, minimizer)
 
 
-def _class_gram(problem: GraphProblem) -> Float[np.ndarray, "C C"]:
-    prior = problem.graph.prior
-    C = prior.C
-    if prior.is_uniform or C == 2:
-        gram = np.full((C, C), -1.0 / (C - 1))
+def _class_gram(enclosing: Enclosing) -> Float[np.ndarray, "C C"]:
+    prior = enclosing.prior
+    if prior.is_uniform or prior.C == 2:
+        gram = np.full((prior.C, prior.C), -1.0 / (prior.C - 1))
         np.fill_diagonal(gram, 1.0)
         return gram
-    if C <= MAX_GROUPS:
-        return Barrier(problem).solve().means
-    from verify.optimize.search import minimum
-
-    return minimum(get_loss(problem.loss), prior.as_array(), problem.k, C, float(problem.beta)).gram
-
-
-def _factor(gram: Float[np.ndarray, "C C"]) -> Float[np.ndarray, "C C"]:
-    eigenvalues, vectors = np.linalg.eigh(gram)
-    # the optimum is singular, and an interior method stays off its boundary
-    rows = vectors * np.sqrt(np.where(eigenvalues > 1e-9, eigenvalues, 0.0))
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    found = enclosing.solution
+    if len(found.groups.masses) == prior.C:
+        return found.means
+    return class_gram(cosines(found.means, found.groups), found.groups, prior)
 
 
 def enclose_thresholds(problem: GraphProblem, minimizer: Minimizer) -> tuple[tuple[Fraction, Fraction], ...]:
@@ -118,7 +108,7 @@ def enclose_thresholds(problem: GraphProblem, minimizer: Minimizer) -> tuple[tup
     bits = 64 + (scale.denominator // scale.numerator).bit_length()
     assert isinstance(problem.k, int)
     with ctx.workprec(bits + 2 * problem.k.bit_length() + 24):
-        gram = ball_gram(minimizer)
+        gram = minimizer.balls()
         rows, names = anchors_at(problem, gram, bits)
         D = [[ball(rho[c] * rho[j]) * _X(problem, gram[c][j]) * rows[c].negative[names[c][j]] for j in classes]
              for c in classes]  # fmt: skip

@@ -145,7 +145,7 @@ def _collapsed(setting: Setting, k: int | float, level: ClassLevel, collapsed: s
     lower = scale * _class_bound(level)
     centre = radius = None
     if isinstance(minimizer, Minimizer) and collapsed == "proved":
-        centre = minimizer.gram
+        centre = minimizer.cosines
         radius = [[Fraction(0) if c == j else minimizer.radius for j in range(len(centre))] for c in range(len(centre))]
     representation = Representation(level.gram, centre, radius, True, rank(level.gram))
     tasks = {name: _task(setting, representation, _by_class(setting, masses)) for name, masses in setting.tasks.items()}
