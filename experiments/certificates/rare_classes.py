@@ -84,7 +84,7 @@ def examine(case: Case) -> dict[str, Any]:
         ((least.nce.lower, least.nce.upper), _around(prior_bounds.exact.nce)),
     ]
     nothing = [None in one or None in two for one, two in pairs]
-    agree = all(one[0] <= two[1] and two[0] <= one[1] for (one, two), no in zip(pairs, nothing, strict=True) if not no)
+    agree = all(_meet(one, two) for one, two in pairs)
     return {
         "rho": prior.as_strings(),
         "k": k,
@@ -147,6 +147,12 @@ def run(count: int, seed: int, progress: Callable[[int], None] = lambda _: None)
         "largest_true_over_estimated": max(ratios, default=None),
         "largest_estimate": max((record["estimated"] or 0.0 for record in records), default=None),
     }
+
+
+def _meet(one: tuple[float | None, float | None], two: tuple[float | None, float | None]) -> bool:
+    """Whether the intervals have a point in common, as far as both are known."""
+    a, b, c, d = *one, *two
+    return a is None or b is None or c is None or d is None or (a <= d and c <= b)
 
 
 def _interval(found: downstream.Interval | None) -> tuple[float | None, float | None]:

@@ -35,8 +35,9 @@ def compute(part: str) -> dict[str, Any]:
         row = {"k": k, "status": nce.status.value, "nce_lower": nce.nce.lower, "nce_upper": nce.nce.upper}
         if _unique(loss, k):
             sup = downstream.run(_PRIOR, k, C=_C, loss=loss, temperature=temperature)
-            ends = (None, None) if sup.sup is None else (sup.sup.lower, sup.sup.upper)
-            row |= {"sup_status": sup.status.value, "sup_lower": ends[0], "sup_upper": ends[1]}
+            row["sup_status"] = sup.status.value
+            if sup.sup is not None:
+                row |= {"sup_lower": sup.sup.lower, "sup_upper": sup.sup.upper}
         rows.append(row)
     return {"loss": loss, "temperature": temperature, "normalization": get_loss(loss).normalization, "rows": rows}
 
