@@ -39,6 +39,7 @@ def write_binary(folder, name, train, test):
         (inner / "train.bin").write_bytes(rows(*train))
         (inner / "test.bin").write_bytes(rows(*test))
         (inner / "fine_label_names.txt").write_text(names)
+        (inner / "coarse_label_names.txt").write_text("".join(f"superclass {c}\n" for c in range(20)))
     return inner
 
 
@@ -73,9 +74,11 @@ def write_python(folder, name, train, test, protocol):
         (inner / file).write_bytes(dump({text(k): v for k, v in value.items()}, protocol))
 
     def rows(pixels, labels):
-        return {"data": pixels.reshape(len(pixels), -1), keys[0]: labels.tolist(), "batch_label": text("one of them")}
+        found = {"data": pixels.reshape(len(pixels), -1), keys[0]: labels.tolist(), "batch_label": text("one of them")}
+        return found if name == "cifar10" else found | {"coarse_labels": (labels // 5).tolist()}
 
     names = {keys[1]: [text(f"class {c}") for c in range(CLASSES[name])]}
+    names["coarse_label_names"] = [text(f"superclass {c}") for c in range(20)]
     if name == "cifar10":
         for i, (p, y) in enumerate(zip(np.split(train[0], 5), np.split(train[1], 5), strict=True)):
             write(f"data_batch_{i + 1}", rows(p, y))

@@ -34,6 +34,19 @@ def test_layouts_are_read_from_folder_parent_and_archive(tmp_path, name, protoco
         assert "not stated" in found.provenance and "200 of 50000 training images" in found.provenance
 
 
+@pytest.mark.parametrize("protocol", ["binary", "python2"])
+def test_superclasses_are_the_coarse_labels(tmp_path, protocol):
+    train, test = content("cifar100", 200, 100)
+    if protocol == "binary":
+        inner = write_binary(tmp_path / "data", "cifar100", train, test)
+    else:
+        inner = write_python(tmp_path / "data", "cifar100", train, test, protocol)
+    found, fine = load("cifar20", inner), load("cifar100", inner)
+    assert found.C == 20 and found.class_names[3] == "superclass 3" and found.provenance == fine.provenance
+    assert np.array_equal(found.train_labels, train[1] // 5) and np.array_equal(found.test_labels, test[1] // 5)
+    assert np.array_equal(found.train_images, fine.train_images)
+
+
 def test_provenance_is_that_of_the_file_or_the_option(tmp_path):
     train, test = content("cifar10", 100, 50)
     inner = write_binary(tmp_path, "cifar10", train, test)

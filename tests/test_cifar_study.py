@@ -1,18 +1,24 @@
 """The study: in order, within its time, resumed where it was left; and the timings that belong to it."""
 
+import gzip
 import json
 import math
+import os
+import subprocess
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from cifar_files import content, write_binary
 from scipy.stats import binom
 
+from experiments.cifar import reproduce as reproduce_module
 from experiments.cifar.defaults import complete
 from experiments.cifar.reproduce import _Images, reproduce
 from experiments.cifar.reproduce_command import report, reproduce_main
-from experiments.cifar.study import OVERLAPS, PARTS, Item, items, kind_of
+from experiments.cifar.study import OVERLAPS, PARTS, Item, items, kind_of, rehearsal
 from experiments.cifar.throughput_command import throughput_main
 
 TINY = {"dataset": "standin", "classes": 3, "per_class": 32, "size": 12, "width": 8, "dimension": 4, "batch": 16}
@@ -128,6 +134,86 @@ def test_the_provenance_of_a_data_set_can_be_said(tmp_path):
     with pytest.raises(SystemExit) as stopped:
         reproduce_main(["--provenance", "cifar9=x"])
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_a_rehearsal_has_one_of_each_kind_of_every_part(platform):
+    study, few = items(platform), rehearsal(items(platform))
+    assert {item.part for item in few} == set(PARTS[kind_of(platform)])
+
+    def kind(item):
+        varied = ("k", "seed", "overlap", "epochs", "per_class", "batch", "network", "width", "imbalance", "C")
+        return item.kind, tuple(sorted((k, str(v)) for k, v in item.given.items() if k not in varied))
+
+    assert {kind(item) for item in few} == {kind(item) for item in study}
+    for item in few:
+        if item.kind != "kernel":
+            assert complete({**item.given, "provenance": "nowhere"}, platform).epochs == 1
+            assert item.given["k"] > item.given["batch"] and item.given["per_class"] == 8
+
+
+@pytest.mark.slow
+def test_every_part_runs_on_an_accelerator_without_flint(tmp_path):
+    """The whole path at tiny sizes, the platform reported as an accelerator; several minutes."""
+    script = Path(__file__).parent / "rehearse_accelerator.py"
+    environment = os.environ | {"PYTHONPATH": str(script.parent.parent)}
+    found = subprocess.run(
+        [sys.executable, script, tmp_path], env=environment, capture_output=True, text=True, check=True
+    )
+    study = json.loads(found.stdout.splitlines()[-1])
+    assert not study["failed"] and not study["missing"] and not study["begun"], study
+    assert len(study["measured"]) == len(rehearsal(items("gpu"))) == len(study["said"])
+
+
+def test_no_module_needs_flint():
+    """It is not on every image of a GPU: all modules, and the optimum of a long tail, without it."""
+    script = """
+import sys
+sys.modules["flint"] = None
+import importlib, pkgutil
+import experiments.cifar as package
+for module in pkgutil.walk_packages(package.__path__, "experiments.cifar."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+from fractions import Fraction
+from experiments.cifar.evaluation import predicted
+from theory import priors
+found = predicted(priors.longtail(5, Fraction(10)), 4, Fraction(1, 2), 8)
+print(found.status, found.nce[1] - found.nce[0] < 1e-8, found.radius)
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    found = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert found.stdout == "numerical True None\n", found.stderr
+
+
+def test_the_script_brings_results_home_however_it_ends(tmp_path):
+    """With a `python` that stands for the study: parts in order, one of which fails; no checkpoint, no large file."""
+    stand_in = tmp_path / "bin" / "python"
+    stand_in.parent.mkdir()
+    stand_in.write_text(
+        """#!/bin/bash
+while [ $# -gt 0 ]; do case $1 in --out) out=$2;; --parts) part=$2;; esac; shift; done
+mkdir -p $out/run-$part/checkpoints $out/compiled
+echo {} > $out/run-$part/metrics.json; echo {} > $out/run-$part/checkpoints/state.json; echo {} > $out/compiled/x.json
+echo $part >> $out/parts.md
+[ $part = b ] && exit 70
+[ $part = c ] && head -c 17000000 /dev/urandom > $out/large.json
+exit 0
+"""
+    )
+    stand_in.chmod(0o755)
+    script = Path(reproduce_module.__file__).parent / "gpu_study.sh"
+    environment = os.environ | {"PATH": f"{stand_in.parent}:{os.environ['PATH']}"}
+    words = ["bash", script, tmp_path / "images", tmp_path / "home", "5", tmp_path / "work"]
+    subprocess.run(words, env=environment, check=True, capture_output=True)
+    home = tmp_path / "home"
+    assert (home / "parts.md").read_text().split() == list("abcdef")
+    names = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+    large = {name for name in names if name.startswith("large.json.gz.part-")}
+    assert names == {f"run-{part}/metrics.json" for part in "abcdef"} | {"parts.md"} | large and len(large) == 2
+    assert all(path.stat().st_size <= 15 << 20 for path in home.rglob("*"))
+    packed = b"".join((home / name).read_bytes() for name in sorted(large))
+    assert gzip.decompress(packed) == (tmp_path / "work" / "large.json").read_bytes()
 
 
 def test_throughput_says_what_the_loss_costs(capsys, tmp_path):

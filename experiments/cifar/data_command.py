@@ -89,10 +89,11 @@ def report(found: Contents) -> str:
 
 def _download(arguments: argparse.Namespace, progress: cli.Progress) -> None:
     if arguments.dataset == "standin":
-        raise InputError("dataset", arguments.dataset, "--download accepts: cifar10, cifar100")
+        raise InputError("dataset", arguments.dataset, "--download accepts: cifar10, cifar100, cifar20")
     from experiments.cifar.download import ARCHIVES, download
 
     folder = arguments.folder or FOLDER
     if folder.is_file():
         raise InputError("folder", folder, "--download needs a folder, which may not exist yet")
-    download(ARCHIVES[arguments.dataset, arguments.layout], folder, progress)
+    owner = "cifar100" if arguments.dataset == "cifar20" else arguments.dataset
+    download(ARCHIVES[owner, arguments.layout], folder, progress)

@@ -11,7 +11,8 @@ from verify import cli
 if TYPE_CHECKING:
     from experiments.cifar.dataset import Dataset
 
-NAMES = ("cifar10", "cifar100", "standin")
+#: "cifar20" is CIFAR-100 with its 20 superclasses as labels.
+NAMES = ("cifar10", "cifar100", "cifar20", "standin")
 
 #: Where CIFAR is looked for and downloaded to.
 FOLDER = Path("nce-data/cifar")

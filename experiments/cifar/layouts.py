@@ -20,25 +20,26 @@ from jaxtyping import Int32, UInt8
 from experiments.cifar import unpickle
 from experiments.cifar.archive_files import from_archive, from_folder
 from experiments.cifar.dataset import Dataset
-from experiments.cifar.download import ARCHIVES, FILES, md5_of
+from experiments.cifar.download import ARCHIVES, FILES, Archive, md5_of
 from theory.errors import InputError, one_line
 
 PIXELS = 3 * 32 * 32
 #: A text file beside the data that says where they come from.
 PROVENANCE = "PROVENANCE.txt"
 
-_TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+_TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "cifar20": "CIFAR-100"}
 _PUBLISHED = (50_000, 10_000)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One of the four layouts.
+    """Where one data set is in one of the four layouts.
 
     Attributes:
         folder: the folder in the official archive.
         names: the file of class names.
-        label_bytes: label bytes a row, the last of which counts; 0 for the python layout.
+        label_bytes: label bytes a row; 0 for the python layout.
+        label: which of them counts.
         keys: of the python layout, the keys of the labels and of the class names.
     """
 
@@ -49,6 +50,7 @@ class Layout:
     test: str
     names: str
     label_bytes: int = 0
+    label: int = 0
     keys: tuple[str, str] = ("", "")
 
     @property
@@ -56,6 +58,7 @@ class Layout:
         return (*self.train, self.test, self.names)
 
 
+_BINARY, _PYTHON = "cifar-100-binary", "cifar-100-python"
 _BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 LAYOUTS = {
     "cifar10": (
@@ -79,14 +82,23 @@ LAYOUTS = {
         ),
     ),
     "cifar100": (
-        Layout(100, "binary", "cifar-100-binary", ("train.bin",), "test.bin", "fine_label_names.txt", label_bytes=2),
-        Layout(100, "python", "cifar-100-python", ("train",), "test", "meta", keys=("fine_labels", "fine_label_names")),
+        Layout(100, "binary", _BINARY, ("train.bin",), "test.bin", "fine_label_names.txt", label_bytes=2, label=1),
+        Layout(100, "python", _PYTHON, ("train",), "test", "meta", keys=("fine_labels", "fine_label_names")),
+    ),
+    "cifar20": (
+        Layout(20, "binary", _BINARY, ("train.bin",), "test.bin", "coarse_label_names.txt", label_bytes=2),
+        Layout(20, "python", _PYTHON, ("train",), "test", "meta", keys=("coarse_labels", "coarse_label_names")),
     ),
 }
 
 
+def archives(name: str) -> list[Archive]:
+    """The official archives of a data set: "cifar20" is CIFAR-100 with its 20 superclasses as labels."""
+    return [archive for (owner, _), archive in ARCHIVES.items() if owner == ("cifar100" if name == "cifar20" else name)]
+
+
 def read(name: str, path: Path, provenance: str | None = None) -> Dataset:
-    """The data set `name` ("cifar10" or "cifar100") from `path`.
+    """The data set `name` ("cifar10", "cifar100" or "cifar20") from `path`.
 
     Args:
         path: the layout's folder, its parent, an archive (.tar.gz), or the folder that an official archive lies in.
@@ -125,8 +137,7 @@ def _find(name: str, path: Path) -> tuple[Layout, dict[str, bytes], Path]:
             files = from_folder(path, layout.folder, layout.files)
             if any(file in files for file in (*layout.train, layout.test)):
                 return layout, files, path
-        archives = [path / archive.file for (owner, _), archive in ARCHIVES.items() if owner == name]
-        for archive in archives:
+        for archive in (path / published.file for published in archives(name)):
             if archive.is_file():
                 return _find(name, archive)
     elif path.is_file():
@@ -150,7 +161,7 @@ def _rows(
         if not data or len(data) % row:
             raise InputError("folder", path, f"{file} is truncated or altered: {len(data)} bytes are not rows of {row}")
         table = np.frombuffer(data, np.uint8).reshape(-1, row)
-        labels = table[:, layout.label_bytes - 1].astype(np.int32)
+        labels = table[:, layout.label].astype(np.int32)
         pixels = table[:, layout.label_bytes :]
     else:
         content = _unpickled(data, file, path)
@@ -220,8 +231,6 @@ def _provenance(name: str, path: Path, source: Path, layout: Layout) -> str:
         file = folder / PROVENANCE
         if file.is_file():
             return one_line(file.read_bytes()[:4000].decode("utf-8", "replace"), 500)
-    if source.is_file() and md5_of(source) in {
-        archive.md5 for (owner, _), archive in ARCHIVES.items() if owner == name
-    }:
+    if source.is_file() and md5_of(source) in {archive.md5 for archive in archives(name)}:
         return f"{_TITLES[name]}, the official archive (md5 as published)"
     return f"{_TITLES[name]} in the official {layout.kind} layout; its origin is not stated"

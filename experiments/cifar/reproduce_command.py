@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from experiments.cifar.dataset_options import FOLDER, NAMES
-from experiments.cifar.study import PARTS, kind_of
+from experiments.cifar.study import PARTS, items, kind_of, rehearsal
 from theory.errors import InputError
 from verify import cli
 from verify.ending import say
@@ -47,6 +47,9 @@ def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--minutes", type=cli.minutes, default=30.0, metavar="M", help="time to use (default: 30)")
     made.add_argument("--parts", metavar="LETTERS", help="only these parts (default: all)")
     made.add_argument(
+        "--rehearse", action="store_true", help="only whether every part runs: one item of each kind, at tiny sizes"
+    )
+    made.add_argument(
         "--out", type=Path, default=Path("nce-data/cifar/study"), metavar="DIR", help="runs, timings and summary"
     )
 
@@ -55,7 +58,8 @@ def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
         from theory.float64 import jax
 
         check_folder("out", arguments.out)
-        accepted = "".join(PARTS[kind_of(jax.default_backend())])
+        platform = jax.default_backend()
+        accepted = "".join(PARTS[kind_of(platform)])
         if arguments.parts is not None and not set(arguments.parts) <= set(accepted):
             raise InputError("parts", arguments.parts, f"accepted: letters of {accepted}")
 
@@ -65,6 +69,7 @@ def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
             arguments.out,
             minutes=arguments.minutes,
             parts=arguments.parts,
+            wanted=rehearsal(items(platform)) if arguments.rehearse else None,
             provenance=dict(arguments.provenance or ()),
             progress=progress,
             ended=_log,

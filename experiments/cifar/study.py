@@ -6,6 +6,7 @@ what the theory speaks of, and ResNet-18 on all images. Names of items say which
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +48,29 @@ class Item:
     name: str
     kind: str = "train"
     given: dict[str, Any] = field(default_factory=dict)
+
+
+#: Of a rehearsal: a few images and negatives, and one epoch.
+_FEW: dict[str, Any] = {"per_class": 8, "epochs": 1, "width": 8, "batch": 16, "network": "small"}
+
+
+def rehearsal(study: tuple[Item, ...]) -> tuple[Item, ...]:
+    """One item of each kind of every part, at sizes of seconds: whether everything runs, and nothing worth keeping.
+
+    Of runs that differ in `k` or the seed only, that with the most negatives, which draws beyond the batch.
+    """
+    chosen: dict[str, Item] = {}
+    for item in study:
+        name = re.sub(r"-(k|seed|C|overlap)[0-9a-z]+", "", item.name)
+        given = {"C": 16, "k": 4}
+        if item.kind != "kernel":
+            tail = {"imbalance": 4} if "imbalance" in item.given else {}
+            given = {**item.given, **_FEW, **tail, "k": min(item.given["k"], 40)}
+        elif name in chosen:
+            continue
+        if name not in chosen or given["k"] > chosen[name].given["k"]:
+            chosen[name] = Item(item.part, f"rehearsal-{name}", item.kind, given)
+    return tuple(chosen.values())
 
 
 def kind_of(platform: str) -> str:

@@ -14,7 +14,12 @@ from experiments.cifar.summary import PARTS, Group, Part, Spread, Summary, numbe
 from verify import files
 from verify.results import as_json
 
-_TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "standin": "the generated stand-in set"}
+_TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "cifar20": "CIFAR-100 in its superclasses",
+    "standin": "the generated stand-in set",
+}
 _SETS = {"train": "training", "test": "test"}
 
 #: Columns of the two tables of a study: heading, dotted name of the number, digits after the point.
