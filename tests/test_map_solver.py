@@ -72,7 +72,7 @@ def test_the_batched_bound_is_the_single_one():
     U /= np.linalg.norm(U, axis=2, keepdims=True)
     W = np.random.default_rng(2).normal(size=(5, 4, 4))
     weights = np.random.default_rng(3).dirichlet(np.ones(4), size=5)
-    bounds, _ = batched._bounds_and_means(LOGISTIC, U, W, weights, 0.7)
+    bounds, _ = batched._bounds_and_means(U, W, weights, 0.7, loss=LOGISTIC)
     alone = [lower_bound(LOGISTIC, U[i], U[i] @ W[i].T, np.arange(4), weights[i], beta=0.7) for i in range(5)]
     np.testing.assert_allclose(bounds, alone, atol=1e-14)
 

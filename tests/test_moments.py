@@ -13,8 +13,8 @@ from theory.expectation.integrals import log1p_sum
 from theory.expectation.moments import FULL, RESOLUTIONS, log1p_sum_nonnegative, resolution, truncation
 from theory.float64 import jax, jnp
 from theory.losses import get_loss
-from theory.population import population_loss
-from verify.optimize.objective import Objective, _evaluate, symmetrized
+from theory.population import population_loss, symmetrized
+from verify.optimize.objective import _evaluate
 
 LOGISTIC = get_loss("logistic")
 N = 6
@@ -139,19 +139,26 @@ def test_peak_memory_is_a_few_matrices(with_direction):
     shapes = [jax.ShapeDtypeStruct(s, np.float64) for s in ((1, C, C), (1, C), (), ())]
     V = shapes[0] if with_direction else None
     loss = LOGISTIC.specialized(4096, 1.0)
-    compiled = _evaluate.lower(shapes[0], V, *shapes[1:], loss=loss, static_k=None).compile()
+    function = jax.jit(_evaluate, static_argnames=("loss", "static_k"))
+    compiled = function.lower(shapes[0], V, *shapes[1:], loss=loss, static_k=None).compile()
     used = compiled.memory_analysis()
     peak = used.argument_size_in_bytes + used.output_size_in_bytes + used.temp_size_in_bytes
     assert peak <= (9 if with_direction else 6) * 8 * C * C
 
 
 def test_a_new_problem_of_one_resolution_never_recompiles():
-    U = np.eye(4)[None]
-    Objective(LOGISTIC, np.full(4, 0.25), 64)(U)
-    compiled = _evaluate._cache_size()
-    for k, temperature in ((65, 1.0), (1000, 1.0), (10**6, 0.9), (64, 10.0)):
-        Objective(LOGISTIC, np.array([0.4, 0.3, 0.2, 0.1]), k, 1 / temperature)(U)
-    assert _evaluate._cache_size() == compiled
+    traces = 0
+
+    def counted(U, rho, k, beta, loss):
+        nonlocal traces
+        traces += 1  # runs once per trace
+        return _evaluate(U, None, rho, k, beta, loss=loss, static_k=None)
+
+    compiled = jax.jit(counted, static_argnames="loss")
+    for k, temperature in ((64, 1.0), (65, 1.0), (1000, 1.0), (10**6, 0.9), (64, 10.0)):
+        prior = np.array([0.4, 0.3, 0.2, 0.1])
+        compiled(np.eye(4)[None], prior, float(k), 1 / temperature, LOGISTIC.specialized(k, 1 / temperature))
+    assert traces == 1
 
 
 def test_a_known_k_and_a_traced_one_agree():

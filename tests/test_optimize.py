@@ -14,6 +14,7 @@ from verify.certify.dual import dual_bound
 from verify.optimize.objective import Objective, gram_value_and_gradient
 from verify.optimize.search import search
 from verify.optimize.spheres import Stop, minimize, random_starts
+from verify.testing import kkt
 
 LOGISTIC = LOSSES["logistic"]
 
@@ -152,3 +153,14 @@ def test_starts_together_and_one_after_the_other_end_alike(monkeypatch, d):
 def test_a_batch_that_cannot_fit_in_memory_is_refused():
     with pytest.raises(InputError, match="GiB"):
         search(LOGISTIC, np.full(200_000, 5e-6), 8, 200_000)
+
+
+@settings(max_examples=10)
+@given(prior=priors(4, largest=100), k=st.sampled_from([1, 64]), name=st.sampled_from(["logistic", "separable"]))
+def test_residuals_vanish_at_the_minimum_and_only_there(prior, k, name):
+    rho = prior.as_array()
+    found = search(LOSSES[name], rho, k, 4)
+    at = kkt(name, found.gram, rho, k)
+    assert max(at) < 1e-6
+    elsewhere = kkt(name, gram(normalized(np.random.default_rng(1).normal(size=(4, 3)))), rho, k)
+    assert elsewhere.complementarity > 1e-3

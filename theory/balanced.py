@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from theory.float64 import jax, jnp
+import numpy as np
+
 from theory.losses import Loss
 
 
@@ -22,13 +23,9 @@ def nce_minimum(loss: Loss, C: int, k: int | float, beta: int | float = 1.0) -> 
 
     At the ETF every negative has one of two margins, whatever `C` is. For `k = inf` the limit of the normalized loss.
     """
-    margins = jnp.array([0.0, beta * C / (C - 1)])
-    weights = jnp.array([1.0 / C, (C - 1.0) / C])
-    if k == float("inf"):
-        return float(loss.limit(margins, weights))
-    # one compilation is faster than the many of an eager evaluation; a user's own loss needs to know k
-    static = () if loss.convex else (2,)
-    return float(jax.jit(loss.expected, static_argnums=static)(margins, weights, k))
+    margins = np.array([0.0, beta * C / (C - 1)])
+    weights = np.array([1.0 / C, (C - 1.0) / C])
+    return float(loss.limit(margins, weights) if k == float("inf") else loss.expected(margins, weights, k))
 
 
 def downstream_minimum(loss: Loss, C: int, beta: int | float = 1.0) -> float:
@@ -42,7 +39,7 @@ def downstream_minimum(loss: Loss, C: int, beta: int | float = 1.0) -> float:
 
     since `sum_c |u_c - mean(u)|^2 <= C`; and `l` does not increase.
     """
-    return float(loss(jnp.full((C - 1,), beta * C / (C - 1))))
+    return float(loss(np.full((C - 1,), beta * C / (C - 1))))
 
 
 class Uniqueness(NamedTuple):

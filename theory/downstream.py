@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from functools import partial
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
+from theory.arrays import Array, Scalar, array_module, promoting
+from theory.compiled import runner
 from theory.errors import InputError
-from theory.float64 import jax, jnp, promoting
 from theory.losses import Loss
 from theory.priors import Prior
 
@@ -66,24 +66,66 @@ def class_weights(prior: Prior, weighting: str) -> Float[np.ndarray, " C"]:
 @promoting
 def loss_of_scores(
     loss: Loss,
-    scores: Float[Array, "n C"],
-    labels: Int[Array | np.ndarray, " n"],
-    weights: Float[Array, " n"],
-    beta: Float[Array, ""] | float = 1.0,
-) -> Float[Array, ""]:
+    scores: Float[Array, "*b n C"],
+    labels: Int[Array, " n"],
+    weights: Float[Array, "*w n"],
+    beta: Scalar = 1.0,
+) -> Float[Array, "*b"]:
     """`sum_i weight_i l(beta (S_iy - S_ic))`, over the classes `c` other than the row's own, `y`."""
-    C = scores.shape[-1]
-    labels = jnp.asarray(labels)[:, None]
-    others = jnp.arange(C - 1)[None, :]
-    others = others + (others >= labels)
-    own = jnp.take_along_axis(scores, labels, axis=-1)
-    margins = beta * (own - jnp.take_along_axis(scores, others, axis=-1))
-    return weights @ loss(margins)
+    xp = array_module(scores, weights, beta)
+    return xp.sum(weights * loss(_margins(scores, labels, beta)), axis=-1)
+
+
+def _margins(scores: Float[Array, "*b n C"], labels: Int[Array, " n"], beta: Scalar) -> Float[Array, "*b n C1"]:
+    """`beta (S_iy - S_ic)`, `c` the other classes in order."""
+    xp = array_module(scores, labels, beta)
+    own = xp.asarray(labels)[:, None]
+    others = xp.arange(scores.shape[-1] - 1)[None, :]
+    others = others + (others >= own)
+    shape = scores.shape[:-1]
+    taken = xp.take_along_axis(scores, xp.broadcast_to(others, (*shape, others.shape[-1])), axis=-1)
+    return beta * (xp.take_along_axis(scores, xp.broadcast_to(own, (*shape, 1)), axis=-1) - taken)
+
+
+class ScoresExpansion:
+    """`loss_of_scores` as a function of the scores, to second order.
+
+    Attributes:
+        value: the loss.
+        slopes: its gradient in the scores.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        scores: Float[Array, "*b n C"],
+        labels: Int[Array, " n"],
+        weights: Float[Array, "*w n"],
+        beta: Scalar = 1.0,
+    ) -> None:
+        xp = array_module(scores, weights, beta)
+        self._labels, self._weights, self._beta = labels, weights, beta
+        self._rows = loss.expansion(_margins(scores, labels, beta))
+        self.value: Float[Array, "*b"] = xp.sum(weights * self._rows.value, axis=-1)
+        self.slopes: Float[Array, "*b n C"] = self._back(self._rows.slopes)
+
+    def along(self, change: Float[Array, "*b n C"]) -> Float[Array, "*b n C"]:
+        """The derivative of `slopes` as the scores change."""
+        return self._back(self._rows.along(_margins(change, self._labels, self._beta)))
+
+    def _back(self, slopes: Float[Array, "*b n C1"]) -> Float[Array, "*b n C"]:
+        """From slopes in the margins to slopes in the scores."""
+        xp = array_module(slopes, self._weights, self._beta)
+        scaled = (self._beta * self._weights)[..., None] * slopes
+        own, classes = xp.asarray(self._labels)[:, None], xp.arange(slopes.shape[-1] + 1)[None, :]
+        place = xp.clip(classes - (classes > own), 0, slopes.shape[-1] - 1)
+        spread = xp.take_along_axis(scaled, xp.broadcast_to(place, (*slopes.shape[:-1], place.shape[-1])), axis=-1)
+        return xp.where(classes == own, xp.sum(scaled, axis=-1, keepdims=True), -spread)
 
 
 def mean_classifier_loss(
-    loss: Loss, gram: Float[Array, "C C"], weights: Float[Array, " C"], beta: Float[Array, ""] | float = 1.0
-) -> Float[Array, ""]:
+    loss: Loss, gram: Float[Array, "*b C C"], weights: Float[Array, "*w C"], beta: Scalar = 1.0
+) -> Float[Array, "*b"]:
     """`R_mu` of a representation that is constant on classes: `w_c = u_c`, so that the scores are the Gram matrix."""
     return loss_of_scores(loss, gram, np.arange(gram.shape[-1]), weights, beta)
 
@@ -118,9 +160,8 @@ def lower_bound(
     beta: int | float = 1.0,
 ) -> float:
     """The module's lower bound on `L_sup` at these scores, in double precision."""
-    value, _ = _value_and_slope(scores, labels, weights, beta, loss=loss)
-    g = loss_slope(loss, scores, labels, weights, beta=beta)
-    return float(value) - float(np.sum(np.linalg.norm(U.T @ g, axis=0)) + np.sum(g * scores))
+    value, g = _evaluated(loss, scores, labels, weights, beta)
+    return value - float(np.sum(np.linalg.norm(U.T @ g, axis=0)) + np.sum(g * scores))
 
 
 @promoting
@@ -133,16 +174,24 @@ def loss_slope(
     beta: int | float = 1.0,
 ) -> Float[np.ndarray, "n C"]:
     """`dL/dS` of `loss_of_scores`, in double precision."""
-    return np.asarray(_value_and_slope(scores, labels, weights, beta, loss=loss)[1])
+    return _evaluated(loss, scores, labels, weights, beta)[1]
 
 
-@partial(jax.jit, static_argnames=("loss",))
+def _evaluated(
+    loss: Loss, scores: np.ndarray, labels: np.ndarray, weights: np.ndarray, beta: float
+) -> tuple[float, Float[np.ndarray, "n C"]]:
+    run = runner(_value_and_slope, scores.size, 1, traced=loss.traced)
+    value, slopes = run(scores, labels, weights, float(beta), loss=loss)
+    return float(value), slopes
+
+
 def _value_and_slope(
     scores: Float[Array, "n C"],
     labels: Int[Array, " n"],
     weights: Float[Array, " n"],
-    beta: Float[Array, ""] | float,
+    beta: Scalar,
     *,
     loss: Loss,
 ) -> tuple[Float[Array, ""], Float[Array, "n C"]]:
-    return jax.value_and_grad(lambda s: loss_of_scores(loss, s, labels, weights, beta))(scores)
+    at = ScoresExpansion(loss, scores, labels, weights, beta)
+    return at.value, at.slopes

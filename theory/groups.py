@@ -18,8 +18,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
-from theory.float64 import jax, jnp
+from theory.arrays import Array, Scalar, array_module
 from theory.losses import Loss
 from theory.population import limit_or_expectation
 from theory.priors import Prior
@@ -62,10 +61,20 @@ def grouped_loss(
     `rho` is the mass of one class of each group. All but `math.inf` for `k` may be traced, as in `population_loss`.
     A negative is of the anchor's own class, of another one of its group, or of another group: m + 1 atoms.
     """
-    rho, m = jnp.asarray(rho), cosines.shape[0]
-    totals = rho * jnp.asarray(counts)
-    mates = jnp.where(jnp.eye(m, dtype=bool), totals - rho, totals)
-    masses = jnp.concatenate([mates, rho[:, None]], axis=1)
-    margins = jnp.concatenate([beta * (1.0 - jnp.asarray(cosines)), jnp.zeros((m, 1))], axis=1)
-    values = jax.vmap(lambda v, w: limit_or_expectation(loss, v[None], w, k)[0])(margins, masses)
-    return totals @ values
+    margins, masses = group_rows(cosines, rho, counts, beta)
+    xp = array_module(margins, masses, k)
+    totals = xp.asarray(rho) * xp.asarray(counts)
+    return totals @ limit_or_expectation(loss, margins, masses, k)
+
+
+def group_rows(
+    cosines: Float[Array, "m m"], rho: Float[Array, " m"], counts: Float[Array, " m"], beta: Scalar
+) -> tuple[Float[Array, "m n"], Float[Array, "m n"]]:
+    """Margins and weights of the m + 1 atoms of each row: the groups, the anchor's mates on the diagonal, and last the
+    anchor's own class."""
+    xp, m = array_module(cosines, rho, counts, beta), cosines.shape[0]
+    rho = xp.asarray(rho)
+    totals = rho * xp.asarray(counts)
+    mates = xp.where(xp.eye(m, dtype=bool), totals - rho, totals)
+    masses = xp.concatenate([mates, rho[:, None]], axis=1)
+    return xp.concatenate([beta * (1.0 - xp.asarray(cosines)), xp.zeros((m, 1))], axis=1), masses

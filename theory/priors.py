@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GRAMMAR = (
     "accepted: 'uniform' (with C), '0.5,0.3,0.2', '1/2,3/10,1/5', 'zipf:S' (with C), "
-    "'longtail:F' (with C), 'groups:N1xM1,N2xM2,...'"
+    "'longtail:F' (with C), 'groups:N1xM1,N2xM2,...', 'counts:FILE'"
 )
 
 #: The smallest mass of a class. Products of three masses are still ordinary doubles, so that no expectation loses a

@@ -14,14 +14,14 @@ solved once more, each for itself, on the path that all commands take (`verify.o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
-from theory.downstream import loss_of_scores
-from theory.float64 import jax, jnp
+from theory.arrays import Array, Scalar, array_module
+from theory.compiled import runner
+from theory.downstream import ScoresExpansion, mean_classifier_loss
 from theory.geometry import gram, normalized
 from theory.losses import Loss
 from verify.certify.dual import dual_bound
@@ -157,11 +157,12 @@ def _at(
     optimal, mean, gaps, found = [], [], [], []
     for i, w in enumerate(weights):
         value, W = optimal_classifiers(loss, U, w, beta, starts=None if heads is None else heads[i])
-        bound, of_means = _bounds_and_means(loss, U, W, w, float(beta))
+        run = runner(_bounds_and_means, U.shape[0] * U.shape[1] ** 2, 1)
+        bound, of_means = run(U, W, w, float(beta), loss=loss)
         optimal.append(value)
         found.append(W)
-        gaps.append(value - np.asarray(bound))
-        mean.append(np.asarray(of_means))
+        gaps.append(value - bound)
+        mean.append(of_means)
     return _Column(
         values,
         values - np.array(lower),
@@ -233,29 +234,22 @@ def _replaced(column: _Column, rows: Int[np.ndarray, " r"], again: _Column) -> _
     return _Column(**changed)
 
 
-@partial(jax.jit, static_argnames=("loss",))
 def _bounds_and_means(
-    loss: Loss,
     U: Float[Array, "s C d"],
     W: Float[Array, "s C d"],
     weights: Float[Array, "s C"],
-    beta: Float[Array, ""] | float,
+    beta: Scalar,
+    *,
+    loss: Loss,
 ) -> tuple[Float[Array, " s"], Float[Array, " s"]]:
     """For a batch, `theory.downstream.lower_bound`, `L(S0) - sum_c (|U^T g_c| + <g_c, s0_c>)` at `S0 = U W^T`, and
     the losses of the mean classifier."""
-
-    def one(
-        U: Float[Array, "C d"], W: Float[Array, "C d"], weights: Float[Array, " C"]
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        def loss_at(scores: Float[Array, "C C"]) -> Float[Array, ""]:
-            return loss_of_scores(loss, scores, np.arange(len(U)), weights, beta)
-
-        scores = U @ W.T
-        value, g = jax.value_and_grad(loss_at)(scores)
-        lower = value - jnp.sum(jnp.linalg.norm(U.T @ g, axis=0)) - jnp.sum(g * scores)
-        return lower, loss_at(U @ U.T)
-
-    return jax.vmap(one)(U, W, weights)
+    xp = array_module(U)
+    scores = U @ xp.swapaxes(W, -1, -2)
+    at = ScoresExpansion(loss, scores, np.arange(U.shape[1]), weights, beta)
+    lengths = xp.sqrt(xp.sum((xp.swapaxes(U, -1, -2) @ at.slopes) ** 2, axis=-2))
+    lower = at.value - xp.sum(lengths, axis=-1) - xp.sum(at.slopes * scores, axis=(-1, -2))
+    return lower, mean_classifier_loss(loss, U @ xp.swapaxes(U, -1, -2), weights, beta)
 
 
 def _distinct(grams: Float[np.ndarray, "*b C C"]) -> Int[np.ndarray, "*b"]:

@@ -12,20 +12,26 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
+from verify.many_k import reported, run_each
+from verify.prior_input import PriorLike, read_prior
 from verify.results import (
+    ExactNumber,
+    Number,
     Problem,
+    Result,
     Status,
+    Whole,
     check_d,
     check_k,
     check_masses,
     check_temperature,
     closing,
+    label,
     problem,
     versions,
 )
@@ -34,7 +40,7 @@ from verify.supervised.options import add_embeddings
 if TYPE_CHECKING:
     import numpy as np
 
-    from theory.losses import Loss
+    from theory.losses import Loss, LossLike
 
 MAX_CLASSES = 1000
 #: A bound is called violated if the exact value is beyond it by more than rounding.
@@ -67,8 +73,8 @@ class Value:
     log: float | None
 
 
-@dataclass(frozen=True)
-class BoundsResult:
+@dataclass(frozen=True, repr=False)
+class BoundsResult(Result):
     """What `run` found; its fields are the keys of `--json`.
 
     Attributes:
@@ -92,15 +98,15 @@ class BoundsResult:
 
 
 def run(
-    rho: Prior | str,
-    k: int | float,
+    rho: PriorLike,
+    k: Number,
     *,
     embeddings: np.ndarray | None = None,
     C: int | None = None,
     normalize: bool = False,
-    d: int | None = None,
-    loss: str = "logistic",
-    temperature: Fraction | int | float | str = 1,
+    d: Whole | None = None,
+    loss: LossLike = "logistic",
+    temperature: ExactNumber = 1,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> BoundsResult:
@@ -109,7 +115,7 @@ def run(
     The bounds are for the logistic loss and for the prior as test distribution; for another loss they have no value.
 
     Args:
-        rho: a prior, or the text of one (`theory.priors.parse`).
+        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.prior_input.read_prior`).
         k: number of negatives; `math.inf` for the limit.
         embeddings: class embeddings to take instead of the minimizer; rows are normalized.
         C: number of classes, for profiles such as "zipf:1".
@@ -124,7 +130,8 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
+    given, loss = loss, label(loss)
+    prior = check_masses(read_prior(rho, C, normalize=normalize))
     if prior.C > MAX_CLASSES:
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     if embeddings is not None and d is None:
@@ -136,7 +143,7 @@ def run(
     from theory.losses import get_loss
     from verify.loss_hypotheses import downstream_hypotheses
 
-    chosen, beta = get_loss(loss), float(1 / exact_temperature)
+    chosen, beta = get_loss(given), float(1 / exact_temperature)
     rests = downstream_hypotheses(chosen, loss, k if embeddings is None else None, prior.C, beta)
     if embeddings is None:
         exact, notes = _at_minimizer(prior, k, d, chosen, exact_temperature, seed, progress)
@@ -203,7 +210,6 @@ def _at_embeddings(
     import numpy as np
 
     from theory.downstream import mean_classifier_loss
-    from theory.float64 import jnp
     from theory.geometry import gram
     from verify.optimize.objective import gram_value_and_gradient
     from verify.supervised.classifier import optimal_classifier
@@ -213,7 +219,7 @@ def _at_embeddings(
     G = gram(U)
     nce = gram_value_and_gradient(loss, G, weights, k, beta)[0]
     head = optimal_classifier(loss, U, np.arange(prior.C), weights, beta=beta, d=d)
-    mean = float(mean_classifier_loss(loss, jnp.asarray(G), jnp.asarray(weights), beta))
+    mean = float(mean_classifier_loss(loss, G, weights, beta))
     sure = loss.convex and head.upper - head.lower <= TOLERANCE * max(1.0, head.upper)
     return Exact(nce, head.upper, mean), [], sure
 
@@ -258,23 +264,26 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     add_embeddings(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
 
-    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> BoundsResult:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
         from verify.array_files import read_array
 
-        return run(
-            arguments.rho,
-            arguments.k,
-            embeddings=None if arguments.embeddings is None else read_array(arguments.embeddings, "embeddings"),
-            C=arguments.C,
-            normalize=arguments.normalize,
-            d=arguments.d,
-            loss=arguments.loss,
-            temperature=arguments.temperature,
-            seed=arguments.seed,
-            progress=progress,
-        )
+        def one(k: int | float) -> BoundsResult:
+            return run(
+                arguments.rho,
+                k,
+                embeddings=None if arguments.embeddings is None else read_array(arguments.embeddings, "embeddings"),
+                C=arguments.C,
+                normalize=arguments.normalize,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                seed=arguments.seed,
+                progress=progress,
+            )
 
-    cli.main(made, execute, report, argv)
+        return run_each(one, arguments.k)
+
+    cli.main(made, execute, reported(report), argv)
 
 
 if __name__ == "__main__":

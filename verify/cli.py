@@ -16,7 +16,7 @@ from theory.errors import SHOWN, InputError, one_line
 from verify.ending import CLOSED, USAGE, Ended, conclude, open_streams, say, tell
 from verify.files import unwritable
 from verify.progress import Progress
-from verify.results import MAX_K, Status, as_json, check_k, k_as_json, versions
+from verify.results import MAX_K, Result, Status, as_json, check_k, versions
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,24 +54,21 @@ def parser(command: str, description: str, example: str) -> Parser:
     return made
 
 
-def add_problem(made: Parser, *, rho: bool, many_k: bool = False) -> None:
+def add_problem(made: Parser, *, rho: bool) -> None:
     """The options that say which population loss is meant."""
     if rho:
         made.add_argument(
             "--rho",
             required=True,
             metavar="R",
-            help="class prior: 'uniform', '0.5,0.3,0.2', '1/2,3/10,1/5', 'zipf:S', 'longtail:F' (these with --C) or "
-            "'groups:N1xM1,N2xM2,...'; read exactly, must sum to 1",
+            help="class prior: 'uniform', '0.5,0.3,0.2', '1/2,3/10,1/5', 'zipf:S', 'longtail:F' (these with --C), "
+            "'groups:N1xM1,N2xM2,...' or 'counts:FILE' (counts of labels); read exactly, must sum to 1",
         )
         made.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
     made.add_argument("--C", type=integer(2), required=not rho, metavar="C", help="number of classes, at least 2")
-    if many_k:
-        made.add_argument(
-            "--k", type=k_list, required=True, metavar="K", help="numbers of negatives: 64, 1,4,16, 1:1024"
-        )
-    else:
-        made.add_argument("--k", type=one_k, required=True, metavar="K", help="number of negatives, an integer or inf")
+    made.add_argument(
+        "--k", type=k_list, required=True, metavar="K", help="numbers of negatives: 64, inf, 1,4,16 or 1:1024"
+    )
     made.add_argument("--d", type=integer(2), metavar="D", help="dimension of the embeddings (default: C)")
     made.add_argument(
         "--loss",
@@ -98,6 +95,13 @@ def add_certificate(made: Parser) -> None:
     """`--certificate FILE`."""
     made.add_argument(
         "--certificate", type=writable, metavar="FILE", help="write a certificate, for python -m verify.check FILE"
+    )
+
+
+def add_save(made: Parser) -> None:
+    """`--save FILE`."""
+    made.add_argument(
+        "--save", type=writable, metavar="FILE", help="write the arrays (.npz), or the embeddings alone (.npy)"
     )
 
 
@@ -206,7 +210,4 @@ def main(
 
 def payload(result: Any) -> Any:
     """The JSON object of a result: its fields, with `k` as a number or "inf"."""
-    made = as_json(result)
-    if "problem" in made:
-        made["problem"]["k"] = k_as_json(result.problem.k)
-    return made
+    return result.to_dict() if isinstance(result, Result) else as_json(result)

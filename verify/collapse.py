@@ -14,14 +14,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory import priors
 from theory.errors import InputError
 from verify import cli
 from verify.collapse_result import CollapseResult, report
 from verify.digits import round_down, round_up
-from verify.results import Problem, Status, check_d, check_k, check_masses, check_temperature, problem, versions
+from verify.many_k import reported, run_each
+from verify.results import (
+    ExactNumber,
+    Number,
+    Problem,
+    Status,
+    Whole,
+    check_d,
+    check_k,
+    check_masses,
+    check_temperature,
+    problem,
+    versions,
+)
 
 if TYPE_CHECKING:
     from theory.losses import Loss
@@ -36,11 +49,11 @@ def run(
     loss: str = "logistic",
     *,
     C: int = 3,
-    k: int | float = 4,
+    k: Number = 4,
     points: int = 3,
-    d: int | None = None,
+    d: Whole | None = None,
     rho: priors.Prior | None = None,
-    temperature: Fraction | int | float | str = 1,
+    temperature: ExactNumber = 1,
     trials: int = 200,
     starts: int = 4,
     seed: int = 0,
@@ -139,9 +152,9 @@ def run_search(
 
 def _problem(
     C: int,
-    k: int | float,
+    k: Number,
     points: int,
-    d: int | None,
+    d: Whole | None,
     trials: int,
     loss: str,
     temperature: Fraction,
@@ -246,7 +259,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     made.add_argument("--minutes", type=cli.minutes, metavar="M", help="how long to search (default: 5)")
     made.add_argument("--C", type=cli.integer(2), metavar="C", help="number of classes (default: 3; search: 2)")
-    made.add_argument("--k", type=cli.one_k, metavar="K", help="number of negatives (default: 4; search: 2)")
+    made.add_argument("--k", type=cli.k_list, metavar="K", help="numbers of negatives (default: 4; search: 2)")
     made.add_argument("--points", type=cli.integer(1), metavar="N", help="points a class (default: 3; search: 2)")
     made.add_argument("--d", type=cli.integer(2), metavar="D", help="dimension of the embeddings (default: C)")
     made.add_argument("--rho", metavar="R", help="class prior of every trial (default: drawn for each trial)")
@@ -256,12 +269,19 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--trials", type=cli.integer(1), default=200, metavar="N", help="representations (default: 200)")
     cli.add_search(made, 4)
     cli.add_certificate(made)
-    cli.main(made, _execute, report, argv)
+    cli.main(made, _execute, reported(report), argv)
 
 
-def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> CollapseResult:
+def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
+    if arguments.k is None:
+        return _execute_one(arguments, None, progress)
+    return run_each(lambda k: _execute_one(arguments, k, progress), arguments.k, arguments.certificate)
+
+
+def _execute_one(arguments: argparse.Namespace, k: int | float | None, progress: cli.Progress) -> CollapseResult:
     effort = {name: getattr(arguments, name) for name in ("trials", "starts", "seed", "d")}
-    sizes = {name: getattr(arguments, name) for name in ("C", "k", "points") if getattr(arguments, name) is not None}
+    given_sizes = {"C": arguments.C, "k": k, "points": arguments.points}
+    sizes = {name: size for name, size in given_sizes.items() if size is not None}
     if arguments.search_loss:
         for option in ("loss", "rho", "temperature"):
             if getattr(arguments, option) is not None:

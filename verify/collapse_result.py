@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verify.results import Problem, Status, closing
+from verify.results import Problem, Result, Status, closing
 
 if TYPE_CHECKING:
     from verify.lemma_summary import AveragingStep, Lemma, LiftingLemma
     from verify.point_optimization import PointOptimum
 
 
-@dataclass(frozen=True)
-class CollapseResult:
+@dataclass(frozen=True, repr=False)
+class CollapseResult(Result):
     """What was found; its fields are the keys of `--json`. `status` speaks of the lemma.
 
     Attributes:

@@ -12,29 +12,33 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from theory import priors
 from theory.errors import InputError
-from theory.priors import Prior
 from verify import cli
 from verify.digits import outward, round_down, supported, within
+from verify.prior_input import PriorLike, read_prior
 from verify.results import (
+    ExactNumber,
+    Number,
     Problem,
+    Result,
     Status,
+    Whole,
     check_d,
     check_k,
     check_masses,
     check_temperature,
     closing,
+    label,
     listed,
     versions,
 )
 from verify.supervised.options import add_classifier, add_weighting, shortened
 
 if TYPE_CHECKING:
+    from theory.losses import LossLike
     from verify.supervised.sequence import Point, Task
 
 #: A free prior has as many unknowns as pairs of classes, and every `k` of the list is optimized and proved. With more
@@ -73,8 +77,8 @@ class Witness:
     increase_lower: float
 
 
-@dataclass(frozen=True)
-class ConjectureResult:
+@dataclass(frozen=True, repr=False)
+class ConjectureResult(Result):
     """What `run` found; its fields are the keys of `--json`.
 
     Attributes:
@@ -97,16 +101,16 @@ class ConjectureResult:
 
 
 def run(
-    rho: Prior | str,
-    k: Sequence[int | float],
+    rho: PriorLike,
+    k: Sequence[Number],
     *,
     weighting: str = "weighted",
     classifier: str = "optimal",
     C: int | None = None,
     normalize: bool = False,
-    d: int | None = None,
-    loss: str = "logistic",
-    temperature: Fraction | int | float | str = 1,
+    d: Whole | None = None,
+    loss: LossLike = "logistic",
+    temperature: ExactNumber = 1,
     seed: int = 0,
     certificate: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
@@ -114,7 +118,7 @@ def run(
     """Decide whether `L_sup` at the minimizer of `L_k` is non-increasing over these `k`.
 
     Args:
-        rho: a prior, or the text of one (`theory.priors.parse`).
+        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.prior_input.read_prior`).
         k: the numbers of negatives, two or more (one decides nothing); nothing is proved at `math.inf` or a real
             number.
         weighting: "weighted" or "balanced".
@@ -122,7 +126,7 @@ def run(
         C: number of classes, for profiles such as "zipf:1".
         normalize: divide the masses of a text by their sum.
         d: dimension, at least `C - 1`, `C` by default.
-        loss: name of the loss, or `package.module:callable`.
+        loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
         seed: accepted as by all commands; nothing is random here.
         certificate: file to write `conjecture-holds` or `conjecture-refuted` to.
@@ -132,7 +136,8 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
+    given, loss = loss, label(loss)
+    prior = check_masses(read_prior(rho, C, normalize=normalize))
     ks = tuple(sorted({check_k(value) for value in k}))
     if not ks:
         raise InputError("k", "nothing", "at least one number of negatives is needed")
@@ -150,7 +155,7 @@ def run(
     from verify.supervised.decision import decide, rise
     from verify.supervised.sequence import Task, sequence
 
-    task = Task(prior, get_loss(loss), exact_temperature, d, checked_weighting(weighting), classifier)
+    task = Task(prior, get_loss(given), exact_temperature, d, checked_weighting(weighting), classifier)
     rests = [downstream_hypotheses(task.loss, loss, one, prior.C, float(1 / exact_temperature)) for one in ks]
     if prior.C > MAX_CLASSES and not in_groups(prior, loss):
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
@@ -250,7 +255,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.conjecture --rho 0.7,0.2,0.1 --k 1:64\n"
         "  python -m verify.conjecture --rho 0.863,0.135,0.002 --k 1,16,4096 --certificate rise.json",
     )
-    cli.add_problem(made, rho=True, many_k=True)
+    cli.add_problem(made, rho=True)
     add_weighting(made)
     add_classifier(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the start (default: 0)")

@@ -12,20 +12,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
 from verify.digits import outward
 from verify.downstream_result import DownstreamResult, Interval, report
+from verify.many_k import reported, run_each
+from verify.prior_input import PriorLike, read_prior
 from verify.results import (
+    ExactNumber,
+    Number,
     Status,
+    Whole,
     check_d,
     check_k,
     check_masses,
     check_temperature,
+    label,
     problem,
     versions,
 )
@@ -34,7 +39,7 @@ from verify.supervised.options import add_embeddings, add_weighting
 if TYPE_CHECKING:
     import numpy as np
 
-    from theory.losses import Loss
+    from theory.losses import Loss, LossLike
     from verify.supervised.classifier import Classifier
     from verify.supervised.sequence import Point
 
@@ -48,16 +53,16 @@ _WIDTH = Fraction(1, 10**17)
 
 
 def run(
-    rho: Prior | str,
-    k: int | float,
+    rho: PriorLike,
+    k: Number,
     *,
     weighting: str = "weighted",
     embeddings: np.ndarray | None = None,
     C: int | None = None,
     normalize: bool = False,
-    d: int | None = None,
-    loss: str = "logistic",
-    temperature: Fraction | int | float | str = 1,
+    d: Whole | None = None,
+    loss: LossLike = "logistic",
+    temperature: ExactNumber = 1,
     seed: int = 0,
     certificate: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
@@ -65,7 +70,7 @@ def run(
     """Bracket the downstream loss at the minimizer of `L_k`, or at class embeddings (C x d).
 
     Args:
-        rho: a prior, or the text of one (`theory.priors.parse`).
+        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.prior_input.read_prior`).
         k: number of negatives; `math.inf` for the limit.
         weighting: "weighted" or "balanced".
         embeddings: class embeddings to take instead of the minimizer; rows are normalized.
@@ -82,7 +87,8 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
+    given, loss = loss, label(loss)
+    prior = check_masses(read_prior(rho, C, normalize=normalize))
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
@@ -93,9 +99,11 @@ def run(
     if prior.C > MAX_CLASSES and (embeddings is not None or not in_groups(prior, loss)):
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     if embeddings is None:
-        found = _at_minimizer(prior, k, d, loss, exact_temperature, checked_weighting(weighting), certificate, progress)
+        found = _at_minimizer(
+            prior, k, d, loss, given, exact_temperature, checked_weighting(weighting), certificate, progress
+        )
     else:
-        found = _at_embeddings(prior, k, d, loss, exact_temperature, weighting, embeddings, certificate)
+        found = _at_embeddings(prior, k, d, loss, given, exact_temperature, weighting, embeddings, certificate)
     return replace(found, seconds=time.perf_counter() - begun)
 
 
@@ -104,6 +112,7 @@ def _at_minimizer(
     k: int | float,
     d: int,
     loss: str,
+    given: LossLike,
     temperature: Fraction,
     weighting: str,
     certificate: Path | str | None,
@@ -117,7 +126,7 @@ def _at_minimizer(
 
     listable = prior.C <= MAX_LISTED
     one_by_one = certificate is not None and listable
-    chosen = get_loss(loss)
+    chosen = get_loss(given)
     rests = downstream_hypotheses(chosen, loss, k, prior.C, float(1 / temperature))
     problem_at_k = Enclosing(
         prior, k, loss=chosen.name, temperature=temperature, d=d, by_class=one_by_one, progress=progress
@@ -168,6 +177,7 @@ def _at_embeddings(
     k: int | float,
     d: int,
     loss: str,
+    given: LossLike,
     temperature: Fraction,
     weighting: str,
     embeddings: np.ndarray,
@@ -176,17 +186,16 @@ def _at_embeddings(
     import numpy as np
 
     from theory.downstream import accuracy, class_weights, mean_classifier_loss
-    from theory.float64 import jnp
     from theory.geometry import gram
     from theory.losses import get_loss
     from verify.loss_hypotheses import downstream_hypotheses
     from verify.supervised.classifier import optimal_classifier
     from verify.supervised.representation import checked_embeddings
 
-    chosen, beta, weights = get_loss(loss), float(1 / temperature), class_weights(prior, weighting)
+    chosen, beta, weights = get_loss(given), float(1 / temperature), class_weights(prior, weighting)
     U = checked_embeddings(embeddings, prior.C, d)
     head = optimal_classifier(chosen, U, np.arange(prior.C), weights, beta=beta, d=d)
-    mean = float(mean_classifier_loss(chosen, jnp.asarray(gram(U)), jnp.asarray(weights), beta))
+    mean = float(mean_classifier_loss(chosen, gram(U), weights, beta))
     rests = downstream_hypotheses(chosen, loss, None, prior.C, beta)
     sup = _ends(head.lower, head.upper) if rests.convex else Interval(None, _ends(head.lower, head.upper).upper, None)
     notes = [rests.note] if rests.note else []
@@ -244,25 +253,28 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
     cli.add_certificate(made)
 
-    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> DownstreamResult:
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
         from verify.array_files import read_array
 
-        return run(
-            arguments.rho,
-            arguments.k,
-            weighting=arguments.weighting,
-            embeddings=None if arguments.embeddings is None else read_array(arguments.embeddings, "embeddings"),
-            C=arguments.C,
-            normalize=arguments.normalize,
-            d=arguments.d,
-            loss=arguments.loss,
-            temperature=arguments.temperature,
-            seed=arguments.seed,
-            certificate=arguments.certificate,
-            progress=progress,
-        )
+        def one(k: int | float) -> DownstreamResult:
+            return run(
+                arguments.rho,
+                k,
+                weighting=arguments.weighting,
+                embeddings=None if arguments.embeddings is None else read_array(arguments.embeddings, "embeddings"),
+                C=arguments.C,
+                normalize=arguments.normalize,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                seed=arguments.seed,
+                certificate=arguments.certificate,
+                progress=progress,
+            )
 
-    cli.main(made, execute, report, argv)
+        return run_each(one, arguments.k, arguments.certificate)
+
+    cli.main(made, execute, reported(report), argv)
 
 
 if __name__ == "__main__":

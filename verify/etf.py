@@ -11,32 +11,40 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory import priors
 from theory.errors import InputError
 from verify import cli
 from verify.digits import interval
+from verify.many_k import reported, run_each
 from verify.results import (
     Bracket,
+    ExactNumber,
+    Number,
     Problem,
+    Result,
     SearchReport,
     Status,
+    Whole,
     check_d,
     check_k,
     check_temperature,
     closing,
+    label,
     problem,
     report_search,
     versions,
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from theory.balanced import Uniqueness
-    from theory.losses import Loss
+    from theory.losses import Loss, LossLike
     from verify.certify import EtfProof
     from verify.optimize.search import Search
 
@@ -67,8 +75,8 @@ class Geometry:
     unique: bool | None
 
 
-@dataclass(frozen=True)
-class EtfResult:
+@dataclass(frozen=True, repr=False)
+class EtfResult(Result):
     """What `run` found; its fields are the keys of `--json`."""
 
     claim: str
@@ -82,15 +90,20 @@ class EtfResult:
     certificate: str | None
     seconds: float
     versions: dict[str, str]
+    embeddings: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def arrays(self) -> dict[str, Any]:
+        """What `--save` writes: the best embeddings found, unrounded, and the prior."""
+        return {"embeddings": self.embeddings, "rho": list(self.problem.rho)}
 
 
 def run(
     C: int,
-    k: int | float,
+    k: Number,
     *,
-    d: int | None = None,
-    loss: str = "logistic",
-    temperature: Fraction | int | float | str = 1,
+    d: Whole | None = None,
+    loss: LossLike = "logistic",
+    temperature: ExactNumber = 1,
     starts: int = 8,
     seed: int = 0,
     certificate: Path | str | None = None,
@@ -106,7 +119,7 @@ def run(
         C: number of classes, at least 2.
         k: number of negatives, or `math.inf` (the limit of the normalized loss).
         d: dimension, `C` by default.
-        loss: name of the loss, or `package.module:callable`.
+        loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
         starts: random starts of the search.
         seed: seed of the starts.
@@ -117,6 +130,7 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
+    given, loss = loss, label(loss)
     prior = priors.uniform(C)
     k, d, exact_temperature = check_k(k), check_d(d, C), check_temperature(temperature)
 
@@ -128,7 +142,7 @@ def run(
     from verify.optimize.search import check_memory, search
 
     check_memory(C, d, starts)
-    chosen, beta = get_loss(loss), float(1 / exact_temperature)
+    chosen, beta = get_loss(given), float(1 / exact_temperature)
     rests = hypotheses(chosen, loss, k, beta)
     if not rests.convex:  # which the theorem asks for
         raise InputError("loss", loss, rests.note.removeprefix("no lower bound: "))
@@ -163,6 +177,7 @@ def run(
         certificate=written,
         seconds=time.perf_counter() - begun,
         versions=versions("jax", "numpy", "python-flint"),
+        embeddings=found.best.embeddings,
     )
 
 
@@ -275,21 +290,25 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.add_problem(made, rho=False)
     cli.add_search(made, 8)
     cli.add_certificate(made)
+    cli.add_save(made)
 
-    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> EtfResult:
-        return run(
-            arguments.C,
-            arguments.k,
-            d=arguments.d,
-            loss=arguments.loss,
-            temperature=arguments.temperature,
-            starts=arguments.starts,
-            seed=arguments.seed,
-            certificate=arguments.certificate,
-            progress=progress,
-        )
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
+        def one(k: int | float) -> EtfResult:
+            return run(
+                arguments.C,
+                k,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                starts=arguments.starts,
+                seed=arguments.seed,
+                certificate=arguments.certificate,
+                progress=progress,
+            )
 
-    cli.main(made, execute, report, argv)
+        return run_each(one, arguments.k, arguments.certificate, arguments.save)
+
+    cli.main(made, execute, reported(report), argv)
 
 
 if __name__ == "__main__":

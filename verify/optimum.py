@@ -15,25 +15,30 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
+from verify.many_k import reported, run_each
 from verify.optimum_result import OptimumResult, report
+from verify.prior_input import PriorLike, read_prior
 from verify.results import (
     Bracket,
+    ExactNumber,
+    Number,
     Status,
+    Whole,
     check_d,
     check_k,
     check_masses,
     check_temperature,
+    label,
     problem,
     report_search,
     versions,
 )
 
 if TYPE_CHECKING:
-    from theory.losses import Loss
+    from theory.losses import Loss, LossLike
     from verify.certify import OptimumProof
     from verify.floor import Floor
     from verify.optimize.search import Search
@@ -46,14 +51,14 @@ MAX_CLASSES = 4000
 
 
 def run(
-    rho: Prior | str,
-    k: int | float,
+    rho: PriorLike,
+    k: Number,
     *,
     C: int | None = None,
     normalize: bool = False,
-    d: int | None = None,
-    loss: str = "logistic",
-    temperature: Fraction | int | float | str = 1,
+    d: Whole | None = None,
+    loss: LossLike = "logistic",
+    temperature: ExactNumber = 1,
     starts: int = 2,
     seed: int = 0,
     certificate: Path | str | None = None,
@@ -70,12 +75,12 @@ def run(
     rank`, and with fewer dimensions the search is over all classes.
 
     Args:
-        rho: a prior, or the text of one (`theory.priors.parse`).
+        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.prior_input.read_prior`).
         k: number of negatives; `math.inf` for the limit; real `k` is never called proved.
         C: number of classes, for profiles such as "zipf:1".
         normalize: divide the masses of a text by their sum.
         d: dimension, `C` by default.
-        loss: name of the loss, or `package.module:callable`.
+        loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
         starts: random starts of the search on the sphere: for `d < C - 1` (at least 16 then), for losses that are not
             smooth or not known to be convex, and where the convex program leaves a gap.
@@ -87,7 +92,8 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    prior = check_masses(rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize))
+    given, loss = loss, label(loss)
+    prior = check_masses(read_prior(rho, C, normalize=normalize))
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
 
     from verify.optimize.solution import in_groups, solve
@@ -121,7 +127,7 @@ def run(
     from verify.loss_hypotheses import estimated, hypotheses
     from verify.optimize.search import minimum
 
-    chosen, beta, weights = get_loss(loss), float(1 / exact_temperature), prior.as_array()
+    chosen, beta, weights = get_loss(given), float(1 / exact_temperature), prior.as_array()
     rests = hypotheses(chosen, loss, k, beta)
     relaxed = d < prior.C - 1
     found = minimum(
@@ -249,35 +255,39 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.add_problem(made, rho=True)
     cli.add_search(made, 2)
     cli.add_certificate(made)
+    cli.add_save(made)
     made.add_argument(
         "--floor", action="store_true", help="for a training log: the loss at chance and of the simplex ETF beside it"
     )
 
-    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> OptimumResult:
-        result = run(
-            arguments.rho,
-            arguments.k,
-            C=arguments.C,
-            normalize=arguments.normalize,
-            d=arguments.d,
-            loss=arguments.loss,
-            temperature=arguments.temperature,
-            starts=arguments.starts,
-            seed=arguments.seed,
-            certificate=arguments.certificate,
-            progress=progress,
-        )
-        return replace(result, floor=_floor(arguments, result)) if arguments.floor else result
+    def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
+        def one(k: int | float) -> OptimumResult:
+            result = run(
+                arguments.rho,
+                k,
+                C=arguments.C,
+                normalize=arguments.normalize,
+                d=arguments.d,
+                loss=arguments.loss,
+                temperature=arguments.temperature,
+                starts=arguments.starts,
+                seed=arguments.seed,
+                certificate=arguments.certificate,
+                progress=progress,
+            )
+            return replace(result, floor=_floor(arguments, k, result)) if arguments.floor else result
 
-    cli.main(made, execute, report, argv)
+        return run_each(one, arguments.k, arguments.certificate, arguments.save)
+
+    cli.main(made, execute, reported(report), argv)
 
 
-def _floor(arguments: argparse.Namespace, result: OptimumResult) -> Floor:
+def _floor(arguments: argparse.Namespace, k: int | float, result: OptimumResult) -> Floor:
     from verify.floor import floor
 
-    prior = priors.parse(arguments.rho, arguments.C, normalize=arguments.normalize)
+    prior = read_prior(arguments.rho, arguments.C, normalize=arguments.normalize)
     temperature = check_temperature(arguments.temperature)
-    return floor(prior, arguments.k, result.problem.d, loss=arguments.loss, temperature=temperature)
+    return floor(prior, k, result.problem.d, loss=arguments.loss, temperature=temperature)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from verify.digits import interval
 from verify.floor import Floor
-from verify.results import Bracket, Problem, SearchReport, Status, closing
+from verify.results import Bracket, Problem, Result, SearchReport, Status, closing
 from verify.supervised.options import shortened
 
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
 
-@dataclass(frozen=True)
-class OptimumResult:
+
+@dataclass(frozen=True, repr=False)
+class OptimumResult(Result):
     """What `run` found; its fields are the keys of `--json`.
 
     Attributes:
@@ -43,6 +48,20 @@ class OptimumResult:
     seconds: float
     versions: dict[str, str]
     floor: Floor | None = None
+
+    @property
+    def embeddings(self) -> Float[np.ndarray, "C d"] | None:
+        """Class embeddings with unit rows in `problem.d` dimensions, in the order of `problem.rho`, whose Gram matrix
+        is `gram` to rounding; None where `gram` is that of groups."""
+        import numpy as np
+
+        from verify.optimize.elliptope import factor
+
+        return None if self.groups is not None else factor(np.array(self.gram), self.problem.d)
+
+    def arrays(self) -> dict[str, Any]:
+        """What `--save` writes."""
+        return {"gram": self.gram, "embeddings": self.embeddings, "rho": list(self.problem.rho)}
 
 
 def report(result: OptimumResult) -> str:

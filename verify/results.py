@@ -11,14 +11,23 @@ from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from numbers import Integral, Rational, Real
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from theory.errors import InputError
 from theory.priors import Prior, number
 from verify.digits import outward, within
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from theory.losses import LossLike
     from verify.optimize.search import Search
+
+#: Numbers as Python and NumPy have them: those of `k`, and exact ones too, as a temperature may be.
+Number: TypeAlias = "int | float | np.number[Any]"
+ExactNumber: TypeAlias = "Fraction | Number | str"
+Whole: TypeAlias = "int | np.integer[Any]"
 
 #: The largest finite `k` for which the quadrature in double precision is tested.
 MAX_K = 10**9
@@ -144,14 +153,19 @@ def check_masses(prior: Prior) -> Prior:
     return prior
 
 
-def check_k(k: object) -> int | float:
+def _is_a(kind: type, value: object) -> bool:
+    """Whether it is a number of this kind, of Python or of NumPy; a truth value is none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def check_k(k: Any) -> int | float:
     """`k` as an integer where it is one; a real `k >= 1` and `math.inf` pass.
 
     Raises:
         InputError: for anything else, and beyond `MAX_K`.
     """
     accepted = f"accepted: an integer from 1 to {MAX_K}, or inf"
-    if isinstance(k, bool) or not isinstance(k, int | float) or math.isnan(k) or k < 1:
+    if not _is_a(Real, k) or math.isnan(k) or k < 1:
         raise InputError("k", k, accepted)
     if math.isinf(k):
         return math.inf
@@ -160,7 +174,7 @@ def check_k(k: object) -> int | float:
     return int(k) if k == int(k) else float(k)
 
 
-def check_d(d: int | None, C: int) -> int:
+def check_d(d: Any, C: int) -> int:
     """The dimension, `C` by default.
 
     Raises:
@@ -168,23 +182,36 @@ def check_d(d: int | None, C: int) -> int:
     """
     if d is None:
         return C
-    if d < 2:
+    if not _is_a(Integral, d) or d < 2:
         raise InputError("d", d, "accepted: an integer >= 2 (in dimension 1 the sphere is two points)")
-    return d
+    return int(d)
 
 
-def check_temperature(temperature: Fraction | int | float | str) -> Fraction:
+def check_temperature(temperature: Any) -> Fraction:
     """The temperature, read exactly; a float is taken as the decimal that it prints as.
 
     Raises:
         InputError: if it is not a positive number.
     """
-    if isinstance(temperature, float):
-        temperature = repr(temperature)
-    exact = number(temperature, "temperature") if isinstance(temperature, str) else Fraction(temperature)
+    accepted = "accepted: a number from 1/100 to 10^6"
+    if not isinstance(temperature, str) and not _is_a(Real, temperature):
+        raise InputError("temperature", temperature, accepted)
+    if _is_a(Rational, temperature):
+        exact = Fraction(int(temperature.numerator), int(temperature.denominator))
+    else:
+        exact = number(temperature if isinstance(temperature, str) else repr(float(temperature)), "temperature")
     if not Fraction(1, 100) <= exact <= 10**6:
-        raise InputError("temperature", temperature, "accepted: a number from 1/100 to 10^6")
+        raise InputError("temperature", temperature, accepted)
     return exact
+
+
+def label(loss: LossLike) -> str:
+    """How results name a loss."""
+    if isinstance(loss, str):
+        return loss
+    from theory.losses import loss_name
+
+    return loss_name(loss)
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -198,10 +225,35 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
+class Result:
+    """What the results of all commands can do; each is a frozen dataclass with a `status`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints: exact numbers as "p/q", `k` as a number or "inf", what is not finite as None."""
+        made: dict[str, Any] = as_json(self)
+        if "problem" in made:
+            made["problem"]["k"] = k_as_json(self.problem.k)  # type: ignore[attr-defined]
+        return made
+
+    def __repr__(self) -> str:
+        values = {name: value for name, value in vars(self).items() if isinstance(value, Bracket | Problem)}
+        parts = [f"status={self.status.value}"]  # type: ignore[attr-defined]
+        for name, value in values.items():
+            if isinstance(value, Problem):
+                parts += [f"C={value.C}", f"k={value.k}", f"d={value.d}", f"loss={value.loss}"]
+            else:
+                parts.append(f"{name}=[{value.lower}, {value.upper}]")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
 def as_json(value: Any) -> Any:
     """A result as JSON types: exact numbers as "p/q", arrays as lists, what is not finite as null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: as_json(getattr(value, field.name)) for field in fields(value) if field.repr}
+        return {
+            field.name: as_json(getattr(value, field.name))
+            for field in fields(value)
+            if field.metadata.get("json", True)
+        }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Fraction):

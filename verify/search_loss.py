@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from theory.arrays import Array
 from theory.float64 import jax, jnp
@@ -101,9 +101,11 @@ def _split(z: Any, shape: tuple[int, int, int, int]) -> tuple[Any, Any, Any, Any
     return y.reshape(C, N, d - 1), weights.reshape(C, N), rho, coefficients, rates
 
 
-@partial(jax.jit, static_argnums=(1, 2))
+@partial(jax.jit, static_argnums=1)
 @partial(jax.value_and_grad)
-def _value_and_gradient(z: Float[Array, " n"], shape: tuple[int, int, int, int], every_point: bool) -> Float[Array, ""]:
+def _value_and_gradient(
+    z: Float[Array, " n"], shape: tuple[int, int, int, int], every_point: bool | Bool[Array, ""]
+) -> Float[Array, ""]:
     """`-log(E_x*[L(f_x*)] / L(f))`, or `min_x*` for the mean: negative where the step, or its conclusion, fails."""
     y, weights, rho, coefficients, rates = _split(z, shape)
     square = jnp.sum(y * y, axis=-1, keepdims=True)
@@ -114,7 +116,8 @@ def _value_and_gradient(z: Float[Array, " n"], shape: tuple[int, int, int, int],
     loss = Custom(partial(mixture, coefficients=jax.nn.softmax(coefficients), rates=jnp.exp(rates)))
     value = points_loss(loss, f, float(shape[-1]))
     step = averaging_margins(loss, f, float(shape[-1]))
-    return -jnp.log1p(-(step.best[0] if every_point else step.margin[0]) / value)
+    # both searches share one compiled function
+    return -jnp.log1p(-jnp.where(every_point, step.best[0], step.margin[0]) / value)
 
 
 def _rounded(z: Float[np.ndarray, " n"], shape: tuple[int, int, int, int]) -> Candidate:

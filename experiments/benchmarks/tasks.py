@@ -72,6 +72,11 @@ def _kernel() -> Iterator[Task]:
             yield Task("kernel", "evaluate", "ours", "zipf:1", C, k, C, runs=_MANY)
 
 
+def _public() -> Iterator[Task]:
+    for k in (1, 4, 16, 64, 256, 1024, 4096, 65536, 10**6):
+        yield Task("public", "evaluate", "public", "zipf:1", 1000, k, 1000, runs=_MANY)
+
+
 def _dimension() -> Iterator[Task]:
     for d in (2, 10, 100, 300, 1000):
         yield Task("dimension", "evaluate", "ours", "zipf:1", 1000, 4096, d, runs=_MANY)
@@ -97,11 +102,13 @@ def _classes() -> Iterator[Task]:
             yield Task("classes", "solve", method, "zipf:1", C, 8, C)
 
 
-#: The questions: every solver as k grows; value and gradient beside two matrix products as k and C grow, and as d
-#: grows; beside enumeration and sampling as k grows; groups of equal classes as C grows; every solver as C grows.
+#: The questions: every solver as k grows; value and gradient beside two matrix products as k and C grow, by the public
+#: function as k grows, and as d grows; beside enumeration and sampling as k grows; groups of equal classes as C grows;
+#: every solver as C grows.
 SUITES = {
     "against": _against,
     "kernel": _kernel,
+    "public": _public,
     "dimension": _dimension,
     "evaluate": _evaluate,
     "groups": _groups,

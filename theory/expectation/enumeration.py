@@ -14,8 +14,7 @@ from itertools import combinations_with_replacement
 import numpy as np
 from jaxtyping import Float, Int
 
-from theory.arrays import Array
-from theory.float64 import jnp, promoting
+from theory.arrays import Array, array_module, promoting
 
 MAX_ENTRIES = 4_000_000
 
@@ -36,7 +35,7 @@ def fits(n: int, k: int | float) -> bool:
 def enumerated(
     function: Callable[[Float[Array, "*c k"]], Float[Array, "*c"]],
     margins: Float[Array, "*b n"],
-    weights: Float[Array, " n"],
+    weights: Float[Array, "*w n"],
     k: int,
 ) -> Float[Array, "*b"]:
     """`sum_m multinomial(k; m) w^m g(v_m)` over all multisets `m` of size `k`, `g` symmetric.
@@ -48,8 +47,9 @@ def enumerated(
     if not fits(n, k):
         raise ValueError(f"enumeration of {k} draws from {n} values does not fit in memory")
     draws, counts, log_coefficient = _multisets(n, int(k))
-    probability = jnp.exp(log_coefficient + counts @ jnp.log(weights))
-    return jnp.sum(probability * function(margins[..., draws]), axis=-1)
+    xp = array_module(margins, weights)
+    probability = xp.exp(log_coefficient + xp.log(weights) @ counts.T)
+    return xp.sum(probability * function(margins[..., draws]), axis=-1)
 
 
 @lru_cache(maxsize=8)

@@ -9,8 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from jaxtyping import Float
 
-from theory.arrays import Array
-from theory.float64 import jnp, promoting
+from theory.arrays import Array, array_module, promoting
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,7 @@ def sampled(
     margins and weights, so that its mean can be optimized.
     """
     uniforms = np.random.default_rng(seed).random((samples, k))
-    cumulative = jnp.cumsum(weights)
-    draws = jnp.searchsorted(cumulative / cumulative[-1], uniforms, side="right")
-    return function(margins[..., jnp.minimum(draws, margins.shape[-1] - 1)])
+    xp = array_module(margins, weights)
+    cumulative = xp.cumsum(weights, axis=-1)
+    draws = xp.searchsorted(cumulative / cumulative[-1], uniforms, side="right")
+    return function(margins[..., xp.minimum(draws, margins.shape[-1] - 1)])

@@ -1,12 +1,16 @@
 """The family of losses of the paper: one object each, with one small interface (`Loss`)."""
 
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
 from theory.errors import InputError
 from theory.losses.base import NORMALIZATIONS, Loss
-from theory.losses.custom import Custom, load
+from theory.losses.custom import Custom, checked, load
 from theory.losses.decoupled import Decoupled
 from theory.losses.exponential import Exponential
 from theory.losses.hinge import Hinge, SmoothedHinge
 from theory.losses.logistic import Logistic
+from theory.losses.of_sum import OfSum
 from theory.losses.separable import Separable
 
 __all__ = [
@@ -18,23 +22,43 @@ __all__ = [
     "Hinge",
     "Logistic",
     "Loss",
+    "LossLike",
+    "OfSum",
     "Separable",
     "SmoothedHinge",
     "get_loss",
+    "loss_name",
 ]
 
 #: The losses that ship, by name.
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (Logistic(), Hinge(), Exponential(), Separable(), Decoupled())}
 
 
-def get_loss(name: str) -> Loss:
-    """The loss of this name, or a user's own as `package.module:callable`.
+#: What functions take for a loss: a name, `package.module:callable`, the callable itself, or a `Loss`.
+LossLike: TypeAlias = str | Loss | Callable[..., Any]
+
+
+def get_loss(loss: LossLike) -> Loss:
+    """The loss of this name; or a user's own as `package.module:callable`, or the callable itself.
 
     Raises:
         InputError: if there is no such loss.
     """
-    if name in LOSSES:
-        return LOSSES[name]
-    if ":" in name:
-        return load(name)
-    raise InputError("loss", name, f"accepted: {', '.join(LOSSES)} or package.module:callable")
+    if isinstance(loss, Loss):
+        return loss
+    if not isinstance(loss, str):
+        return checked(loss, loss_name(loss))
+    if loss in LOSSES:
+        return LOSSES[loss]
+    if ":" in loss:
+        return load(loss)
+    raise InputError("loss", loss, f"accepted: {', '.join(LOSSES)} or package.module:callable")
+
+
+def loss_name(loss: LossLike) -> str:
+    """How results name the loss: a callable as `package.module:callable`."""
+    if isinstance(loss, str):
+        return loss
+    if isinstance(loss, Loss):
+        return loss.name
+    return f"{getattr(loss, '__module__', '?')}:{getattr(loss, '__qualname__', type(loss).__qualname__)}"

@@ -7,28 +7,36 @@ from typing import Any, ClassVar
 
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
-from theory.float64 import jax, promoting
+from theory.arrays import Array, Scalar, promoting
+from theory.expectation.expansion import Expansion
 
 #: What is done to `L_k` so that it has a limit as `k -> inf`.
 NORMALIZATIONS = {"none": "L_k", "subtract_log_k": "L_k - log k", "divide_by_k": "L_k / k"}
 
 #: So many margins are held at once where every positive is taken by itself.
 _TOGETHER = 1 << 20
-#: The methods that compute with JAX.
+#: The methods that compute.
 _COMPUTING = {
     "__call__",
+    "expansion",
     "expected",
+    "expected_expansion",
     "expected_nonnegative",
+    "expected_expansion_nonnegative",
     "expected_over_positives",
     "specialized",
     "resolved",
     "limit",
+    "limit_expansion",
 }
 
 
 class Loss(ABC):
     """A loss `l` of margins `v = (v_1, ..., v_k)`: symmetric, and non-increasing in each margin.
+
+    Of the loss itself, of its expectation over negatives and of the limit of that there are a value and an expansion,
+    which has first and second derivatives too (`theory.expectation.expansion`); both in NumPy for arrays of NumPy, and
+    in JAX for those of JAX.
 
     Subclasses are frozen dataclasses, hence hashable: they are passed to `jax.jit` as static arguments.
     """
@@ -40,25 +48,41 @@ class Loss(ABC):
     convex: ClassVar[bool] = True
     #: `l` is differentiable, so that Newton's method applies.
     smooth: ClassVar[bool] = True
+    #: `l` is given as JAX-traceable code: nothing about it can be computed without JAX.
+    traced: ClassVar[bool] = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         for name in _COMPUTING & vars(cls).keys():
             setattr(cls, name, promoting(vars(cls)[name]))
 
-    @abstractmethod
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
         """`l(v)` over the last axis."""
+        return self.expansion(v).value
 
     @abstractmethod
-    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
+    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+        """`l` at each row of `v`."""
+
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Float[Array, "*b"]:
         """`E l(v_{J_1}, ..., v_{J_k})`, `J_i` iid with these weights, over the last axis of `margins`."""
+        return self.expected_expansion(margins, weights, k).value
+
+    @abstractmethod
+    def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
+        """`expected` as a function of each row of margins."""
 
     def expected_nonnegative(
-        self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar
-    ) -> Float[Array, " rows"]:
+        self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar
+    ) -> Float[Array, "*b"]:
         """The same as `expected` where no margin is negative, as for embeddings that are constant on classes."""
         return self.expected(margins, weights, k)
+
+    def expected_expansion_nonnegative(
+        self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar
+    ) -> Expansion:
+        """The same as `expected_expansion` where no margin is negative."""
+        return self.expected_expansion(margins, weights, k)
 
     @promoting
     def expected_over_positives(
@@ -76,14 +100,16 @@ class Loss(ABC):
             g, law = of
             return law @ self.expected(beta * (g[:, None] - g), negatives, k)
 
+        from theory.float64 import jax
+
         rows, n = cosines.shape
         if rows * n * n <= _TOGETHER:
             return jax.vmap(row)((cosines, positives))
         return jax.lax.map(row, (cosines, positives), batch_size=max(1, _TOGETHER // n**2))
 
     def specialized(self, k: int | float, beta: int | float) -> Loss:
-        """The same loss, its `expected_nonnegative` prepared for this `k` and margins up to `2 beta`: as accurate,
-        and faster where few nodes suffice. What is returned is one of a few, so that few functions are compiled."""
+        """The same loss, prepared for this `k` and margins in `[0, 2 beta]`: as accurate, and faster where few nodes
+        suffice. What is returned is one of a few, so that few functions are compiled."""
         del k, beta
         return self
 
@@ -93,9 +119,18 @@ class Loss(ABC):
         del k, beta
         return self
 
-    @abstractmethod
-    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
+    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Float[Array, "*b"]:
         """The limit of the normalized `expected` as `k -> inf` (`normalization`)."""
+        return self.limit_expansion(margins, weights).value
+
+    @abstractmethod
+    def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
+        """`limit` as a function of each row of margins."""
+
+    def effort(self, n: int, k: int | float) -> str:
+        """What one expectation over `n` values costs, where that grows with `k`; empty where it does not."""
+        del n, k
+        return ""
 
     def is_exact(self, n: int, k: int | float) -> bool:
         """Whether `expected` is exact for `n` values and this `k`, and not a sample mean."""

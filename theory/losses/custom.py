@@ -6,16 +6,19 @@ import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
 from theory.errors import InputError, rounded
 from theory.expectation.enumeration import MAX_ENTRIES, enumerated, fits, multisets
+from theory.expectation.expansion import Expansion, Traced
 from theory.expectation.sampling import sampled
-from theory.float64 import jax, jnp
 from theory.losses.base import Loss
+
+_ACCEPTED = "accepted: package.module:callable, a function from margins (..., k) to losses (...) that JAX can trace"
 
 #: The most numbers that are drawn for one evaluation: ten million take 80 MB, and some 0.2 s, for each start.
 MAX_SAMPLED = 10_000_000
@@ -35,29 +38,46 @@ class Custom(Loss):
     name: ClassVar[str] = "custom"
     normalization: ClassVar[str] = "none"
     convex: ClassVar[bool] = False
+    traced: ClassVar[bool] = True
 
     function: Callable[[Float[Array, "*b k"]], Float[Array, "*b"]]
     samples: int = 20_000
     seed: int = 0
 
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
-        return self.function(v)
+        from theory.float64 import jnp
+
+        return self.function(jnp.asarray(v))
+
+    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+        return Traced(self, v)
 
     def is_exact(self, n: int, k: int | float) -> bool:
         return fits(n, k)
 
-    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
+    def effort(self, n: int, k: int | float) -> str:
+        if fits(n, k):
+            return f"each expectation sums {multisets(n, int(k))} multisets of {k} of {n} negatives"
+        return f"each expectation is a mean over {self.samples} draws of {k} of {n} negatives: too many to enumerate"
+
+    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Float[Array, "*b"]:
         if not isinstance(k, int | float) or k != int(k):
             raise InputError("k", k, "a user's own loss needs an integer k, known before compilation")
+        from theory.float64 import jnp
+
+        margins, weights = jnp.asarray(margins), jnp.asarray(weights)
         if fits(margins.shape[-1], k):
-            return enumerated(self.function, margins, weights, int(k))
+            return enumerated(self, margins, weights, int(k))
         drawn = math.prod(margins.shape[:-1]) * self.samples * k
         if drawn > MAX_SAMPLED:
             raise InputError("k", int(k), _too_much(margins.shape[-1], int(k), drawn))
-        draws = sampled(self.function, margins, weights, int(k), samples=self.samples, seed=self.seed)
+        draws = sampled(self, margins, weights, int(k), samples=self.samples, seed=self.seed)
         return jnp.mean(draws, axis=-1)
 
-    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
+    def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
+        return Traced(partial(self.expected, weights=weights, k=k), margins)
+
+    def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         raise InputError("k", "inf", "the limit of a user's own loss is not known; give a finite k")
 
 
@@ -65,28 +85,42 @@ def _too_much(n: int, k: int, drawn: int | float) -> str:
     return (
         f"a loss of one's own is summed over multisets of negatives, here {rounded(multisets(n, k))} of {k} out of {n} "
         f"({MAX_ENTRIES:.0e} numbers at most), or sampled, which here takes {drawn:.1e} numbers an evaluation "
-        f"({MAX_SAMPLED:.0e} at most); lower k or the number of classes"
+        f"({MAX_SAMPLED:.0e} at most); lower k or the number of classes, "
+        "or declare it a function of a sum (theory.losses.OfSum) if it is one"
     )
 
 
-def load(path: str) -> Custom:
-    """The loss `package.module:callable`.
+def load(path: str) -> Loss:
+    """The loss `package.module:callable`; a `Loss` (such as `OfSum`) is taken as it is.
+
+    Raises:
+        InputError: if it cannot be imported, ends the program, or is no loss (`checked`).
+    """
+    module, _, attribute = path.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), attribute)
+    except (Exception, SystemExit) as error:
+        raise InputError("loss", path, f"{_ACCEPTED} ({type(error).__name__}: {error})") from error
+    return checked(function, path)
+
+
+def checked(function: Callable[..., Any], name: str) -> Loss:
+    """The function as a loss; a `Loss` itself if it is one.
 
     It is compiled and differentiated once, as the searches will: NumPy, or an `if` on a margin, cannot be.
 
     Raises:
-        InputError: if it cannot be imported, is not callable, ends the program, is no code that JAX can trace, or does
-            not map margins (2, 3) to losses (2,).
+        InputError: if it is not callable, ends the program, is no code that JAX can trace, or does not map margins
+            (2, 3) to losses (2,).
     """
-    module, _, attribute = path.partition(":")
-    accepted = "accepted: package.module:callable, a function from margins (..., k) to losses (...) that JAX can trace"
+    from theory.float64 import jax, jnp
+
     try:
-        function = getattr(importlib.import_module(module), attribute)
         shape = jnp.shape(jax.jit(function)(jnp.zeros((2, 3))))
         if shape == (2,):
             jax.jit(jax.grad(lambda v: jnp.sum(function(v))))(jnp.zeros((2, 3)))
     except (Exception, SystemExit) as error:
-        raise InputError("loss", path, f"{accepted} ({type(error).__name__}: {error})") from error
+        raise InputError("loss", name, f"{_ACCEPTED} ({type(error).__name__}: {error})") from error
     if shape != (2,):
-        raise InputError("loss", path, f"{accepted}; margins (2, 3) gave losses of shape {shape}")
-    return Custom(function)
+        raise InputError("loss", name, f"{_ACCEPTED}; margins (2, 3) gave losses of shape {shape}")
+    return function if isinstance(function, Loss) else Custom(function)

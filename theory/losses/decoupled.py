@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
-from theory.expectation.integrals import LOG_NODES, log_sum
-from theory.float64 import jax, jnp
+from theory.arrays import Array, Scalar, array_module
+from theory.expectation.expansion import Expansion, LogSumExp
+from theory.expectation.integrals import LOG_NODES, log_expansion
 from theory.losses.base import Loss
 
 
@@ -22,11 +22,11 @@ class Decoupled(Loss):
     #: Nodes of the quadrature; see `theory.expectation.integrals` for the range that they cover.
     nodes: int = LOG_NODES
 
-    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
-        return jax.nn.logsumexp(-v, axis=-1)
+    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+        return LogSumExp(v)
 
-    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
-        return log_sum(margins, weights, k, self.nodes)
+    def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
+        return log_expansion(margins, weights, k, self.nodes)
 
     def expected_over_positives(
         self,
@@ -37,7 +37,9 @@ class Decoupled(Loss):
         beta: Scalar,
     ) -> Float[Array, " rows"]:
         # log sum exp(-v) = log sum exp(beta g_J) - beta g_P
-        return self.expected(-beta * cosines, negatives, k) - beta * jnp.sum(positives * cosines, axis=-1)
+        return self.expected(-beta * cosines, negatives, k) - beta * array_module(cosines, positives, beta).sum(
+            positives * cosines, axis=-1
+        )
 
-    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
-        return jax.nn.logsumexp(-margins, b=weights, axis=-1)
+    def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
+        return LogSumExp(margins, weights)

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
-from theory.float64 import jnp
+from theory.arrays import Array, Scalar, array_module
+from theory.expectation.expansion import Additive, Expansion
 from theory.losses.base import Loss
 
 
@@ -19,11 +19,11 @@ class Exponential(Loss):
     name: ClassVar[str] = "exponential"
     normalization: ClassVar[str] = "divide_by_k"
 
-    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
-        return jnp.sum(jnp.exp(-v), axis=-1)
+    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+        return _sum(v, 1.0, 1.0)
 
-    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
-        return k * self.limit(margins, weights)
+    def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
+        return _sum(margins, weights, k)
 
     def expected_over_positives(
         self,
@@ -33,9 +33,15 @@ class Exponential(Loss):
         k: Scalar,
         beta: Scalar,
     ) -> Float[Array, " rows"]:
+        xp = array_module(cosines, positives, beta)
         # positive and negative are independent
-        away = jnp.sum(positives * jnp.exp(-beta * cosines), axis=-1)
+        away = xp.sum(positives * xp.exp(-beta * cosines), axis=-1)
         return self.expected(-beta * cosines, negatives, k) * away
 
-    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
-        return jnp.exp(-margins) @ weights
+    def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
+        return _sum(margins, weights, 1.0)
+
+
+def _sum(v: Float[Array, "*b n"], weights: Float[Array, "*w n"] | float, times: Scalar) -> Expansion:
+    e = array_module(v, weights).exp(-v)
+    return Additive(e, -e, e, weights, times)

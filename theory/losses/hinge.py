@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
-from theory.expectation.extremes import expected_maximum
-from theory.expectation.integrals import log1p_sum
-from theory.float64 import jax, jnp
+from theory.arrays import Array, Scalar, array_module
+from theory.expectation.expansion import Expansion, LogSumExp, Rescaled
+from theory.expectation.extremes import Hinged
+from theory.expectation.integrals import log1p_expansion
 from theory.losses.base import Loss
 
 
@@ -22,15 +22,15 @@ class Hinge(Loss):
     normalization: ClassVar[str] = "none"
     smooth: ClassVar[bool] = False
 
-    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
-        return jax.nn.relu(1.0 + jnp.max(-v, axis=-1))
+    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+        # the largest of all terms, as if infinitely many were drawn
+        return self.limit_expansion(v, array_module(v).ones(v.shape[-1]))
 
-    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
-        return expected_maximum(jax.nn.relu(1.0 - margins), weights, k)
+    def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
+        return Hinged(margins, weights, k)
 
-    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
-        del weights  # every value is drawn in the end
-        return jax.nn.relu(1.0 + jnp.max(-margins, axis=-1))
+    def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
+        return Hinged(margins, weights, None)
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class SmoothedHinge(Loss):
     normalization: ClassVar[str] = "none"
     width: float = 0.25
 
-    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
-        return self.width * jnp.logaddexp(0.0, jax.nn.logsumexp((1.0 - v) / self.width, axis=-1))
+    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+        return Rescaled(LogSumExp((v - 1.0) / self.width, one=True), self.width)
 
-    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
+    def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         nodes = 192 + int(4 / self.width)
-        return self.width * log1p_sum((margins - 1.0) / self.width, weights, k, nodes)
+        return Rescaled(log1p_expansion((margins - 1.0) / self.width, weights, k, nodes), self.width)
 
-    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
+    def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         raise NotImplementedError("the smoothed hinge grows like w log k; use the hinge's own limit")

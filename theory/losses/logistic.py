@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
+from theory.arrays import Array, Scalar, array_module
 from theory.expectation import positives as over_positives
-from theory.expectation.integrals import LOG1P_NODES, log1p_sum
-from theory.expectation.moments import FULL, Resolution, log1p_sum_nonnegative, resolution
-from theory.float64 import jax, jnp
+from theory.expectation.expansion import Expansion, LogSumExp
+from theory.expectation.integrals import LOG1P_NODES, log1p_expansion
+from theory.expectation.moments import FULL, Resolution, log1p_nonnegative, log1p_sum_nonnegative, resolution
 from theory.losses.base import Loss
 
 
@@ -27,16 +27,21 @@ class Logistic(Loss):
     #: Resolution of the class-level fast path; see `theory.expectation.moments`.
     resolution: Resolution = FULL
 
-    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
-        return jnp.logaddexp(0.0, jax.nn.logsumexp(-v, axis=-1))
+    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+        return LogSumExp(v, one=True)
 
-    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
-        return log1p_sum(margins, weights, k, self.nodes)
+    def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
+        return log1p_expansion(margins, weights, k, self.nodes)
 
     def expected_nonnegative(
-        self, margins: Float[Array, "rows n"], weights: Float[Array, " n"], k: Scalar
-    ) -> Float[Array, " rows"]:
+        self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar
+    ) -> Float[Array, "*b"]:
         return log1p_sum_nonnegative(margins, weights, k, self.resolution)
+
+    def expected_expansion_nonnegative(
+        self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar
+    ) -> Expansion:
+        return log1p_nonnegative(margins, weights, k, self.resolution)
 
     def specialized(self, k: int | float, beta: int | float) -> Logistic:
         return self if math.isinf(k) else replace(self, resolution=resolution(k, 2 * beta))
@@ -53,7 +58,9 @@ class Logistic(Loss):
         k: Scalar,
         beta: Scalar,
     ) -> Float[Array, " rows"]:
-        return over_positives.log1p_ratio(cosines, positives, negatives, k, beta, self.nodes, jnp)
+        return over_positives.log1p_ratio(
+            cosines, positives, negatives, k, beta, self.nodes, array_module(cosines, k, beta)
+        )
 
-    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
-        return jax.nn.logsumexp(-margins, b=weights, axis=-1)
+    def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
+        return LogSumExp(margins, weights)

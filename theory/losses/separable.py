@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
-from theory.float64 import jax, jnp
+from theory.arrays import Array, Scalar, array_module
+from theory.expectation.expansion import Additive, Expansion
 from theory.losses.base import Loss
 
 
@@ -19,11 +19,18 @@ class Separable(Loss):
     name: ClassVar[str] = "separable"
     normalization: ClassVar[str] = "divide_by_k"
 
-    def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
-        return jnp.sum(jax.nn.softplus(-v), axis=-1)
+    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+        return _sum(v, 1.0, 1.0)
 
-    def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"], k: Scalar) -> Float[Array, "*b"]:
-        return k * self.limit(margins, weights)
+    def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
+        return _sum(margins, weights, k)
 
-    def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, " n"]) -> Float[Array, "*b"]:
-        return jax.nn.softplus(-margins) @ weights
+    def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
+        return _sum(margins, weights, 1.0)
+
+
+def _sum(v: Float[Array, "*b n"], weights: Float[Array, "*w n"] | float, times: Scalar) -> Expansion:
+    xp = array_module(v, weights)
+    values = xp.logaddexp(0.0, -v)
+    p = xp.exp(-v - values)  # 1 / (1 + e^v)
+    return Additive(values, -p, p * (1 - p), weights, times)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
 from jaxtyping import Float
 
-from theory.arrays import Array
+from theory.arrays import Array, array_module, promoting
 from theory.errors import InputError
-from theory.float64 import jnp, promoting
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Mixture:
         s, b, a, c, g = (
             float(x) for x in (self.separable, self.separable_rate, self.joint, self.joint_rate, self.logistic)
         )
-        return mixture(v, jnp.array([s, a, g]), jnp.array([b, c]))
+        return mixture(v, np.array([s, a, g]), np.array([b, c]))
 
     def __str__(self) -> str:
         return (
@@ -56,7 +56,8 @@ class Mixture:
 @promoting
 def mixture(v: Float[Array, "*b k"], coefficients: Float[Array, "3"], rates: Float[Array, "2"]) -> Float[Array, "*b"]:
     """The loss of `Mixture` with coefficients `(s, a, g)` and rates `(b, c)`, all of which may be traced."""
-    separable = jnp.sum(jnp.exp(-rates[0] * v), axis=-1)
-    joint = jnp.exp(-rates[1] * jnp.sum(v, axis=-1))
-    logistic = jnp.log1p(jnp.sum(jnp.exp(-v), axis=-1))
+    xp = array_module(v, coefficients, rates)
+    separable = xp.sum(xp.exp(-rates[0] * v), axis=-1)
+    joint = xp.exp(-rates[1] * xp.sum(v, axis=-1))
+    logistic = xp.log1p(xp.sum(xp.exp(-v), axis=-1))
     return coefficients[0] * separable + coefficients[1] * joint + coefficients[2] * logistic

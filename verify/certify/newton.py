@@ -11,12 +11,14 @@ and the Hessian at tangent V is `2 <S, V V^T> + L''[V U^T + U V^T]`, where L'' i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, isinf, log
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import linalg
-from scipy.sparse.linalg import LinearOperator, cg
+
+from theory.groups import group_rows
+from theory.losses import get_loss
+from theory.population import row_expansion
 
 Array = np.ndarray
 #: Unknowns up to which the Hessian is factorized.
@@ -60,55 +62,14 @@ def derivatives(
     np.fill_diagonal(stretch, np.where(several, counts / np.maximum(counts - 1, 1), 0.0))
     cosines = gram.copy()
     np.fill_diagonal(cosines, np.where(several, 1 - stretch.diagonal() * (1 - gram.diagonal()), 1.0))
-    # the law of each row: the other groups, the anchor's mates on the diagonal, and last the anchor's own class
-    masses = np.hstack([np.tile(totals, (m, 1)), rho[:, None]])
-    masses[np.arange(m), np.arange(m)] = totals - rho
-    masses[np.arange(m), np.arange(m)][~several] = 0.0
-    X = np.hstack([np.exp(beta * (cosines - 1)), np.ones((m, 1))])
-    value, slope, curvature, cross = _rows(loss, k, X, masses)
-    X, scaled = X[:, :m], (masses * X)[:, :m] * stretch
-    first = beta * totals[:, None] * scaled * slope[:, :m]
-    second = (
-        beta**2
-        * totals[:, None, None]
-        * (
-            np.eye(m) * (scaled * stretch * (slope[:, :m] - X * curvature[:, :m]))[:, None, :]
-            - scaled[:, :, None] * scaled[:, None, :] * cross[:, :m, :m]
-        )
-    )
-    return Derivatives(float(totals @ value), (first + first.T) / 2, second)
-
-
-def _rows(
-    loss: str, k: int | float, X: Float[Array, "m n"], masses: Float[Array, "m n"]
-) -> tuple[Float[Array, " m"], Float[Array, "m n"], Float[Array, "m n"], Float[Array, "m n n"]]:
-    """Row losses; slopes g_u with `dL/dX_u = m_u g_u`; and the c_u, e_uv of `dg_u/dX_v = -(c_u [u = v] + m_v e_uv)`."""
-    none = np.zeros((*X.shape, X.shape[1]))
-    if loss in ("exponential", "separable"):
-        times = 1.0 if isinf(k) else k
-        if loss == "exponential":
-            return times * np.sum(masses * X, axis=1), np.full_like(X, times), np.zeros_like(X), none
-        return times * np.sum(masses * np.log1p(X), axis=1), times / (1 + X), times / (1 + X) ** 2, none
-    if isinf(k):
-        mean = np.sum(masses * X, axis=1)[:, None]
-        return np.log(mean[:, 0]), np.tile(1 / mean, X.shape[1]), np.zeros_like(X), none + 1 / mean[:, :, None] ** 2
-    logistic, h, digits = loss == "logistic", 0.2, 38 + log(k)
-    c = 1.0 if logistic else min(1.0, k * float(X.min()))
-    t = np.exp(h * np.arange(-ceil(digits / h), ceil(log(digits / c) / h) + 1))
-    E = np.exp(-t[:, None] * X[:, None, :])  # anchor, node, class
-    below = -np.einsum("cnj,cj->cn", np.expm1(-t[:, None] * X[:, None, :]), masses)
-    phi = np.maximum(np.einsum("cnj,cj->cn", E, masses), 1e-300)
-    log_phi = np.where(below < 0.5, np.log1p(-np.minimum(below, 0.5)), np.log(phi))
-    rest = np.exp(-t) if logistic else np.ones_like(t)
-    if logistic:
-        value = h * np.sum(-np.expm1(k * log_phi) * rest, axis=1)
-    else:
-        value = h * np.sum(np.expm1(-t) - np.expm1(k * log_phi), axis=1)
-    weight = k * np.exp((k - 1) * log_phi) * t * h * rest
-    slope = np.einsum("cn,cnj->cj", weight, E)
-    curvature = np.einsum("cn,cnj->cj", weight * t, E)
-    cross = np.matmul(E.transpose(0, 2, 1), ((k - 1) * weight * t * np.exp(-log_phi))[:, :, None] * E)
-    return value, slope, curvature, cross
+    chosen = get_loss(loss).specialized(k, beta)
+    with np.errstate(all="ignore"):
+        rows = row_expansion(chosen, *group_rows(cosines, rho, counts, beta), k)
+        # what turns slopes in the margins of a row into those in its entries of B
+        scale = -beta * stretch
+        first = totals[:, None] * scale * rows.slopes[:, :m]
+        second = totals[:, None, None] * scale[:, :, None] * scale[:, None, :] * rows.hessian()[:, :m, :m]
+        return Derivatives(float(totals @ rows.value), (first + first.T) / 2, second)
 
 
 class NewtonStep:
@@ -151,6 +112,8 @@ class NewtonStep:
         right = -2 * np.einsum("cra,cr->ca", self.tangents, residual).ravel()
         if self.factor is not None:
             return self.move(linalg.cho_solve(self.factor, right))
+        from scipy.sparse.linalg import LinearOperator, cg
+
         size = float(np.abs(right).max()) or 1.0  # residuals near 1e-300 would underflow when squared
         operator = LinearOperator((right.size, right.size), matvec=self.product, dtype=np.float64)
         return self.move(size * cg(operator, right / size, rtol=1e-10, maxiter=5000)[0])

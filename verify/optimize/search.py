@@ -86,6 +86,8 @@ def search(
     """
     C = len(rho)
     d = min(d, C)  # C points lie in C dimensions, whatever room there is around them
+    if progress is not None and (effort := loss.effort(C, k)):
+        progress(effort)
     together = _together(C, starts)
     check_memory(C, d, starts)
     # in the limit the hinge loss is 1 everywhere, and any embedding will do

@@ -11,19 +11,21 @@ trust-region method of `verify.optimize` solves it, from any start with that coo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
-from theory.downstream import loss_of_scores, lower_bound
-from theory.float64 import jax, jnp
+from theory.arrays import Array, Scalar, array_module
+from theory.compiled import runner
+from theory.downstream import ScoresExpansion, loss_of_scores, lower_bound
 from theory.geometry import normalized
 from theory.losses import Loss, SmoothedHinge
 from verify.optimize.spheres import Run, minimize, random_starts
 
 _RANK_TOLERANCE = 1e-7
 _HINGE_WIDTHS = (0.25, 0.01, 4e-4, 2e-5)
+#: Evaluations of a search for a classifier, Hessian-vector products included (typical).
+_EVALUATIONS = 100
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def optimal_classifier(
         run = min(runs, key=lambda run: run.value if np.isfinite(run.value) else np.inf)
         ball = run.embeddings
     scores = U @ ball.T
-    upper = float(loss_of_scores(loss, jnp.asarray(scores), labels, jnp.asarray(weights), beta))
+    upper = float(loss_of_scores(loss, scores, labels, weights, beta))
     return Classifier(scores, ball, upper, min(lower, upper), convex, run.converged)
 
 
@@ -135,36 +137,26 @@ def _minimize(
         def evaluate(
             W: Float[np.ndarray, "s C r"], V: Float[np.ndarray, "s C r"] | None, rung: Loss = rung
         ) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "s C r"], Float[np.ndarray, "s C r"]]:
-            direction = np.zeros_like(W) if V is None else V
-            result = _evaluate(W, direction, coordinates, labels, weights, beta=beta, loss=rung)
-            return np.asarray(result[0]), np.asarray(result[1]), np.asarray(result[2])
+            run = runner(_evaluate, s * coordinates.shape[1] * W.shape[1], _EVALUATIONS, traced=rung.traced)
+            return run(W, np.zeros_like(W) if V is None else V, coordinates, labels, weights, float(beta), loss=rung)
 
         runs = minimize(evaluate, starts, np.ones(starts.shape[1]), tolerance=tolerance, max_iterations=300)
         starts = np.stack([run.embeddings for run in runs])
     return runs, ladder[-1]
 
 
-@partial(jax.jit, static_argnames=("loss",))
 def _evaluate(
     W: Float[Array, "s C r"],
     V: Float[Array, "s C r"],
     coordinates: Float[Array, "s n r"],
     labels: Int[Array, " n"],
     weights: Float[Array, "s n"],
+    beta: Scalar,
     *,
-    beta: Float[Array, ""] | float,
     loss: Loss,
 ) -> tuple[Float[Array, " s"], Float[Array, "s C r"], Float[Array, "s C r"]]:
-    def one(
-        W: Float[Array, "C r"],
-        V: Float[Array, "C r"],
-        coordinates: Float[Array, "n r"],
-        weights: Float[Array, " n"],
-    ) -> tuple[Float[Array, ""], Float[Array, "C r"], Float[Array, "C r"]]:
-        def value(W: Float[Array, "C r"]) -> Float[Array, ""]:
-            return loss_of_scores(loss, coordinates @ W.T, labels, weights, beta)
-
-        (loss_value, gradient), (_, product) = jax.jvp(jax.value_and_grad(value), (W,), (V,))
-        return loss_value, gradient, product
-
-    return jax.vmap(one)(W, V, coordinates, weights)
+    """Losses at the scores `U W^T`, their gradients in `W`, and their Hessians times `V`."""
+    xp = array_module(W)
+    at = ScoresExpansion(loss, coordinates @ xp.swapaxes(W, -1, -2), labels, weights, beta)
+    curved = at.along(coordinates @ xp.swapaxes(V, -1, -2))
+    return at.value, xp.swapaxes(at.slopes, -1, -2) @ coordinates, xp.swapaxes(curved, -1, -2) @ coordinates

@@ -90,7 +90,7 @@ def _derivatives(
         return jnp.asarray(population_loss(loss, U @ U.T, rho, k, beta))
 
     def downstream(U: Float[Array, "C d"]) -> Float[Array, ""]:
-        return loss_of_scores(loss, U @ (U if mean else W).T, np.arange(len(rho)), weights, beta)
+        return jnp.asarray(loss_of_scores(loss, U @ (U if mean else W).T, np.arange(len(rho)), weights, beta))
 
     gradient = jax.grad(nce)
     mixed: Float[Array, "C d"] = jax.jacfwd(gradient, argnums=1)(U, k)

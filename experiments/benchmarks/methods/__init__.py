@@ -18,6 +18,7 @@ from types import ModuleType
 
 MODULES = {
     "ours": "ours",
+    "public": "public",
     "groups": "groups",
     "cvxpy-clarabel": "cvxpy_clarabel",
     "cvxpy-scs": "cvxpy_scs",
