@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from verify.digits import interval
 from verify.results import Problem, Result, Status, closing
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,6 @@ class DownstreamResult(Result):
     certificate: str | None
     seconds: float
     versions: dict[str, str]
-    embeddings: np.ndarray | None = field(default=None, repr=False, compare=False)
-    classifier: np.ndarray | None = field(default=None, repr=False, compare=False)
-
-    def arrays(self) -> dict[str, Any]:
-        """What `--save` writes: embeddings and best classifier (C x d, |w_c| <= 1: what is missing lies where no
-        embedding sees it), unrounded and in the order of the prior; None where classes were taken in groups."""
-        return {"embeddings": self.embeddings, "classifier": self.classifier, "rho": list(self.problem.rho)}
 
 
 def report(result: DownstreamResult) -> str:
