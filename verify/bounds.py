@@ -28,7 +28,6 @@ from verify.results import (
     Whole,
     check_d,
     check_k,
-    check_masses,
     check_temperature,
     closing,
     label,
@@ -131,7 +130,7 @@ def run(
     """
     begun = time.perf_counter()
     given, loss = loss, label(loss)
-    prior = check_masses(read_prior(rho, C, normalize=normalize))
+    prior = read_prior(rho, C, normalize=normalize)
     if prior.C > MAX_CLASSES:
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     if embeddings is not None and d is None:

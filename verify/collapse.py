@@ -30,7 +30,6 @@ from verify.results import (
     Whole,
     check_d,
     check_k,
-    check_masses,
     check_temperature,
     problem,
     versions,
@@ -82,7 +81,6 @@ def run(
 
     if rho is not None and rho.C != C:
         raise InputError("rho", f"{rho.C} classes", f"--C is {C}; make them agree")
-    rho = None if rho is None else check_masses(rho)
     asked = _problem(C, k, points, d, trials, loss, check_temperature(temperature), rho)
     return _settle(get_loss(loss), asked, points, rho, (trials, starts, seed))
 

@@ -28,7 +28,6 @@ from verify.results import (
     Whole,
     check_d,
     check_k,
-    check_masses,
     check_temperature,
     closing,
     label,
@@ -137,7 +136,7 @@ def run(
     """
     begun = time.perf_counter()
     given, loss = loss, label(loss)
-    prior = check_masses(read_prior(rho, C, normalize=normalize))
+    prior = read_prior(rho, C, normalize=normalize)
     ks = tuple(sorted({check_k(value) for value in k}))
     if not ks:
         raise InputError("k", "nothing", "at least one number of negatives is needed")

@@ -28,7 +28,6 @@ from verify.results import (
     Whole,
     check_d,
     check_k,
-    check_masses,
     check_temperature,
     label,
     problem,
@@ -88,7 +87,7 @@ def run(
     """
     begun = time.perf_counter()
     given, loss = loss, label(loss)
-    prior = check_masses(read_prior(rho, C, normalize=normalize))
+    prior = read_prior(rho, C, normalize=normalize)
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)

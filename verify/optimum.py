@@ -29,7 +29,6 @@ from verify.results import (
     Whole,
     check_d,
     check_k,
-    check_masses,
     check_temperature,
     label,
     problem,
@@ -93,7 +92,7 @@ def run(
     """
     begun = time.perf_counter()
     given, loss = loss, label(loss)
-    prior = check_masses(read_prior(rho, C, normalize=normalize))
+    prior = read_prior(rho, C, normalize=normalize)
     k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
 
     from verify.optimize.solution import in_groups, solve

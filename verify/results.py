@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, is_dataclass
-from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
@@ -31,9 +30,6 @@ Whole: TypeAlias = "int | np.integer[Any]"
 
 #: The largest finite `k` for which the quadrature in double precision is tested.
 MAX_K = 10**9
-
-#: Products of two masses, which the curvature is made of, are normal doubles.
-MIN_MASS = Fraction(1, 10**150)
 
 #: The most classes whose masses are listed one by one where some are equal.
 MAX_LISTED = 1000
@@ -138,19 +134,6 @@ def listed(prior: Prior) -> tuple[str, ...]:
     if prior.C > MAX_LISTED and len((groups := prior.merged()).masses) < prior.C:
         return tuple(groups.as_groups())
     return tuple(prior.as_strings())
-
-
-def check_masses(prior: Prior) -> Prior:
-    """The prior itself.
-
-    Raises:
-        InputError: if the product of two masses is beyond the range of doubles, so that nothing can be computed.
-    """
-    if min(prior.masses) < MIN_MASS:
-        least = min(prior.masses)
-        shown = f"{Decimal(least.numerator) / least.denominator:.3g}"
-        raise InputError("rho", f"a mass of {shown}", "accepted: masses of at least 1e-150")
-    return prior
 
 
 def _is_a(kind: type, value: object) -> bool:
