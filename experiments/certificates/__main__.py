@@ -14,6 +14,7 @@ from verify import cli, files
 from verify.results import Status, versions
 
 SEED = 20220717
+FOLDER = Path("tests/data/certificates")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "tampering: how many tampered certificates the checker accepts, and whether those are true.\n"
         "classes: how long up to a thousand distinct classes take to be proved and checked (ten minutes).",
         "  python -m experiments.certificates priors --count 20\n"
-        "  python -m experiments.certificates tampering --certificates tests/data/certificates",
+        "  python -m experiments.certificates tampering --count 200",
     )
     made.add_argument("name", choices=["priors", "tampering", "classes"], help="which experiment")
     made.add_argument(
@@ -47,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument(
         "--certificates",
         type=Path,
-        default=Path("tests/data/certificates"),
+        default=FOLDER,
         metavar="DIR",
-        help="what to tamper with (default: tests/data/certificates)",
+        help=f"what to tamper with (default: {FOLDER})",
     )
     made.add_argument(
         "--data", type=Path, default=Path("nce-data"), metavar="DIR", help="folder for the result (default: nce-data)"
@@ -82,10 +83,16 @@ def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:
             raise InputError("certificates", folder, "accepted: a folder with certificates")
         counts = tampering.run(count, arguments.seed, folder, lambda i: progress(f"mutant {i + 1} of {count}"))
         false = bool(counts["accepted_but_false"])
+    counts |= {"command": f"python -m experiments.certificates {arguments.name}" + _options(arguments)}
     used = versions("jax", "numpy", "scipy", "mpmath", "python-flint")
     counts |= {"versions": {**used, "python": platform.python_version()}}
     files.write(path, text(counts).encode(), folders=True)
     return Counted(f"certificates-{arguments.name}", Status.REFUTED if false else Status.NUMERICAL, counts, str(path))
+
+
+def _options(arguments: argparse.Namespace) -> str:
+    count = "" if arguments.count is None else f" --count {arguments.count}"
+    return count + ("" if arguments.name == "classes" else f" --seed {arguments.seed}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Mutations of a certificate: each changes the text of a correct one in a way that a forger or an accident might."""
+"""Mutations of a certificate: each changes a correct one in a way that a forger or an accident might.
+
+Half of them change the document (numbers, fields, the claim, the hints), half the bytes of its text.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,14 @@ _WRONG: list[Any] = [
 ]
 _WRONG += [float("nan"), float("inf"), "nan/1", "1/2/3", "٣/٤", 10**30, -(10**12), "1e999999999", "1e-999999999"]
 _WRONG += ["1/" + "9" * 3999, "9" * 4000 + "/1", "9" * 5000 + "/1", "1/" + "9" * 100_000, _NESTED]
+_KINDS = ["averaging-step-refuted", "conjecture-holds", "conjecture-refuted", "downstream-loss", "etf-optimality"]
+_KINDS += ["global-optimum", "", "Global-Optimum"]
+_CHOICES = {
+    "weighting": ["weighted", "balanced", "none"],
+    "classifier": ["optimal", "mean", "best"],
+    "excess_of": ["average", "every point", "one point"],
+    "structure": ["two-classes", "uniform", "total-collapse", "none"],
+}
 _PRECISIONS = [0, -1, 8 * 10**9, 10**9, 2**31, 10**30, 1.0e9, "1000000000"]
 
 
@@ -96,7 +107,7 @@ def _wrong_type(document: Any, rng: Random) -> None:
 
 def _exchange_kind(document: Any, rng: Random) -> None:
     statement = document["statement"]
-    statement["kind"] = rng.choice(["etf-optimality", "global-optimum", "conjecture-holds", "", "Global-Optimum"])
+    statement["kind"] = rng.choice(_KINDS)
     if rng.random() < 0.5 and "rho" in statement:
         statement["C"] = len(statement.pop("rho"))
     elif rng.random() < 0.5 and "C" in statement:
@@ -113,9 +124,15 @@ def _precision(document: Any, rng: Random) -> None:
 
 
 def _interval(document: Any, rng: Random) -> None:
-    """The claimed interval moved, swapped, shrunk or grown."""
+    """The claimed interval moved, swapped, shrunk or grown; a claimed increase made larger or smaller."""
     statement = document["statement"]
-    low, high = Fraction(statement["lower"]), Fraction(statement["upper"])
+    amounts = [name for name in ("increase", "excess_lower") if name in statement]
+    if amounts and ("points" not in statement or rng.random() < 0.5):
+        factor = 1 + rng.choice([-1, 1]) * Fraction(rng.randrange(1, 100), 10 ** rng.randrange(2, 24))
+        statement[amounts[0]] = ratio(Fraction(statement[amounts[0]]) * factor)
+        return
+    holder = rng.choice(statement["points"]) if "points" in statement else statement
+    low, high = Fraction(holder["lower"]), Fraction(holder["upper"])
     width = high - low
     t = Fraction(rng.randrange(1, 100), 100)
     low, high = rng.choice(
@@ -132,17 +149,22 @@ def _interval(document: Any, rng: Random) -> None:
             (low - width * 100, high),
         ]
     )
-    statement["lower"], statement["upper"] = ratio(low), ratio(high)
+    holder["lower"], holder["upper"] = ratio(low), ratio(high)
 
 
 def _witness(document: Any, rng: Random) -> None:
-    """The shift or the embeddings changed as a whole."""
+    """The shift, the embeddings or the classifier changed as a whole, or the hint replaced by another."""
     witness = document["witness"]
+    if isinstance(witness.get("points"), list):
+        witness = rng.choice(witness["points"])
     if "shift" not in witness:
-        document["witness"] = {"shift": "1/2", "embeddings": [["1/1"]]}
+        witness.clear()
+        witness |= rng.choice(
+            [{"shift": "1/2", "embeddings": [["1/1"]]}, {"structure": rng.choice(_CHOICES["structure"])}]
+        )
         return
-    rows = witness["embeddings"]
-    match rng.randrange(6):
+    rows = rng.choice([witness[name] for name in ("embeddings", "classifier") if name in witness])
+    match rng.randrange(7):
         case 0:
             witness["shift"] = ratio(Fraction(witness["shift"]) * Fraction(10) ** rng.randrange(-40, 40))
         case 1:
@@ -153,8 +175,51 @@ def _witness(document: Any, rng: Random) -> None:
             rows[:] = [[*row, ratio(Fraction(rng.randrange(-9, 9)))] for row in rows]
         case 4:
             rows[:] = [[f"{rng.randrange(-(10**6), 10**6)}/1" for _ in row] for row in rows]
+        case 5:
+            witness["structure"] = rng.choice(_CHOICES["structure"])
         case _:
             rows *= 300
+
+
+def _points(document: Any, rng: Random) -> None:
+    """Of a claim about several k: one taken away, repeated or exchanged with another, in the claim or in both parts."""
+    lists = [part["points"] for part in (document["statement"], document["witness"]) if "points" in part]
+    if not lists:
+        _permute(document, rng)
+        return
+    i, j, change = rng.randrange(len(lists[0])), rng.randrange(len(lists[0])), rng.randrange(4)
+    for points in lists[: rng.choice([1, 2])]:
+        if change == 0:
+            del points[i]
+        elif change == 1:
+            points.insert(j, json.loads(json.dumps(points[i])))
+        else:
+            points[i], points[j] = points[j], points[i]
+            if change == 3 and "k" in points[i]:
+                points[i]["k"], points[j]["k"] = points[j]["k"], points[i]["k"]
+
+
+def _permute(document: Any, rng: Random) -> None:
+    """Classes in another order, or masses moved between them."""
+    rho = document["statement"].get("rho")
+    if rho is None:
+        document["statement"]["C"] += rng.choice([-1, 1])
+    elif rng.random() < 0.5:
+        rng.shuffle(rho)
+    else:
+        masses = [Fraction(r) for r in rho]
+        moved = masses[0] * Fraction(rng.choice([-1, 1]), 10 ** rng.randrange(1, 24))
+        rho[0], rho[-1] = ratio(masses[0] + moved), ratio(masses[-1] - moved)
+
+
+def _exchange_choice(document: Any, rng: Random) -> None:
+    """A word replaced by another one that is known, or not."""
+    places = [path for path in paths(document) if path[-1] in _CHOICES]
+    if not places:
+        _exchange_loss(document, rng)
+        return
+    path = rng.choice(places)
+    _holder(document, path)[path[-1]] = rng.choice(_CHOICES[path[-1]])
 
 
 def _extra_field(document: Any, rng: Random) -> None:
@@ -168,6 +233,9 @@ MUTATIONS: dict[str, tuple[Callable[[Any, Random], None], int]] = {
     "wrong type": (_wrong_type, 4),
     "exchange kind": (_exchange_kind, 1),
     "exchange loss": (_exchange_loss, 1),
+    "exchange choice": (_exchange_choice, 1),
+    "permute": (_permute, 1),
+    "points": (_points, 1),
     "precision": (_precision, 1),
     "interval": (_interval, 4),
     "witness": (_witness, 3),
@@ -175,23 +243,89 @@ MUTATIONS: dict[str, tuple[Callable[[Any, Random], None], int]] = {
 }
 
 
-def mutate(text: str, rng: Random) -> tuple[str, str]:
+def _some(text: bytes, rng: Random) -> tuple[int, int]:
+    """Where a run of a few bytes begins and ends."""
+    start = rng.randrange(len(text))
+    return start, min(len(text), start + rng.choice([1, 1, 1, 2, 3, 8, 40]))
+
+
+def _flip(text: bytes, rng: Random) -> bytes:
+    i = rng.randrange(len(text))
+    return text[:i] + bytes([text[i] ^ 1 << rng.randrange(8)]) + text[i + 1 :]
+
+
+def _replace(text: bytes, rng: Random) -> bytes:
+    i = rng.randrange(len(text))
+    return (
+        text[:i]
+        + rng.choice([rng.randbytes(1), rng.choice([b"0", b"1", b"9", b"-", b"/", b'"', b","])])
+        + text[i + 1 :]
+    )
+
+
+def _insert(text: bytes, rng: Random) -> bytes:
+    i = rng.randrange(len(text) + 1)
+    return text[:i] + rng.choice([rng.randbytes(1), b"0", b"7", b"-", b"e", b" ", b"[", b'"', b"\\u0031"]) + text[i:]
+
+
+def _delete(text: bytes, rng: Random) -> bytes:
+    start, end = _some(text, rng)
+    return text[:start] + text[end:]
+
+
+def _duplicate(text: bytes, rng: Random) -> bytes:
+    start, end = _some(text, rng)
+    return text[:end] + text[start:end] * rng.choice([1, 1, 1, 5000]) + text[end:]
+
+
+def _move(text: bytes, rng: Random) -> bytes:
+    start, end = _some(text, rng)
+    left = text[:start] + text[end:]
+    i = rng.randrange(len(left) + 1)
+    return left[:i] + text[start:end] + left[i:]
+
+
+def _truncate(text: bytes, rng: Random) -> bytes:
+    return text[: rng.randrange(len(text))]
+
+
+def _whole(text: bytes, rng: Random) -> bytes:
+    """The text as a whole: keys renamed, brackets without end, nothing at all, itself twice."""
+    cut = rng.randrange(len(text))
+    return rng.choice(
+        [
+            text.replace(b'"lower"', b'"upper"'),
+            text[:cut] + b"[" * 200_000,
+            b"",
+            b'{"schema":' * 100_000,
+            text + text,
+            b"\xef\xbb\xbf" + text,
+        ]
+    )
+
+
+BYTES: dict[str, tuple[Callable[[bytes, Random], bytes], int]] = {
+    "flip a bit": (_flip, 4),
+    "replace a byte": (_replace, 4),
+    "insert a byte": (_insert, 4),
+    "delete bytes": (_delete, 3),
+    "duplicate bytes": (_duplicate, 3),
+    "move bytes": (_move, 2),
+    "truncate": (_truncate, 1),
+    "whole text": (_whole, 1),
+}
+
+
+def mutate(text: str, rng: Random) -> tuple[str, bytes]:
     """The name of a mutation, and the certificate that it makes of this one."""
-    if rng.random() < 0.05:
-        cut = rng.randrange(len(text))
-        return "text", rng.choice(
-            [
-                text[:cut],
-                text[:cut] + chr(rng.randrange(32, 127)) + text[cut + 1 :],
-                text.replace('"lower"', '"upper"'),
-                text[:cut] + "[" * 200_000,
-                "",
-                '{"schema":' * 100_000,
-            ]
-        )
     document = json.loads(text)
-    names = list(MUTATIONS)
-    name = rng.choices(names, [MUTATIONS[n][1] for n in names])[0]
+    if rng.random() < 0.5:
+        # without blanks, so that no change is lost on them
+        changed = json.dumps(document, separators=(",", ":")).encode()
+        name = rng.choices(list(BYTES), [weight for _, weight in BYTES.values()])[0]
+        for _ in range(rng.choice([1, 1, 2])):
+            changed = BYTES[name][0](changed, rng) if changed else changed
+        return name, changed
+    name = rng.choices(list(MUTATIONS), [weight for _, weight in MUTATIONS.values()])[0]
     MUTATIONS[name][0](document, rng)
-    changed = json.dumps(document)
-    return name, changed.replace(f'"{_NESTED}"', "[" * 100_000 + "]" * 100_000)
+    return name, json.dumps(document).replace(f'"{_NESTED}"', "[" * 100_000 + "]" * 100_000).encode()
