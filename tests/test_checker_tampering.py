@@ -14,7 +14,8 @@ import pytest
 from experiments.certificates import judges, reference, reference_downstream, tampering
 from experiments.certificates.__main__ import main
 from experiments.certificates.reference_downstream import TINY, downstream_loss
-from verify.checker import KINDS, Verdict, rows
+from verify.checker import Verdict, rows
+from verify.checker import __main__ as alone
 from verify.checker.verdict import EXIT
 
 DATA = Path(__file__).parent / "data" / "certificates"
@@ -23,7 +24,7 @@ DATA = Path(__file__).parent / "data" / "certificates"
 def judge(result: dict[str, Any]) -> None:
     for name in ("accepted_but_false", "not_judged", "faults"):
         assert result[name] == []
-    assert set(result["by_kind"]) == set(KINDS)
+    assert set(result["by_kind"]) == set(judges.JUDGES)
     assert set(result["verdicts"]) <= set(EXIT)
     for verdict in ("accepted", "rejected", "unreadable"):
         assert result["verdicts"][verdict] > result["mutants"] / 20
@@ -194,7 +195,7 @@ def test_an_end_that_is_none_of_the_four_is_reported(tmp_path: Path, monkeypatch
     good = (DATA / "etf-exponential-C5-k3.json").read_bytes()
     assert tampering.ends_badly(good, "accepted", tmp_path) == ""
     assert "verify.checker" in tampering.ends_badly(good, "rejected", tmp_path)
-    monkeypatch.setattr(tampering.alone, "main", lambda _: 70)
+    monkeypatch.setattr(alone, "main", lambda _: 70)
     assert tampering.ends_badly(good, "accepted", tmp_path).startswith("verify.checker: accepted ends in 70")
 
 

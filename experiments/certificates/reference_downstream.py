@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import comb
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import NonlinearConstraint, minimize
 
 from experiments.certificates.reference import Number, minimum, mp, number
 
@@ -167,7 +167,7 @@ def _polished(
 
 
 def _float_classifier(loss: str, weights: Sequence[Fraction], beta: Fraction, points: Rows) -> np.ndarray:
-    """A float64 minimizer over the ball, by penalty-free steps of SLSQP."""
+    """A float64 minimizer over the ball, by sequential quadratic programs."""
     U = np.array([[float(x) for x in u] for u in points])
     C, b = len(U), float(beta)
     masses = np.array([float(w) for w in weights])
@@ -183,10 +183,13 @@ def _float_classifier(loss: str, weights: Sequence[Fraction], beta: Fraction, po
         }[loss]()
         return float(masses @ losses)
 
-    room = {"type": "ineq", "fun": lambda flat: 1 - (flat.reshape(U.shape) ** 2).sum(axis=1)}
-    found = minimize(
-        value, 0.9 * U.ravel(), method="SLSQP", constraints=[room], options={"ftol": 1e-15, "maxiter": 500}
-    )
+    def lengths(flat: np.ndarray) -> np.ndarray:
+        squares: np.ndarray = (flat.reshape(U.shape) ** 2).sum(axis=1)
+        return squares
+
+    start = [float(x) for x in 0.9 * U.ravel()]
+    ball = NonlinearConstraint(lengths, -np.inf, 1.0)
+    found = minimize(value, start, method="SLSQP", constraints=ball, tol=1e-15)
     return found.x.reshape(U.shape)
 
 
