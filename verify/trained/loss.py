@@ -99,12 +99,14 @@ def moments(
 
 @contextmanager
 def _pool(n: int) -> Iterator[Any]:
-    """`map`, by several threads where there is enough to do; BLAS then takes one in each."""
-    if n < _THREADED:
-        yield map
-        return
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield pool.map
+    """`map`, by several threads where there is enough to do. BLAS takes one: for matrices as small as those of a block
+    more threads mostly wait for each other."""
+    with threadpool_limits(1, user_api="blas"):
+        if n < _THREADED:
+            yield map
+            return
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield pool.map
 
 
 def lifted_gram(points: Points) -> Float[np.ndarray, "C C"]:
