@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from typing import Any
 
 from theory.priors import Prior
 
@@ -23,14 +26,22 @@ class Floor:
     etf: float | None
 
 
+@cache
+def _compiled(k_is_static: bool) -> Callable[..., Any]:
+    from theory.float64 import jax
+    from theory.groups import grouped_loss
+
+    compiled: Callable[..., Any] = jax.jit(grouped_loss, static_argnums=(0, 4) if k_is_static else (0,))
+    return compiled
+
+
 def floor(
     prior: Prior, k: int | float, d: int, *, loss: str = "logistic", temperature: Fraction = Fraction(1)
 ) -> Floor:
     """The values for this prior, in the number of groups of equal classes."""
     import numpy as np
 
-    from theory.float64 import jax, jnp
-    from theory.groups import grouped_loss
+    from theory.float64 import jnp
     from theory.losses import get_loss
 
     chosen, beta, groups = get_loss(loss), float(1 / temperature), prior.merged()
@@ -44,7 +55,6 @@ def floor(
         np.fill_diagonal(cosines, [1.0 if count == 1 else -1.0 / (prior.C - 1) for count in groups.counts])
         rho, counts = (np.array([float(x) for x in xs]) for xs in (groups.masses, groups.counts))
         # a user's own loss and the limit need to know k before compilation
-        static = (4,) if math.isinf(k) or not chosen.convex else ()
-        evaluate = jax.jit(grouped_loss, static_argnums=(0, *static))
+        evaluate = _compiled(math.isinf(k) or not chosen.convex)
         etf = float(evaluate(chosen, jnp.asarray(cosines), jnp.asarray(rho), jnp.asarray(counts), k, beta))
     return Floor(float(chance), etf)

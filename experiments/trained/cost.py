@@ -98,7 +98,7 @@ def report(cost: Cost) -> str:
     """The readable report."""
     ratio = f"product {cost.product_seconds:.1f} s, loss {cost.loss_seconds:.1f} s: {cost.ratio:.1f} times"
     return (
-        f"n = {cost.n}, d = {cost.d}, C = {cost.C}, k = {cost.k}, T = {cost.temperature}: {cost.degrees} moments a row\n"
+        f"n = {cost.n}, d = {cost.d}, C = {cost.C}, k = {cost.k}, T = {cost.temperature}: {cost.degrees} moments\n"
         f"  processor time of {ratio}; {cost.peak_gigabytes:.2f} GB at most"
     )
 
