@@ -53,7 +53,6 @@ COMMANDS = {
     "cifar throughput": Command("experiments.cifar.throughput_command:throughput_main", "time a training step"),
     "cifar reproduce": Command("experiments.cifar.reproduce_command:reproduce_main", "the whole study"),
     "trained cost": Command("experiments.trained.cost:cost_main", "the exact loss of many points beside F F^T"),
-    "trained embed": Command("experiments.trained.embed:embed_main", "embeddings of a run, for the command embeddings"),
     "trained floors": Command("experiments.trained.floors:floors_main", "what value can a training loss have?"),
     "certificates": Command("experiments.certificates.__main__:main", "random, tampered and large certificates"),
     "benchmarks": Command("experiments.benchmarks.__main__:main", "speed, scale and accuracy beside alternatives"),
