@@ -18,13 +18,13 @@ from flint import arb, ctx
 from jaxtyping import Float
 
 from theory.errors import InputError
+from theory.geometry import normalized
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import down, ratio, up
+from verify.optimize.spheres import minimize
 
 #: The losses whose downstream loss is bracketed.
 LOSSES = ("logistic", "exponential", "separable")
-_ITERATIONS = 5_000
-_GAP = 1e-13
 _ROOM = Fraction(1, 10**25)
 
 Masses = tuple[tuple[Fraction, ...], ...]
@@ -61,67 +61,77 @@ class Bracket:
 
 
 def loss_and_slopes(
-    loss: str, scores: Float[np.ndarray, "m C"], masses: Float[np.ndarray, "m C"], beta: int | float
-) -> tuple[float, Float[np.ndarray, "m C"]]:
-    """`sum_gc masses_gc l((beta (s_gc - s_gj))_(j != c))` and its derivative in the scores.
+    loss: str,
+    scores: Float[np.ndarray, "m C"],
+    masses: Float[np.ndarray, "m C"],
+    beta: int | float,
+    direction: Float[np.ndarray, "m C"] | None = None,
+) -> tuple[float, Float[np.ndarray, "m C"], Float[np.ndarray, "m C"]]:
+    """`sum_gc masses_gc l((beta (s_gc - s_gj))_(j != c))`, its derivative in the scores, and the derivative of that
+    along a direction (0 if there is none).
 
     Raises:
         InputError: for a loss that is not one of `LOSSES`.
     """
     if loss not in LOSSES:
         raise InputError("loss", loss, f"accepted here: {', '.join(LOSSES)}")
-    C = scores.shape[1]
-    v = beta * (scores[:, None, :] - scores[:, :, None])  # row, own class, other class
-    own = np.eye(C, dtype=bool)
+    own = np.eye(scores.shape[1], dtype=bool)
+
+    def differences(x: Float[np.ndarray, "m C"]) -> Float[np.ndarray, "m C C"]:
+        """Row, own class, other class."""
+        return beta * (x[:, None, :] - x[:, :, None])
+
+    def gathered(steps: Float[np.ndarray, "m C C"]) -> Float[np.ndarray, "m C"]:
+        weighted = beta * masses[:, :, None] * steps
+        return weighted.sum(axis=1) - weighted.sum(axis=2)
+
+    v = differences(scores)
+    along = np.zeros_like(v) if direction is None else differences(direction)
     if loss == "logistic":
         largest = v.max(axis=2, keepdims=True)
         e = np.exp(v - largest)
         total = e.sum(axis=2, keepdims=True)
-        value, steps = (largest + np.log(total))[:, :, 0], e / total
+        value, share = (largest + np.log(total))[:, :, 0], e / total
+        steps = np.where(own, 0.0, share)
+        change = steps * (along - (steps * along).sum(axis=2, keepdims=True))
     elif loss == "exponential":
-        e = np.where(own, 0.0, np.exp(v))
-        value, steps = e.sum(axis=2), e
+        steps = np.where(own, 0.0, np.exp(v))
+        value, change = steps.sum(axis=2), steps * along
     else:
         value = np.where(own, 0.0, np.logaddexp(0.0, v)).sum(axis=2)
         steps = np.where(own, 0.0, 1 / (1 + np.exp(-v)))
-    steps = np.where(own, 0.0, steps)
-    weighted = beta * masses[:, :, None] * steps
-    return float(np.sum(masses * value)), weighted.sum(axis=1) - weighted.sum(axis=2)
+        change = steps * (1 - steps) * along
+    return float(np.sum(masses * value)), gathered(steps), gathered(change)
 
 
 def best_head(loss: str, B: Float[np.ndarray, "m m"], masses: Float[np.ndarray, "m C"], beta: int | float) -> Head:
-    """Minimize the downstream loss over classifiers in the unit ball: accelerated projected gradients with restarts."""
+    """Minimize the downstream loss over classifiers in the unit ball.
+
+    The ball is the shadow of a sphere with one coordinate more, on which the problem is smooth and every second-order
+    critical point is a minimum (`verify.supervised.classifier`).
+    """
     eigenvalues, vectors = np.linalg.eigh(B)
     keep = eigenvalues > 1e-12 * max(1.0, float(eigenvalues[-1]))
     roots = np.sqrt(eigenvalues[keep])
     U = vectors[:, keep] * roots
-    W = _into_ball(U.T @ masses)
-    Z, momentum, step, best = W.copy(), 1.0, 1.0 / beta**2, np.inf
-    value, slopes = loss_and_slopes(loss, U @ Z, masses, beta)
-    for _ in range(_ITERATIONS):
-        gradient = U.T @ slopes
-        while True:  # the exponential loss has no bound on its curvature: the step adapts
-            trial = _into_ball(Z - step * gradient)
-            moved = trial - Z
-            trial_value, trial_slopes = loss_and_slopes(loss, U @ trial, masses, beta)
-            model = value + float(np.sum(gradient * moved)) + float(np.sum(moved**2)) / (2 * step)
-            if trial_value <= model + 1e-15 * max(1.0, abs(value)) or step < 1e-12:
-                break
-            step /= 2
-        if trial_value > best and momentum > 1:
-            momentum, Z = 1.0, W.copy()
-        else:
-            following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
-            Z = trial + (momentum - 1) / following * (trial - W)
-            W, momentum, best = trial, following, trial_value
-            if trial_value - _lower(U, trial, trial_value, trial_slopes) <= _GAP * max(1.0, abs(trial_value)):
-                break
-        step *= 1.1
-        value, slopes = loss_and_slopes(loss, U @ Z, masses, beta)
+    lifted = np.hstack([U, np.zeros((len(U), 1))])
+
+    def evaluate(
+        W: Float[np.ndarray, "s C r"], V: Float[np.ndarray, "s C r"] | None
+    ) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "s C r"], Float[np.ndarray, "s C r"]]:
+        direction = None if V is None else lifted @ V[0].T
+        value, slopes, change = loss_and_slopes(loss, lifted @ W[0].T, masses, beta, direction)
+        return np.array([value]), (slopes.T @ lifted)[None], (change.T @ lifted)[None]
+
+    means = (U.T @ masses).T
+    guess = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    start = normalized(np.hstack([guess, np.full((len(guess), 1), 0.1)]))
+    run = minimize(evaluate, start[None], np.ones(len(start)), tolerance=1e-14, max_iterations=300)[0]
+    W = run.embeddings[:, :-1].T
     scores = U @ W
-    upper, slopes = loss_and_slopes(loss, scores, masses, beta)
+    upper, slopes, _ = loss_and_slopes(loss, scores, masses, beta)
     pull = U.T @ slopes
-    lower = _lower(U, W, upper, slopes)
+    lower = upper - float(np.sum(np.linalg.norm(pull, axis=0)) + np.sum(slopes * scores))
     own = np.where(np.eye(masses.shape[1], dtype=bool), -np.inf, scores[:, None, :]).max(axis=2)
     right = scores > own + 1e-9
     # a class that touches the sphere has w parallel to the pull, and then the coefficients -slope are good ones
@@ -130,17 +140,6 @@ def best_head(loss: str, B: Float[np.ndarray, "m m"], masses: Float[np.ndarray, 
     least = vectors[:, keep] / roots @ W
     coefficients = np.where(active, -slopes * (1 + 1e-12) / np.maximum(length, 1e-300), least)
     return Head(coefficients, upper, min(lower, upper), float(np.sum(masses * right)))
-
-
-def _lower(
-    U: Float[np.ndarray, "m r"], W: Float[np.ndarray, "r C"], value: float, slopes: Float[np.ndarray, "m C"]
-) -> float:
-    """The dual bound of `theory.downstream` at the classifier W."""
-    return value - float(np.sum(np.linalg.norm(U.T @ slopes, axis=0)) + np.sum(slopes * (U @ W)))
-
-
-def _into_ball(W: Float[np.ndarray, "r C"]) -> Float[np.ndarray, "r C"]:
-    return W / np.maximum(1.0, np.linalg.norm(W, axis=0))
 
 
 def bracket(

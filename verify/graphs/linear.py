@@ -6,9 +6,9 @@ method over z,
 
     minimize L(Phi M Phi^T) - mu log det M,   mu -> 0,
 
-ends near `Phi^T (A - Diag(y)) Phi = mu M^-1`, which gives the multipliers y by least squares. They are in general
-*not* diag(A G). The dual bound (derived): for any y, `S = A - Diag(y)`, if `Phi^T (S + eps Diag(pi)) Phi` is psd,
-then for every feasible G'
+ends near `Phi^T (A - Diag(y)) Phi = mu M^-1`, so that `Phi^T (A - Diag(y)) Phi M` is nearly 0, which gives the
+multipliers y by least squares. They are in general *not* diag(A G). The dual bound (derived): for any y, `S = A -
+Diag(y)`, if `Phi^T (S + eps Diag(pi)) Phi` is psd, then for every feasible G'
 
     L(G') >= L(G) - <A, G> + sum y - eps,
 
@@ -73,8 +73,9 @@ def minimize_linear(problem: GraphProblem, features: Float[np.ndarray, "n p"]) -
     G = Phi @ M @ Phi.T
     np.fill_diagonal(G, 1.0)
     local = problem.derivatives(G, hessian=False)
-    normal = Phi.T @ local.gradient @ Phi - max(mu, _LAST) * np.linalg.inv(M)
-    y, *_ = np.linalg.lstsq(rows.T, (normal[first, second] * times), rcond=None)
+    # Phi^T (A - Diag(y)) Phi M = 0, as nearly as can be
+    pulled = np.einsum("ia,ib->iab", Phi, Phi @ M).reshape(len(Phi), -1).T
+    y, *_ = np.linalg.lstsq(pulled, (Phi.T @ local.gradient @ Phi @ M).ravel(), rcond=None)
     slack = Phi.T @ (local.gradient - np.diag(y)) @ Phi
     weights = Phi.T @ (problem.totals[:, None] * Phi)
     root = np.linalg.inv(np.linalg.cholesky(weights))
