@@ -1,4 +1,4 @@
-"""`python -m experiments.certificates priors`, `... tampering` and `... classes`: the full runs, written as JSON."""
+"""`python -m experiments.certificates priors`, `tampering`, `classes` and `rare`: the full runs, written as JSON."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "experiments.certificates",
         "priors: how many random problems are proved, each proof through the checker and some against a reference.\n"
         "tampering: how many tampered certificates the checker accepts, and whether those are true.\n"
+        "rare: do all commands agree where classes are rare, and does the estimate of the error hold (an hour).\n"
         "classes: how long up to a thousand distinct classes take to be proved and checked (ten minutes).",
         "  python -m experiments.certificates priors --count 20\n"
         "  python -m experiments.certificates tampering --count 200",
     )
-    made.add_argument("name", choices=["priors", "tampering", "classes"], help="which experiment")
+    made.add_argument("name", choices=["priors", "tampering", "classes", "rare"], help="which experiment")
     made.add_argument(
         "--count",
         type=cli.integer(1),
         metavar="N",
-        help="problems (default: 200), mutants (default: 10000) or sizes (default: all)",
+        help="problems (default: 200, or 300 rare ones), mutants (default: 10000) or sizes (default: all)",
     )
     made.add_argument("--seed", type=cli.integer(0), default=SEED, metavar="N", help=f"of the draws (default: {SEED})")
     made.add_argument(
@@ -69,6 +70,12 @@ def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:
         count = arguments.count or 200
         counts = random_priors.run(count, arguments.seed, lambda i: progress(f"problem {i + 1} of {count}"))
         false = bool(counts["wrong"])
+    elif arguments.name == "rare":
+        from experiments.certificates import rare_classes
+
+        count = arguments.count or 300
+        counts = rare_classes.run(count, arguments.seed, lambda i: progress(f"problem {i + 1} of {count}"))
+        false = bool(counts["disagree"] or counts["estimate_exceeded"])
     elif arguments.name == "classes":
         from experiments.certificates import many_classes
 

@@ -128,15 +128,18 @@ def compare(case: Case) -> dict[str, Any]:
 
 def run(count: int, seed: int, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
     """Examine random problems; what disagrees is listed with what is null."""
-    cases, records = draw(count, seed), []
-    for i, case in enumerate(cases):
+    records = []
+    for i, case in enumerate(draw(count, seed)):
         progress(i)
         records.append(examine(case))
+    return {"problems": count, "seed": seed, **summarized(records)}
+
+
+def summarized(records: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the records come to."""
     common = [record for record in records if record["least_mass"] > 1e-6]
     ratios = [record["true"] / record["estimated"] for record in records if record["estimated"]]
     return {
-        "problems": count,
-        "seed": seed,
         "disagree": [record for record in records if not record["agree"]],
         "null": [record for record in records if record["null"]],
         "proved": sum(record["status"] == "proved" for record in records),
