@@ -8,11 +8,14 @@ import pytest
 
 from experiments.certificates.rare_classes import compare, draw, examine
 from theory import priors
+from theory.losses import get_loss
 from theory.priors import Prior
 from verify import bounds, conjecture, downstream
 from verify.certify.newton import derivatives
 from verify.optimize.barrier import Barrier
 from verify.optimize.graded import _System, polish
+from verify.optimize.probing import polish_and_probe
+from verify.optimize.search import minimum
 from verify.optimize.solution import minimize, solve
 
 RARE = "0.852458,0.147236,0.000237,0.000069"
@@ -64,6 +67,20 @@ def test_the_estimate_covers_the_error_where_rounding_used_to_win(rho: str, k: i
     found = compare(case)
     assert found["estimate_holds"]
     assert found["estimated"] < 1e-9
+
+
+@pytest.mark.parametrize(("rho", "k"), [("zipf:1", 64), ("longtail:1000", math.inf)])
+def test_the_estimate_by_draws_is_that_of_the_factorized_hessian(rho: str, k: float) -> None:
+    """Two ways to the minimizer and two to its error, for a number of classes that both can do."""
+    prior, loss = priors.parse(rho, 20), get_loss("logistic")
+    exact = solve(prior, k, loss="logistic", temperature=Fraction(1))
+    begin = minimum(loss, prior.as_array(), k, 20).best.embeddings
+    U, errors = polish_and_probe(loss, prior.as_array(), k, 1.0, begin)
+    assert errors is not None and exact.errors is not None
+    assert np.all(np.abs(U @ U.T - exact.means) <= errors[:, None] + errors)
+    assert exact.errors.max() / 20 < errors.max() < 20 * exact.errors.max()
+    elsewhere = polish_and_probe(loss, prior.as_array(), k, 1.0, begin[::-1].copy())
+    assert elsewhere[1] is None or np.allclose(elsewhere[0] @ elsewhere[0].T, exact.means, atol=1e-9)
 
 
 def problem(prior: Prior, k: float, loss: str = "logistic") -> Barrier:

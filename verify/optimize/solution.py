@@ -163,26 +163,37 @@ def _polished(barrier: Barrier, start: Start) -> list[Polished]:
     return sorted(ends, key=lambda end: (max(end.violation, 1e-13), end.start.U.shape[1]))
 
 
+def _reason(C: int) -> str:
+    from verify.optimize.probing import MAX_CLASSES
+
+    if C > MAX_CLASSES:
+        return f"the error is estimated for at most {MAX_CLASSES} distinct classes"
+    return "rounding leaves the minimizer open"
+
+
 def _one_by_one(
     prior: Prior, k: int | float, loss: str, temperature: Fraction, progress: Callable[[str], None] | None
 ) -> Solution:
+    from theory.geometry import gram
     from theory.losses import get_loss
     from verify.certify.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
+    from verify.optimize.probing import polish_and_probe
     from verify.optimize.search import minimum
 
     chosen, rho, beta = get_loss(loss), prior.as_array(), float(1 / temperature)
     found = minimum(chosen, rho, k, prior.C, beta, progress=progress)
-    U = found.best.embeddings
-    lower = dual_bound(*gram_value_and_gradient(chosen, found.gram, rho, k, beta), found.gram).lower
+    U, errors = polish_and_probe(chosen, rho, k, beta, found.best.embeddings)
+    G = gram(U)
+    value, gradient = gram_value_and_gradient(chosen, G, rho, k, beta)
     return Solution(
         Prior(prior.rho, (1,) * prior.C),
         U,
         np.zeros(prior.C, dtype=bool),
-        found.best.value,
-        min(lower, found.best.value),
-        None,
-        f"there is no estimate for more than {MAX_GROUPS} groups",
+        value,
+        min(dual_bound(value, gradient, G).lower, value),
+        errors,
+        "" if errors is not None else _reason(prior.C),
         starts_near(U),
         found.best.iterations,
         found.method,
