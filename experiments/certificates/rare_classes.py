@@ -49,7 +49,8 @@ class Case:
 
 def draw(count: int, seed: int) -> list[Case]:
     """3 to 6 classes, one to three of them of masses from 1e-9 to 1e-3, temperatures from 0.1 to 5."""
-    rng, cases = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    cases: list[Case] = []
     while len(cases) < count:
         C = int(rng.integers(3, 7))
         rare = 10.0 ** rng.uniform(-9, -3, size=int(rng.integers(1, min(3, C - 1) + 1)))
