@@ -330,7 +330,7 @@ BAD = [
     (["--positives", "mixed"], "--overlap"),
     (["--positives", "mixed", "--overlap", "1.5"], "--overlap"),
     (["--overlap", "0.5"], "--overlap"),
-    (["--majority", "0.05"], "--majority"),
+    (["--majority", "0.01"], "--majority"),
     (["--majority", "0.8", "--imbalance", "10"], "--majority"),
     (["--dataset", "cifar10", "--folder", "nowhere"], "--folder"),
     (["--classes", "1"], "--classes"),
