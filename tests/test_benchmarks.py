@@ -102,7 +102,7 @@ def test_results_are_saved_one_by_one_and_resumed(tmp_path: Path, monkeypatch: p
         run.run(chosen, out, "python")
     assert run.run([], out, "python").records == results.records
     out.write_text("[]")
-    with pytest.raises(InputError, match="accepted: a new file"):
+    with pytest.raises(InputError, match="it is not a JSON object"):
         run.run(chosen, out, "python")
 
 

@@ -107,7 +107,8 @@ def test_what_has_no_bracket_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_more_classes_than_are_polished_are_proved(tmp_path, capsys, monkeypatch):  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("verify.certify.optimum.MAX_CLASSES", 10)
+    for limit in ("verify.certify.optimum.MAX_CLASSES", "verify.optimize.solution.MAX_GROUPS"):
+        monkeypatch.setattr(limit, 10)
     path = tmp_path / "c.json"
     with pytest.raises(SystemExit) as stopped:
         optimum.main(["--rho", "zipf:1", "--C", "20", "--k", "4096", "--json", "--certificate", str(path)])

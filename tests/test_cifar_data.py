@@ -82,7 +82,7 @@ def test_bad_choices_are_refused(tmp_path):
         assert caught.value.option == word
     with pytest.raises(InputError, match="needs the folder"):
         load("cifar10")
-    with pytest.raises(InputError, match="accepted: cifar10, cifar100, standin"):
+    with pytest.raises(InputError, match="accepted: cifar10, cifar100, cifar20, standin"):
         load("mnist")
     with pytest.raises(InputError, match="generated"):
         load("standin", inner)

@@ -28,6 +28,9 @@ def test_the_main_job():
     assert result.nce.found == pytest.approx(result.nce.etf, rel=1e-13)
     assert result.search.starts == len(result.search.runs) == result.search.converged == 8
     assert result.geometry.rank == result.geometry.rank_numerical == 9
+    # arrays go to files, not into the report of a run
+    assert result.embeddings.shape == (10, 10)
+    assert "embeddings" not in result.to_dict()
 
 
 # the whole range of C and k stands behind the slow marker

@@ -124,11 +124,11 @@ def ended(process, status=0):
 def test_a_worker_is_killed_midway_and_the_rows_are_those_of_the_local_run(tmp_path):
     with cluster(tmp_path, 2) as made:
         process = made.sweep(tmp_path / "cluster", "real")
-        with Store(tmp_path / "local", REAL.as_json()) as store:
-            sweep(REAL, store, HERE)
         wait_until_midway(tmp_path / "cluster", process, batches=1)
         made.workers[0].send_signal(signal.SIGKILL)
         assert ended(process) == ""
+    with Store(tmp_path / "local", REAL.as_json()) as store:
+        sweep(REAL, store, HERE)
     assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
 
 

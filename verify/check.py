@@ -9,10 +9,12 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
 from verify.checker import Verdict, check
@@ -100,7 +102,9 @@ def _problem(statement: dict[str, Any]) -> StatedProblem:
         except Unreadable:
             C = None
         else:
-            C, rho = sum(counts), list(listed(Prior(tuple(masses), tuple(counts))))
+            C = sum(counts)
+            with suppress(InputError):  # masses that the checker reads and no other command
+                rho = list(listed(Prior(tuple(masses), tuple(counts))))
     return StatedProblem(C, typed("k", int), typed("d", int), rho, typed("loss", str), typed("temperature", str))
 
 

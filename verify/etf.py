@@ -22,6 +22,7 @@ from verify import cli
 from verify.digits import interval
 from verify.many_k import reported, run_each
 from verify.results import (
+    NOT_IN_JSON,
     Bracket,
     ExactNumber,
     Number,
@@ -90,7 +91,7 @@ class EtfResult(Result):
     certificate: str | None
     seconds: float
     versions: dict[str, str]
-    embeddings: np.ndarray | None = field(default=None, repr=False, compare=False)
+    embeddings: np.ndarray | None = field(default=None, repr=False, compare=False, metadata=NOT_IN_JSON)
 
     def arrays(self) -> dict[str, Any]:
         """What `--save` writes: the best embeddings found, unrounded, and the prior."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from theory.errors import InputError
-from verify.results import Problem, Result, Status, as_json, k_as_json
+from verify.results import NOT_IN_JSON, Problem, Result, Status, as_json, k_as_json
 from verify.saving import check_name
 from verify.saving import save as write_arrays
 
@@ -35,7 +35,7 @@ class KSeries(Result):
     series: tuple[dict[str, Any], ...]
     seconds: float
     versions: dict[str, str]
-    results: tuple[Any, ...] = field(default=(), repr=False, compare=False)
+    results: tuple[Any, ...] = field(default=(), repr=False, compare=False, metadata=NOT_IN_JSON)
 
 
 def run_each(

@@ -229,13 +229,15 @@ class Result:
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
+#: The metadata of a dataclass's field that `as_json` leaves out: `field(metadata=NOT_IN_JSON)`.
+NOT_IN_JSON = {"json": False}
+
+
 def as_json(value: Any) -> Any:
     """A result as JSON types: exact numbers as "p/q", arrays as lists, what is not finite as null."""
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: as_json(getattr(value, field.name))
-            for field in fields(value)
-            if field.metadata.get("json", True)
+            field.name: as_json(getattr(value, field.name)) for field in fields(value) if field.metadata != NOT_IN_JSON
         }
     if isinstance(value, Enum):
         return value.value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from experiments.cifar.dataset_options import FOLDER, add_dataset, load_chosen
 from theory.errors import InputError
 from verify import cli
-from verify.results import Status
+from verify.results import NOT_IN_JSON, Status
 
 if TYPE_CHECKING:
     from experiments.cifar.dataset import Dataset
@@ -32,7 +32,7 @@ class Contents:
     train: tuple[int, ...]
     test: tuple[int, ...]
     rho: tuple[str, ...]
-    status: Status = field(default=Status.NUMERICAL, repr=False)
+    status: Status = field(default=Status.NUMERICAL, repr=False, metadata=NOT_IN_JSON)
 
 
 def data_main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from experiments.cifar.dataset_options import FOLDER
 from verify import cli
-from verify.results import Status, as_json
+from verify.results import NOT_IN_JSON, Status, as_json
 
 if TYPE_CHECKING:
     from experiments.cifar.dataset import Dataset
@@ -42,7 +42,7 @@ class AllEvaluated:
     """The metrics of all runs; its fields are the keys of `--json`."""
 
     runs: tuple[Evaluated, ...]
-    status: Status = field(default=Status.NUMERICAL, repr=False)
+    status: Status = field(default=Status.NUMERICAL, repr=False, metadata=NOT_IN_JSON)
 
 
 def evaluate_main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -19,7 +19,7 @@ from experiments.cifar.dataset import Dataset, load
 from experiments.cifar.defaults import complete
 from experiments.cifar.study import Item, items
 from theory.errors import InputError
-from verify.results import Status, as_json, versions
+from verify.results import NOT_IN_JSON, Status, as_json, versions
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Study:
     failed: dict[str, str]
     missing: tuple[str, ...]
     minutes: float
-    status: Status = field(default=Status.NUMERICAL, repr=False)
+    status: Status = field(default=Status.NUMERICAL, repr=False, metadata=NOT_IN_JSON)
 
 
 def reproduce(

@@ -12,7 +12,7 @@ from experiments.cifar.summary import summarize
 from experiments.cifar.summary_output import markdown, write
 from verify import cli
 from verify.files import check_folder
-from verify.results import Status
+from verify.results import NOT_IN_JSON, Status
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Written:
     groups: int
     left_out: tuple[str, ...]
     files: tuple[str, ...]
-    text: str = field(repr=False)
-    status: Status = field(default=Status.NUMERICAL, repr=False)
+    text: str = field(repr=False, metadata=NOT_IN_JSON)
+    status: Status = field(default=Status.NUMERICAL, repr=False, metadata=NOT_IN_JSON)
 
 
 def summary_main(argv: Sequence[str] | None = None) -> NoReturn:

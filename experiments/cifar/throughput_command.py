@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from experiments.cifar.dataset_options import add_dataset, load_chosen
 from experiments.cifar.train_command import add_training, configure
 from verify import cli
-from verify.results import Status, as_json, versions
+from verify.results import NOT_IN_JSON, Status, as_json, versions
 
 if TYPE_CHECKING:
     from experiments.cifar.throughput import Throughput
@@ -26,7 +26,7 @@ class Measured:
     devices: int
     versions: dict[str, str]
     throughput: Throughput
-    status: Status = field(default=Status.NUMERICAL, repr=False)
+    status: Status = field(default=Status.NUMERICAL, repr=False, metadata=NOT_IN_JSON)
 
 
 def throughput_main(argv: Sequence[str] | None = None) -> NoReturn:

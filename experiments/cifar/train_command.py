@@ -14,7 +14,7 @@ from experiments.cifar.dataset_options import FOLDER, add_dataset, load_chosen
 from theory.errors import InputError
 from verify import cli
 from verify.files import check_folder
-from verify.results import Status
+from verify.results import NOT_IN_JSON, Status
 
 if TYPE_CHECKING:
     from experiments.cifar.runs import Record, Run
@@ -30,7 +30,7 @@ class Trained:
     run: str
     record: Record
     loss: float | None
-    status: Status = field(default=Status.NUMERICAL, repr=False)
+    status: Status = field(default=Status.NUMERICAL, repr=False, metadata=NOT_IN_JSON)
 
 
 def train_main(argv: Sequence[str] | None = None) -> NoReturn:

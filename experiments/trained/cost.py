@@ -17,7 +17,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
 from verify import cli
-from verify.results import Status, check_temperature, versions
+from verify.results import NOT_IN_JSON, Status, check_temperature, versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ class Cost:
     peak_gigabytes: float
     machine: str
     versions: dict[str, str]
-    status: Status = field(default=Status.NUMERICAL, repr=False)
+    status: Status = field(default=Status.NUMERICAL, repr=False, metadata=NOT_IN_JSON)
 
 
 def clouds(n: int, d: int, C: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

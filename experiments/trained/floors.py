@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from theory.priors import Prior, parse
 from verify import cli
-from verify.results import Status
+from verify.results import NOT_IN_JSON, Status
 
 #: What is trained, its prior, numbers of negatives and temperatures.
 SETTINGS = (
@@ -42,7 +42,7 @@ class Floors:
     """The table; its fields are the keys of `--json`."""
 
     rows: tuple[Row, ...]
-    status: Status = field(default=Status.NUMERICAL, repr=False)
+    status: Status = field(default=Status.NUMERICAL, repr=False, metadata=NOT_IN_JSON)
 
 
 def floors(progress: Callable[[str], None] = lambda _: None) -> Floors:

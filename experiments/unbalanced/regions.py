@@ -29,7 +29,7 @@ from flint import arb, ctx, fmpq
 
 from experiments.unbalanced.rises import Box, Witness
 from experiments.unbalanced.rises_search import rising_boxes
-from verify.results import MAX_K
+from verify.results import MAX_K, NOT_IN_JSON
 
 _BITS = 128
 
@@ -66,7 +66,7 @@ class Regions:
     open: Fraction
     intervals: tuple[Interval, ...]
     settled: tuple[Settled, ...] = ()
-    rises: Rises | None = field(default=None, repr=False)
+    rises: Rises | None = field(default=None, repr=False, metadata=NOT_IN_JSON)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from theory.float64 import jax, jnp
+from verify.results import NOT_IN_JSON
 
 #: The penalty, and the largest norm of the gradient with respect to `V` at which the solution is called converged: for
 #: features of norm 1 (`|H| <= 1 + l2`) the objective is then within 5.1e-8 of its minimum.
@@ -35,8 +36,8 @@ class Probe:
         gradient_norm: Euclidean norm of the gradient with respect to `V` (module docstring).
     """
 
-    weights: Float[np.ndarray, "C d"] = field(repr=False)
-    bias: Float[np.ndarray, " C"] = field(repr=False)
+    weights: Float[np.ndarray, "C d"] = field(repr=False, metadata=NOT_IN_JSON)
+    bias: Float[np.ndarray, " C"] = field(repr=False, metadata=NOT_IN_JSON)
     l2: float
     loss: float
     gradient_norm: float
