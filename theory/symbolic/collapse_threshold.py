@@ -40,7 +40,7 @@ def schur_complement() -> Iterator[Obligation]:
     S_11, S_1i, S_1j = -majority, p * r_i * a, p * r_j * a
     S_ij, S_ii = r_i * r_j * b, -minority
     gap = p * a - q * b
-    yield positive("pivot S_11, minus the sum of a row that falls", -majority)
+    yield equal("pivot S_11, minus the sum of the majority's row, is p q a > 0", S_11, p * q * a)
     yield equal("Schur complement, i != j", S_ij - S_1i * S_1j / S_11, gap * (-r_i * r_j / q))
     yield equal("Schur complement, i = j", S_ii - S_1i**2 / S_11, gap * (r_i - r_i**2 / q))
     first_row = S_11 - linear(sp.Sum(p * r[i] * a, (i, 1, n))).subs(mass, q)
