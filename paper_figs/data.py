@@ -123,12 +123,19 @@ def _computed(entry: Entry, path: Path, progress: Callable[[str], None]) -> Data
             progress(f"{entry.name}: {done} of {len(names)} parts of its data, now {name}")
             parts[name] = module.compute(name)
             ordered = {n: parts[n] for n in names if n in parts}
-            files.write(unfinished, as_bytes(fresh | {"parts": ordered}), folders=True)
+            _keep(unfinished, as_bytes(fresh | {"parts": ordered}))
     content = as_bytes(fresh | {"parts": {name: parts[name] for name in names}})
-    files.write(path, content, folders=True)
+    _keep(path, content)
     unfinished.unlink(missing_ok=True)
     # read back, so that a second run draws from the same numbers
     return Data(json.loads(content)["parts"], str(path), fresh["command"], fresh["versions"])
+
+
+def _keep(path: Path, content: bytes) -> None:
+    try:
+        files.write(path, content, folders=True)
+    except OSError as error:
+        raise InputError("data", path.parent, f"it cannot be written ({error.strerror})") from error
 
 
 def document(name: str, parts: dict[str, Any]) -> dict[str, Any]:
