@@ -39,6 +39,11 @@ FIGURES = {
         Entry("collapse", "Collapse threshold against k; cosine of the minorities against the majority's mass", 14),
         Entry("simplex", "Maps over the simplex of priors: collapse, where the conjecture fails, and by how much", 380),
         Entry("family", "The optimum's loss for each loss of the family at several temperatures, against k", 50),
+        Entry(
+            "augmentation", "Augmentation graphs: thresholds of collapse against k; the downstream loss around them", 60
+        ),
+        Entry("overlap", "Where more negatives hurt: the rise of the downstream loss over overlap and k", 60),
+        Entry("encoders", "Augmentation graphs: restricted encoders, coarse and fine tasks, against k", None),
         Entry("cifar_cosine", "Trained networks: cosines within and between classes at several k", None),
         Entry("cifar_accuracy", "Trained networks: downstream accuracy against k, with the spread over seeds", None),
         Entry("cifar_longtail", "Trained networks, long-tailed data: the Gram matrix and the computed optimum", None),
