@@ -7,9 +7,11 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from verify import cli, files
 from verify.certify.document import write
+from verify.ending import Ended, conclude, tell
 from verify.results import versions
 
 
@@ -63,26 +65,32 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], int, s
 }
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run one measurement and write its results."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.augmentation", description=__doc__)
+    parser = cli.Parser(prog="python -m experiments.augmentation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, trials, text) in COMMANDS.items():
         one = commands.add_parser(name, help=text, description=text)
-        one.add_argument("--trials", type=int, default=trials, metavar="N", help=f"default: {trials}")
+        one.add_argument("--trials", type=cli.integer(0), default=trials, metavar="N", help=f"default: {trials}")
         one.add_argument("--out", type=Path, default=Path(f"{name}.json"), metavar="FILE", help="where results go")
-    arguments = parser.parse_args()
-    begun = time.perf_counter()
-    results = COMMANDS[arguments.command][0](arguments)
-    shown = f"python -m experiments.augmentation {arguments.command} --trials {arguments.trials}"
-    document = {
-        "command": shown,
-        "seconds": round(time.perf_counter() - begun, 1),
-        "versions": versions("numpy", "scipy", "python-flint", "mpmath"),
-        "results": results,
-    }
-    write(document, arguments.out)
-    print(json.dumps(results if len(json.dumps(results)) < 4000 else {"written": str(arguments.out)}, indent=1))
+
+    def work() -> NoReturn:
+        arguments = parser.parse_args()
+        files.check_output("out", arguments.out)
+        begun = time.perf_counter()
+        results = COMMANDS[arguments.command][0](arguments)
+        document = {
+            "command": f"python -m experiments.augmentation {arguments.command} --trials {arguments.trials}",
+            "seconds": round(time.perf_counter() - begun, 1),
+            "versions": versions("numpy", "scipy", "python-flint", "mpmath"),
+            "results": results,
+        }
+        write(document, arguments.out)
+        text = json.dumps(results, indent=1)
+        tell(f"{text if len(text) < 4000 else arguments.out}\n", 0)
+        raise Ended(0)
+
+    conclude(parser.prog, work)
 
 
 if __name__ == "__main__":
