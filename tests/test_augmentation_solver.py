@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from experiments.augmentation import random_graphs
 from tests.graphs import graphs
 from theory import priors
 from theory.augmentation.block import downstream_loss, with_overlap
@@ -15,6 +16,7 @@ from theory.augmentation.chains import spectral_gaps
 from theory.augmentation.families import block, mixed_across
 from theory.augmentation.graph import Graph
 from theory.augmentation.loss import graph_value_and_gradient
+from theory.errors import InputError
 from theory.geometry import normalized
 from verify.graphs.barrier import Barrier
 from verify.graphs.classifier import best_head
@@ -204,3 +206,17 @@ def test_collapsed_cells_restore_the_class_level_problem():
     level = class_level(graph.prior, "logistic", 16, ONE)
     value = Barrier(GraphProblem(cells, "logistic", 16, ONE)).solve().value
     assert value == pytest.approx(level.problem.derivatives(level.gram).value, abs=1e-12)
+
+
+def test_rows_of_an_experiment_are_made_once_and_damage_is_refused(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(random_graphs, "trial", lambda seed: made.append(seed) or {"seed": seed})
+    kept = tmp_path / "random.jsonl"
+    assert len(random_graphs.resumed(2, kept, str)) == 2
+    kept.write_bytes(kept.read_bytes()[:-4])  # stopped in the middle of a line
+    assert random_graphs.resumed(3, kept, str) == [{"seed": 0}, {"seed": 1}, {"seed": 2}]
+    assert random_graphs.resumed(2, kept, str) == [{"seed": 0}, {"seed": 1}] and made == [0, 1, 1, 2]
+    for damage in (b"{}\n", b"no JSON\n", b"\xff\n", b"[]\n"):
+        kept.write_bytes(b'{"seed": 0}\n' + damage)
+        with pytest.raises(InputError, match=r"damaged|JSON"):
+            random_graphs.resumed(1, kept, str)

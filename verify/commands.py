@@ -54,6 +54,7 @@ COMMANDS = {
     "cifar reproduce": Command("experiments.cifar.reproduce_command:reproduce_main", "the whole study"),
     "trained cost": Command("experiments.trained.cost:cost_main", "the exact loss of many points beside F F^T"),
     "trained floors": Command("experiments.trained.floors:floors_main", "what value can a training loss have?"),
+    "graphs": Command("experiments.augmentation.__main__:main", "measurements on augmentation graphs"),
     "certificates": Command("experiments.certificates.__main__:main", "random, tampered and large certificates"),
     "benchmarks": Command("experiments.benchmarks.__main__:main", "speed, scale and accuracy beside alternatives"),
     "scale": Command("experiments.benchmarks.scale:main", "gap against matrix products, for each method tried"),

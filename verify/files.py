@@ -169,6 +169,22 @@ def read_json(path: Path | str, option: str) -> dict[str, Any]:
     return as_object(read_bytes(path, option, most=MAX_JSON), path, option)
 
 
+def resume_lines(path: Path, option: str) -> list[dict[str, Any]]:
+    """The JSON objects in a file that has one a line and grows, none if there is no file; a last line that was not
+    written to its end is taken out of the file, so that the next one does not go on from it.
+
+    Raises:
+        InputError: if the file cannot be read, or a whole line holds something else.
+    """
+    if not path.exists():
+        return []
+    *lines, last = (content := read_bytes(path, option, most=MAX_JSON)).split(b"\n")
+    found = [as_object(line, path, option) for line in lines]
+    if last:
+        write(path, content[: -len(last)])
+    return found
+
+
 def as_object(content: bytes | str, path: Path | str, option: str) -> dict[str, Any]:
     """The JSON object in this text, which was read from `path`.
 

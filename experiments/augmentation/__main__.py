@@ -3,94 +3,105 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from theory.errors import InputError
 from verify import cli, files
-from verify.certify.document import write
-from verify.ending import Ended, conclude, tell
-from verify.results import versions
+from verify.certify.document import text
+from verify.results import Status, as_json, versions
 
 
-def _random(arguments: argparse.Namespace) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, and the file that holds it."""
+
+    claim: str
+    status: Status
+    results: dict[str, Any]
+    path: str
+
+
+def _random(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
     """Rows go to a file as they are made, and are not made again."""
-    from experiments.augmentation.random_graphs import summary, trial
+    from experiments.augmentation.random_graphs import resumed, summary
 
-    kept = arguments.out.with_suffix(".jsonl")
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    done = {row["seed"] for row in rows}
-    with kept.open("a") as stream:
-        for seed in range(arguments.trials):
-            if seed not in done:
-                rows.append(trial(seed))
-                stream.write(json.dumps(rows[-1]) + "\n")
-                stream.flush()
+    rows = resumed(arguments.trials, arguments.out.with_suffix(".jsonl"), progress)
     return summary(rows)
 
 
-def _blocks(arguments: argparse.Namespace) -> dict[str, Any]:
+def _blocks(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
     from experiments.augmentation.blocks import run
 
     return run(certify=arguments.trials)
 
 
-def _laws(arguments: argparse.Namespace) -> dict[str, Any]:
+def _laws(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
     from experiments.augmentation.laws import run
 
     return run(arguments.trials)
 
 
-def _encoders(arguments: argparse.Namespace) -> dict[str, Any]:
+def _encoders(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
     from experiments.augmentation.encoders import run
 
-    del arguments
     return run()
 
 
-def _many(arguments: argparse.Namespace) -> dict[str, Any]:
-    from experiments.augmentation.many_points import run
+def _many(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
+    from experiments.augmentation.many_points import CLASSES, run
+    from verify.graphs.many import MAX_POINTS
 
+    if not CLASSES <= arguments.trials <= MAX_POINTS:
+        raise InputError("trials", arguments.trials, f"accepted: from {CLASSES} to {MAX_POINTS} points")
     return run(arguments.trials)
 
 
-COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], dict[str, Any]], int, str]] = {
-    "random": (_random, 1000, "the threshold theorem on random graphs near their thresholds; --trials of them"),
-    "blocks": (_blocks, 60, "block families: cosines and losses over a grid; --trials of the rises certified"),
-    "laws": (_laws, 2000, "the sign rule on --trials random laws with pairs across classes"),
-    "encoders": (_encoders, 0, "restricted encoders, and several tasks"),
-    "many": (_many, 1000, "a graph of --trials distinct points: bracket and seconds"),
+Measurement = Callable[[argparse.Namespace, cli.Progress], dict[str, Any]]
+
+#: By name: the measurement, the default of --trials, and what it is.
+MEASUREMENTS: dict[str, tuple[Measurement, int, str]] = {
+    "random": (_random, 1000, "the threshold theorem on so many random graphs near their thresholds"),
+    "blocks": (_blocks, 60, "block families: cosines and losses over a grid, and so many rises certified"),
+    "laws": (_laws, 2000, "the sign rule on so many random laws with pairs across classes"),
+    "encoders": (_encoders, 1, "restricted encoders, and several tasks"),
+    "many": (_many, 1000, "a graph of so many distinct points: bracket and seconds"),
 }
 
 
-def main() -> NoReturn:
+def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one measurement and write its results."""
-    parser = cli.Parser(prog="python -m experiments.augmentation", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, (_, trials, text) in COMMANDS.items():
-        one = commands.add_parser(name, help=text, description=text)
-        one.add_argument("--trials", type=cli.integer(0), default=trials, metavar="N", help=f"default: {trials}")
-        one.add_argument("--out", type=Path, default=Path(f"{name}.json"), metavar="FILE", help="where results go")
+    described = "\n".join(f"{name}: {what} (default: {n})." for name, (_, n, what) in MEASUREMENTS.items())
+    made = cli.parser("experiments.augmentation", described, "  python -m experiments.augmentation laws --trials 100")
+    made.add_argument("name", choices=list(MEASUREMENTS), help="which measurement")
+    made.add_argument("--trials", type=cli.integer(1), metavar="N", help="how many (default: see above)")
+    made.add_argument("--out", type=Path, metavar="FILE", help="where results go (default: NAME.json)")
+    cli.main(made, _execute, report, argv)
 
-    def work() -> NoReturn:
-        arguments = parser.parse_args()
-        files.check_output("out", arguments.out)
-        begun = time.perf_counter()
-        results = COMMANDS[arguments.command][0](arguments)
-        document = {
-            "command": f"python -m experiments.augmentation {arguments.command} --trials {arguments.trials}",
-            "seconds": round(time.perf_counter() - begun, 1),
-            "versions": versions("numpy", "scipy", "python-flint", "mpmath"),
-            "results": results,
-        }
-        write(document, arguments.out)
-        text = json.dumps(results, indent=1)
-        tell(f"{text if len(text) < 4000 else arguments.out}\n", 0)
-        raise Ended(0)
 
-    conclude(parser.prog, work)
+def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Measured:
+    measure, trials, _ = MEASUREMENTS[arguments.name]
+    arguments.trials = arguments.trials or trials
+    path = arguments.out = arguments.out or Path(f"{arguments.name}.json")
+    files.check_output("out", path)
+    begun = time.perf_counter()
+    results = measure(arguments, progress)
+    document = {
+        "command": f"python -m experiments.augmentation {arguments.name} --trials {arguments.trials}",
+        "seconds": round(time.perf_counter() - begun, 1),
+        "versions": versions("numpy", "scipy", "python-flint", "mpmath"),
+        "results": results,
+    }
+    files.write(path, text(as_json(document)).encode())
+    return Measured(f"augmentation-{arguments.name}", Status.NUMERICAL, results, str(path))
+
+
+def report(measured: Measured) -> str:
+    """The readable report."""
+    return f"{measured.claim}: {measured.status.value}, see {measured.path}"
 
 
 if __name__ == "__main__":

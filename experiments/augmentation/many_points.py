@@ -13,13 +13,17 @@ from theory.augmentation.graph import from_pairs
 from verify.graphs.many import minimize
 from verify.graphs.problem import GraphProblem
 
+CLASSES = 10
+
 
 def run(points: int, k: int = 256) -> dict[str, Any]:
-    """10 classes of random weights; no pair crosses classes, and no two points are alike."""
+    """`CLASSES` classes of random weights; no pair crosses classes, and no two points are alike."""
     rng = np.random.default_rng(5)
-    labels = np.sort(np.arange(points) % 10)
+    labels = np.sort(np.arange(points) % CLASSES)
     scale = rng.uniform(0.5, 2.0, size=points)
-    weights = (rng.random((points, points)) < 4 * 10 / points) * rng.random((points, points)) * np.outer(scale, scale)
+    weights = (
+        (rng.random((points, points)) < 4 * CLASSES / points) * rng.random((points, points)) * np.outer(scale, scale)
+    )
     pairs = np.where(labels[:, None] == labels, weights + weights.T, 0.0) + np.diag(scale)
     graph = from_pairs(pairs, labels)
     problem = GraphProblem(graph, "logistic", k, Fraction(1))

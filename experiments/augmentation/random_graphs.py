@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from theory.augmentation.chains import spectral_gaps
 from theory.augmentation.graph import Graph, from_pairs
+from theory.errors import InputError
+from verify import files
 from verify.graphs.collapse import class_level, decide
 from verify.graphs.problem import GraphProblem
 from verify.graphs.series import solve
@@ -97,10 +101,22 @@ def summary(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def run(trials: int, first: int, progress: Callable[[dict[str, Any]], None]) -> list[dict[str, Any]]:
-    """Trials of the seeds from `first` on, each told as it ends."""
-    rows = []
-    for seed in range(first, first + trials):
-        rows.append(trial(seed))
-        progress(rows[-1])
-    return rows
+def resumed(trials: int, kept: Path, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    """The rows of the seeds below `trials`: those in the file `kept` (JSON lines), and the others, which are added to
+    it as they are made.
+
+    Raises:
+        InputError: if the file is damaged, or cannot be written.
+    """
+    files.check_output("out", kept)
+    rows = {row.get("seed"): row for row in files.resume_lines(kept, "out")}
+    if not all(isinstance(seed, int) for seed in rows):
+        raise InputError("out", kept, "it is damaged, or holds something else")
+    with kept.open("a") as stream:
+        for seed in range(trials):
+            if seed not in rows:
+                progress(f"graph {seed + 1} of {trials}")
+                rows[seed] = trial(seed)
+                stream.write(json.dumps(rows[seed]) + "\n")
+                stream.flush()
+    return [rows[seed] for seed in range(trials)]

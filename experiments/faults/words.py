@@ -70,6 +70,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "cifar throughput": ("--classes", "nothing"),
     "cifar reproduce": ("--minutes", "0"),
     "certificates": ("--certificates", "folder", "--count", "1"),
+    "graphs": ("--trials", "1"),
     "benchmarks": ("--show",),
     "scale": ("--C", "3", "--products", "2", "--method", "convex-program"),
     "faults": ("--seed", "none"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -49,9 +48,7 @@ def search(problem: Problem, state: Path, *, minutes: int | float, seed: int, qu
         InputError: if `state` belongs to another problem or seed, or is damaged.
     """
     header = _header(problem, seed)
-    records = list(_read(state, header))
-    if not state.exists():
-        files.write(state, f"{json.dumps(header)}\n".encode(), folders=True)
+    records = _read(state, header)
     deadline = time.monotonic() + 60 * minutes
     with state.open("a") as file:
         while time.monotonic() < deadline:
@@ -86,19 +83,16 @@ def _header(problem: Problem, seed: int) -> dict[str, object]:
     return {"problem": json.loads(json.dumps(described)), "seed": seed}
 
 
-def _read(state: Path, header: dict[str, object]) -> Iterator[dict[str, list]]:
-    if not state.exists():
-        return
-    lines = files.read_bytes(state, "out", most=files.MAX_JSON).split(b"\n")
-    if files.as_object(lines[0], state, "out") != header:
+def _read(state: Path, header: dict[str, object]) -> list[dict[str, list]]:
+    lines = files.resume_lines(state, "out")
+    if not lines:
+        files.write(state, f"{json.dumps(header)}\n".encode(), folders=True)
+    first, *records = lines or [header]
+    if first != header:
         raise InputError("out", state, "accepted: a folder without the state of another search")
-    if lines[-1]:  # a stop in the middle of a line
-        files.write(state, b"\n".join([*lines[:-1], b""]))
-    for line in lines[1:-1]:
-        record = files.as_object(line, state, "out")
-        if {*_RECORD} - record.keys():
-            raise InputError("out", state, "it is damaged")
-        yield record
+    if any({*_RECORD} - record.keys() for record in records):
+        raise InputError("out", state, "it is damaged")
+    return records
 
 
 def _progress(records: list[dict[str, list]]) -> Progress:
