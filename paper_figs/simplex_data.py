@@ -100,7 +100,7 @@ def corner(ks: list[int]) -> dict[str, Any]:
     """The largest rise of the best classifier's loss at the centres of the cells of `CORNER`, in double precision."""
     from experiments.unbalanced.evolution import largest_rise
     from theory.losses import get_loss
-    from verify.batched import solve
+    from verify.supervised.batched import solve
 
     largest, smallest = (np.linspace(lo, hi, 2 * n + 1)[1::2] for lo, hi, n in CORNER.values())
     p, r = (axis.ravel() for axis in np.meshgrid(largest, smallest))

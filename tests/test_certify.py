@@ -16,18 +16,18 @@ from flint import ctx
 from experiments.certificates import random_priors, reference
 from theory.errors import InputError
 from theory.priors import Prior, from_masses, parse
-from verify.certify import newton, prove_etf, prove_optimum, rows
+from verify.certify import prove_etf, prove_optimum, rows
 from verify.certify.balls import ball, bounds
 from verify.certify.definite import is_positive_definite
 from verify.certify.document import down, text, up, write
 from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
-from verify.certify.newton import NewtonStep, derivatives
 from verify.certify.optimum import OptimumProof
 from verify.certify.rows import LOSSES
 from verify.checker import check, dual, intervals
-from verify.optimize import solution
-from verify.optimum_fields import prove
+from verify.optimize import newton, solution
+from verify.optimize.newton import NewtonStep, derivatives
+from verify.results.optimum_fields import prove
 
 DATA = Path(__file__).parent / "data" / "certificates"
 ROWS = [[40, 3], [-31, 25], [-19, -36]]

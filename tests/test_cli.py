@@ -11,8 +11,8 @@ import pytest
 
 from theory.errors import InputError
 from verify import cli, etf, optimum
-from verify.digits import round_down, round_up
 from verify.results import Status
+from verify.results.digits import round_down, round_up
 
 BAD = [
     (etf, ["--C", "1", "--k", "3"], "--C"),

@@ -22,14 +22,15 @@ from theory.float64 import jnp
 from theory.losses import LOSSES, Custom
 from theory.points.families import draws
 from theory.points.mixture import Mixture
-from verify import collapse, collapse_result
-from verify.averaging_excess import Candidate, Counterexample, enclose_excess, margins
+from verify import collapse
 from verify.checker import check
-from verify.lemma_summary import summarize
-from verify.lemma_trials import Trials, enumerated_margin, evaluate, evaluate_balanced, run_trials, stacked
-from verify.loss_hypotheses import HYPOTHESES, PASSED, violation
-from verify.point_optimization import optimize_points
-from verify.search_loss import candidates, search
+from verify.lemma.averaging_excess import Candidate, Counterexample, enclose_excess, margins
+from verify.lemma.hypotheses import HYPOTHESES, PASSED, violation
+from verify.lemma.point_optimization import optimize_points
+from verify.lemma.search_loss import candidates, search
+from verify.lemma.summary import summarize
+from verify.lemma.trials import Trials, enumerated_margin, evaluate, evaluate_balanced, run_trials, stacked
+from verify.results import collapse as collapse_result
 
 SIZES = {"C": 3, "points": 3, "d": 3}
 # supermodular, symmetric, strictly convex and decreasing
@@ -402,7 +403,7 @@ def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], argv: tuple[s
 
 
 def test_a_search_that_finds_nothing_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("verify.search_loss.search", lambda **_: None)
+    monkeypatch.setattr("verify.lemma.search_loss.search", lambda **_: None)
     result = collapse.run_search()
     assert result.status.value == result.averaging_step.status.value == "undecided"
     assert "no loss was found" in collapse_result.report(result)

@@ -112,3 +112,11 @@ def completions(line, tmp_path):
 )
 def test_completion(line, expected, tmp_path):
     assert completions(line, tmp_path) == expected
+
+
+def test_the_modules_of_verify_are_its_commands():
+    """So that a newcomer sees at a glance what can be called; what commands work with is in packages."""
+    folder = Path(commands.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "commands", "testing"}
+    called = {command.start.partition(":")[0].removeprefix("verify.") for command in commands.COMMANDS.values()}
+    assert modules == {name for name in called if "." not in name} - {"__main__"}

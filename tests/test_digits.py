@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verify.digits import DIGITS, interval, outward, supported, within
 from verify.results import Bracket
+from verify.results.digits import DIGITS, interval, outward, supported, within
 
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
 

@@ -11,8 +11,8 @@ from problems import embeddings, priors, temperatures
 from theory.geometry import gram, normalized, rank
 from theory.losses import LOSSES
 from theory.priors import parse
-from verify.certify.dual import dual_bound
 from verify.optimize.correlation import NearestCorrelation
+from verify.optimize.dual import dual_bound
 from verify.optimize.elliptope import factor, minimize
 from verify.optimize.objective import gram_value_and_gradient
 from verify.optimize.search import minimum, search

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theory.errors import InputError, as_text, one_line
-from verify import cli, ending
-from verify.progress import Progress
+from verify import cli
+from verify.cli import ending
+from verify.cli.progress import Progress
 from verify.results import Status
 
 CERTIFICATE = str(Path(__file__).parent / "data" / "certificates" / "etf-exponential-C5-k3.json")

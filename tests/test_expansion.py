@@ -16,7 +16,7 @@ from theory.geometry import gram, normalized
 from theory.groups import grouped_loss
 from theory.losses import LOSSES, Custom, SmoothedHinge
 from theory.population import GramExpansion, embeddings_loss, population_loss
-from verify.certify.newton import derivatives
+from verify.optimize.newton import derivatives
 
 FAMILY = {**LOSSES, "smoothed-hinge": SmoothedHinge(0.2)}
 SMOOTH = [name for name, loss in FAMILY.items() if loss.smooth]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from theory.errors import InputError
 from verify import cli, files
-from verify.array_files import read_array, read_arrays
+from verify.files.arrays import read_array, read_arrays
 
 AS_ROOT = os.geteuid() == 0
 

@@ -14,7 +14,7 @@ from theory.geometry import gram, simplex_etf
 from theory.losses import get_loss
 from theory.population import population_loss
 from verify import optimum
-from verify.floor import floor
+from verify.optimize.floor import floor
 
 
 @pytest.mark.parametrize(("loss", "k"), [("logistic", 16), ("logistic", math.inf)])

@@ -19,9 +19,9 @@ from theory import priors
 from theory.collapse_threshold import collapse_threshold
 from theory.losses import Logistic
 from verify import checker, downstream
-from verify.batched import WEIGHTINGS, solve
 from verify.checker.verdict import Verdict
 from verify.commands import group
+from verify.supervised.batched import WEIGHTINGS, solve
 
 DEFINITION = Definition(groups((1, 1, 1)), 9, 1, (1, 4096), batch=64)
 

@@ -11,7 +11,8 @@ from theory.collapse_threshold import collapse_margin
 from theory.downstream import lower_bound
 from theory.losses import get_loss
 from theory.priors import from_masses
-from verify import batched, downstream, optimum
+from verify import downstream, optimum
+from verify.supervised import batched
 
 LOGISTIC = get_loss("logistic")
 KS = (1, 3, 64, 4096)

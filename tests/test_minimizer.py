@@ -11,9 +11,9 @@ from theory import priors
 from theory.losses import get_loss
 from theory.priors import Prior
 from verify import bounds, conjecture, downstream
-from verify.certify.newton import derivatives
 from verify.optimize.barrier import Barrier
 from verify.optimize.graded import _System, polish
+from verify.optimize.newton import derivatives
 from verify.optimize.probing import polish_and_probe
 from verify.optimize.search import minimum
 from verify.optimize.solution import minimize, solve

@@ -10,7 +10,7 @@ from problems import embeddings, priors
 from theory.errors import InputError
 from theory.geometry import gram, normalized
 from theory.losses import LOSSES
-from verify.certify.dual import dual_bound
+from verify.optimize.dual import dual_bound
 from verify.optimize.objective import Objective, gram_value_and_gradient
 from verify.optimize.search import search
 from verify.optimize.spheres import Stop, minimize, random_starts

@@ -12,7 +12,7 @@ from theory.errors import InputError
 from theory.float64 import jnp
 from theory.priors import from_masses, parse
 from verify import bounds, conjecture, downstream, etf, optimum
-from verify.prior_input import read_prior
+from verify.files.priors import read_prior
 
 
 def squares(v):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from experiments.unbalanced.regions import decide, exceeding, prove_regions
 from theory.collapse_threshold import collapse_margin, collapse_threshold
 from theory.losses import get_loss
-from verify.batched import solve
+from verify.supervised.batched import solve
 
 KS = (1, 4, 64)
 REGIONS = prove_regions(KS, depth=10)

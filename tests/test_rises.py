@@ -16,8 +16,8 @@ from experiments.unbalanced.rises_search import _angles, rising_boxes
 from theory.collapse_threshold import collapse_threshold
 from theory.errors import InputError
 from theory.losses import get_loss
-from verify.batched import solve
 from verify.certify.balls import bounds
+from verify.supervised.batched import solve
 
 K = 64
 LARGEST_Q = Fraction(19, 100)

@@ -6,6 +6,22 @@ a thin layer over it:
     from verify import etf
     result = etf.run(C=10, k=64)
 
+The modules of this folder are the commands (`commands` lists them), and `testing`, for tests of one's own. What they
+work with is in the packages:
+
+    checker      decides whether a certificate proves what it states; imports nothing of the project
+    certify      proofs in ball arithmetic, written as certificates
+    optimize     minimization in double precision, with lower bounds from duality
+    supervised   the downstream task: the best classifier and its loss
+    lemma        Lemma 1, step by step
+    graphs       positives from an augmentation graph
+    retreat      the onset of a rise of the downstream loss
+    trained      embeddings that someone trained
+    claims       what `python -m verify` settles
+    results      what commands return, and how it becomes text and JSON
+    files        what is read and written
+    cli          options, progress, exit statuses
+
 Importing this package imports nothing heavy: `verify.checker` depends on that.
 """
 

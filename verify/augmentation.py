@@ -18,9 +18,9 @@ from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior, number
 from verify import cli
-from verify.augmentation_result import AugmentationResult, Enclosed, Entry, GraphReport, Sup, Witness, report
-from verify.digits import round_down, round_up
 from verify.results import Problem, Status, check_k, check_temperature, k_as_json, listed, versions
+from verify.results.augmentation import AugmentationResult, Enclosed, Entry, GraphReport, Sup, Witness, report
+from verify.results.digits import round_down, round_up
 
 if TYPE_CHECKING:
     from theory.augmentation.graph import Graph

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
-from verify.many_k import reported, run_each
-from verify.prior_input import PriorLike, read_prior
+from verify.files.priors import PriorLike, read_prior
 from verify.results import (
     ExactNumber,
     Number,
@@ -34,6 +33,7 @@ from verify.results import (
     problem,
     versions,
 )
+from verify.results.series import reported, run_each
 from verify.supervised.options import add_embeddings
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def run(
     The bounds are for the logistic loss and for the prior as test distribution; for another loss they have no value.
 
     Args:
-        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.prior_input.read_prior`).
+        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.files.priors.read_prior`).
         k: number of negatives; `math.inf` for the limit.
         embeddings: class embeddings to take instead of the minimizer; rows are normalized.
         C: number of classes, for profiles such as "zipf:1".
@@ -140,7 +140,7 @@ def run(
     from theory.bounds import BOUNDS, all_bounds
     from theory.bounds import Bound as TheoryBound
     from theory.losses import get_loss
-    from verify.loss_hypotheses import downstream_hypotheses
+    from verify.lemma.hypotheses import downstream_hypotheses
 
     chosen, beta = get_loss(given), float(1 / exact_temperature)
     rests = downstream_hypotheses(chosen, loss, k if embeddings is None else None, prior.C, beta)
@@ -264,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
-        from verify.array_files import read_array
+        from verify.files.arrays import read_array
 
         def one(k: int | float) -> BoundsResult:
             return run(

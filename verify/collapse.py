@@ -19,9 +19,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from theory import priors
 from theory.errors import InputError
 from verify import cli
-from verify.collapse_result import CollapseResult, report
-from verify.digits import round_down, round_up
-from verify.many_k import reported, run_each
 from verify.results import (
     ExactNumber,
     Number,
@@ -34,11 +31,14 @@ from verify.results import (
     problem,
     versions,
 )
+from verify.results.collapse import CollapseResult, report
+from verify.results.digits import round_down, round_up
+from verify.results.series import reported, run_each
 
 if TYPE_CHECKING:
     from theory.losses import Loss
-    from verify.averaging_excess import Counterexample
-    from verify.lemma_summary import AveragingStep
+    from verify.lemma.averaging_excess import Counterexample
+    from verify.lemma.summary import AveragingStep
 
 _MAX_MARGINS = 10**9
 _MAX_PROOF_TERMS = 200_000
@@ -112,8 +112,8 @@ def run_search(
         InputError: for a parameter out of range.
     """
     from theory.losses import Custom
-    from verify.lemma_summary import AveragingStep
-    from verify.search_loss import search
+    from verify.lemma.search_loss import search
+    from verify.lemma.summary import AveragingStep
 
     begun = time.perf_counter()
     asked = _problem(C, k, points, d, trials, "searched", Fraction(1), None)
@@ -173,10 +173,10 @@ def _settle(
     loss: Loss, asked: Problem, points: int, rho: priors.Prior | None, effort: tuple[int, int, int]
 ) -> CollapseResult:
     """The trials and the optimization for one loss; `effort` is (trials, starts, seed)."""
-    from verify.lemma_summary import summarize
-    from verify.lemma_trials import run_trials
-    from verify.loss_hypotheses import require
-    from verify.point_optimization import optimize_points
+    from verify.lemma.hypotheses import require
+    from verify.lemma.point_optimization import optimize_points
+    from verify.lemma.summary import summarize
+    from verify.lemma.trials import run_trials
 
     begun = time.perf_counter()
     trials, starts, seed = effort

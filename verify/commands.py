@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from theory.errors import one_line
-from verify.ending import CLOSED, USAGE, Ended, conclude, open_streams, tell
+from verify.cli.ending import CLOSED, USAGE, Ended, conclude, open_streams, tell
 from verify.results import versions
 
 

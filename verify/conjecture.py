@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
 from verify import cli
-from verify.digits import outward, round_down, supported, within
-from verify.prior_input import PriorLike, read_prior
+from verify.files.priors import PriorLike, read_prior
 from verify.results import (
     ExactNumber,
     Number,
@@ -34,6 +33,7 @@ from verify.results import (
     listed,
     versions,
 )
+from verify.results.digits import outward, round_down, supported, within
 from verify.supervised.options import add_classifier, add_weighting, shortened
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def run(
     """Decide whether `L_sup` at the minimizer of `L_k` is non-increasing over these `k`.
 
     Args:
-        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.prior_input.read_prior`).
+        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.files.priors.read_prior`).
         k: the numbers of negatives, two or more (one decides nothing); nothing is proved at `math.inf` or a real
             number.
         weighting: "weighted" or "balanced".
@@ -149,7 +149,7 @@ def run(
     from theory.downstream import checked_weighting
     from theory.losses import get_loss
     from verify.certify.document import ratio
-    from verify.loss_hypotheses import downstream_hypotheses
+    from verify.lemma.hypotheses import downstream_hypotheses
     from verify.optimize.solution import in_groups
     from verify.supervised.decision import decide, rise
     from verify.supervised.sequence import Task, sequence

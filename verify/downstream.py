@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
-from verify.digits import outward
-from verify.downstream_result import DownstreamResult, Interval, report
-from verify.many_k import reported, run_each
-from verify.prior_input import PriorLike, read_prior
+from verify.files.priors import PriorLike, read_prior
 from verify.results import (
     ExactNumber,
     Number,
@@ -33,6 +30,9 @@ from verify.results import (
     problem,
     versions,
 )
+from verify.results.digits import outward
+from verify.results.downstream import DownstreamResult, Interval, report
+from verify.results.series import reported, run_each
 from verify.supervised.options import add_embeddings, add_weighting
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(
     """Bracket the downstream loss at the minimizer of `L_k`, or at class embeddings (C x d).
 
     Args:
-        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.prior_input.read_prior`).
+        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.files.priors.read_prior`).
         k: number of negatives; `math.inf` for the limit.
         weighting: "weighted" or "balanced".
         embeddings: class embeddings to take instead of the minimizer; rows are normalized.
@@ -118,7 +118,7 @@ def _at_minimizer(
     progress: Callable[[str], None] | None,
 ) -> DownstreamResult:
     from theory.losses import get_loss
-    from verify.loss_hypotheses import downstream_hypotheses
+    from verify.lemma.hypotheses import downstream_hypotheses
     from verify.supervised.accuracy import accuracy_numerical, proven_accuracy
     from verify.supervised.minimizer import Enclosing
     from verify.supervised.sequence import Task, point
@@ -187,7 +187,7 @@ def _at_embeddings(
     from theory.downstream import accuracy, class_weights, mean_classifier_loss
     from theory.geometry import gram
     from theory.losses import get_loss
-    from verify.loss_hypotheses import downstream_hypotheses
+    from verify.lemma.hypotheses import downstream_hypotheses
     from verify.supervised.classifier import optimal_classifier
     from verify.supervised.representation import checked_embeddings
 
@@ -253,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     cli.add_certificate(made)
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
-        from verify.array_files import read_array
+        from verify.files.arrays import read_array
 
         def one(k: int | float) -> DownstreamResult:
             return run(

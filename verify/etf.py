@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from theory import priors
 from theory.errors import InputError
 from verify import cli
-from verify.digits import interval
-from verify.many_k import reported, run_each
 from verify.results import (
     NOT_IN_JSON,
     Bracket,
@@ -40,6 +38,8 @@ from verify.results import (
     report_search,
     versions,
 )
+from verify.results.digits import interval
+from verify.results.series import reported, run_each
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +139,7 @@ def run(
     from theory.geometry import max_cosine_error, rank
     from theory.losses import get_loss
     from verify.certify.publish import publish
-    from verify.loss_hypotheses import estimated, hypotheses
+    from verify.lemma.hypotheses import estimated, hypotheses
     from verify.optimize.search import check_memory, search
 
     check_memory(C, d, starts)
@@ -201,7 +201,7 @@ def _bracket(
     import numpy as np
 
     from theory.balanced import target_cosine
-    from verify.certify.dual import dual_bound
+    from verify.optimize.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
 
     # at the ETF's Gram matrix, feasible or not, the tangent plane is the tightest for every balanced problem

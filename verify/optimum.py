@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
-from verify.many_k import reported, run_each
-from verify.optimum_result import OptimumResult, report
-from verify.prior_input import PriorLike, read_prior
+from verify.files.priors import PriorLike, read_prior
 from verify.results import (
     Bracket,
     ExactNumber,
@@ -35,11 +33,13 @@ from verify.results import (
     report_search,
     versions,
 )
+from verify.results.optimum import OptimumResult, report
+from verify.results.series import reported, run_each
 
 if TYPE_CHECKING:
     from theory.losses import Loss, LossLike
     from verify.certify import OptimumProof
-    from verify.floor import Floor
+    from verify.optimize.floor import Floor
     from verify.optimize.search import Search
 
 #: The relative gap that a float64 bracket must reach for the word `numerical`.
@@ -74,7 +74,7 @@ def run(
     rank`, and with fewer dimensions the search is over all classes.
 
     Args:
-        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.prior_input.read_prior`).
+        rho: a prior, the text of one, masses, an array, or counts of labels (`verify.files.priors.read_prior`).
         k: number of negatives; `math.inf` for the limit; real `k` is never called proved.
         C: number of classes, for profiles such as "zipf:1".
         normalize: divide the masses of a text by their sum.
@@ -108,7 +108,7 @@ def run(
             raise InputError("d", d, accepted)
         solution = None
     if solution is not None:
-        from verify.optimum_fields import fields, prove
+        from verify.results.optimum_fields import fields, prove
 
         proved = prove(solution, k, loss=loss, temperature=exact_temperature, d=d)
         return OptimumResult(
@@ -123,7 +123,7 @@ def run(
     from theory.losses import get_loss
     from verify.certify.publish import publish
     from verify.certify.rank import proven_rank
-    from verify.loss_hypotheses import estimated, hypotheses
+    from verify.lemma.hypotheses import estimated, hypotheses
     from verify.optimize.search import minimum
 
     chosen, beta, weights = get_loss(given), float(1 / exact_temperature), prior.as_array()
@@ -211,7 +211,7 @@ def _bounds(
     value = found.best.value
     if proof is not None and proof.lower is not None and proof.upper is not None:
         return proof.lower, value if relaxed else proof.upper
-    from verify.certify.dual import dual_bound
+    from verify.optimize.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
 
     at_full = gram_value_and_gradient(loss, full.gram, weights, k, beta)  # type: ignore[arg-type]
@@ -282,7 +282,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 
 def _floor(arguments: argparse.Namespace, k: int | float, result: OptimumResult) -> Floor:
-    from verify.floor import floor
+    from verify.optimize.floor import floor
 
     prior = read_prior(arguments.rho, arguments.C, normalize=arguments.normalize)
     temperature = check_temperature(arguments.temperature)

@@ -64,7 +64,7 @@ class Kkt(NamedTuple):
 def kkt(loss: LossLike, gram: np.ndarray, rho: np.ndarray, k: int | float, beta: int | float = 1.0) -> Kkt:
     """The residuals at this Gram matrix, from values and gradients alone: no solver is believed."""
     from theory.losses import get_loss
-    from verify.certify.dual import dual_bound
+    from verify.optimize.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
 
     value, gradient = gram_value_and_gradient(get_loss(loss), gram, rho, k, beta)

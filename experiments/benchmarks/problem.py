@@ -51,7 +51,7 @@ def judge(problem: Problem, G: Float[np.ndarray, "C C"]) -> tuple[float, float]:
     """
     from theory.geometry import gram
     from verify import optimum
-    from verify.certify.dual import dual_bound
+    from verify.optimize.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
     from verify.optimize.search import minimum
 

@@ -80,7 +80,7 @@ class Meter:
     def checkpoint(self, U: Float[np.ndarray, "C d"]) -> None:
         """The certified gap at U."""
         from theory.geometry import gram
-        from verify.certify.dual import dual_bound
+        from verify.optimize.dual import dual_bound
 
         G = gram(U)
         value, A = self.slope(G)

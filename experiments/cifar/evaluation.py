@@ -254,7 +254,7 @@ def predicted(
         G, status, radius = np.array(found.gram), found.status.value, found.gram_radius
         nce = None if found.nce.lower is None or found.nce.upper is None else (found.nce.lower, found.nce.upper)
     else:
-        from verify.certify.dual import dual_bound
+        from verify.optimize.dual import dual_bound
         from verify.optimize.objective import gram_value_and_gradient
         from verify.optimize.search import minimum
 

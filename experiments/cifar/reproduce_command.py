@@ -13,7 +13,7 @@ from experiments.cifar.dataset_options import FOLDER, NAMES
 from experiments.cifar.study import PARTS, items, kind_of, rehearsal
 from theory.errors import InputError
 from verify import cli
-from verify.ending import say
+from verify.cli.ending import say
 from verify.files import check_folder
 
 if TYPE_CHECKING:

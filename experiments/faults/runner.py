@@ -43,10 +43,10 @@ def warm() -> None:
     import matplotlib  # noqa: F401
     import scipy.optimize  # noqa: F401
 
-    import verify.batched
     import verify.certify
     import verify.collapse
     import verify.optimize.search
+    import verify.supervised.batched
     import verify.supervised.bracket  # noqa: F401
 
 

@@ -61,8 +61,8 @@ def floors(progress: Callable[[str], None] = lambda _: None) -> Floors:
 def _row(name: str, prior: Prior, k: int, temperature: str) -> Row:
     from verify import optimum
     from verify.certify import prove_etf
-    from verify.digits import outward
-    from verify.floor import floor
+    from verify.optimize.floor import floor
+    from verify.results.digits import outward
 
     exact = Fraction(temperature)
     beside = floor(prior, k, prior.C, temperature=exact)

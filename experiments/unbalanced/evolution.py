@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from theory.losses import Loss
-from verify.batched import WEIGHTINGS, solve
+from verify.supervised.batched import WEIGHTINGS, solve
 
 #: The numbers of negatives between which a rise is looked for.
 KS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 256, 4096)
@@ -52,7 +52,7 @@ class Evaluation(NamedTuple):
 
     Attributes:
         rises: the largest `L_sup(k2) - L_sup(k1)` over `k1 < k2` in `problem.ks`; negative where the loss falls all the
-            way, -inf where some minimizer is not known to within `verify.batched.GAP`.
+            way, -inf where some minimizer is not known to within `verify.supervised.batched.GAP`.
         pairs: the `k1, k2` where it is attained.
         guides: the same rise for the mean classifier, which the search climbs as long as nothing rises: that loss
             rises more often, and where it rises most the other is not far from it.

@@ -109,7 +109,7 @@ def batch_size(cells: int) -> int:
 
 def solve_batch(definition: Definition, batch: Batch) -> tuple[list[Row], float]:
     """The rows of a batch, and the seconds that they took. Runs on a worker."""
-    from verify.batched import solve
+    from verify.supervised.batched import solve
 
     begun = time.perf_counter()
     rho = np.array([definition.prior(cell).as_array() for cell in batch.cells])

@@ -155,7 +155,7 @@ def _share(definition: Definition, cells: Iterator[Cell]) -> float:
 
 
 def _relative_gap(profile: Profile) -> float:
-    """The largest gap at one prior, as `verify.batched` measures it."""
+    """The largest gap at one prior, as `verify.supervised.batched` measures it."""
     values = profile.values
     sup = np.maximum(1.0, np.maximum(values["weighted_optimal"], values["balanced_optimal"]))
     return float(max(np.max(values["nce_gap"] / np.maximum(1.0, values["nce"])), np.max(values["sup_gap"] / sup)))

@@ -30,7 +30,7 @@ from experiments.unbalanced.grid import Cell, Grid, leaves
 from experiments.unbalanced.map import VERSIONS, Definition, Profile
 from theory.errors import InputError
 from verify import files
-from verify.array_files import read_arrays
+from verify.files.arrays import read_arrays
 
 _MANTISSA_BITS = 11
 

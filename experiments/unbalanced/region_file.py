@@ -26,8 +26,8 @@ from experiments.unbalanced.regions import Regions, Rises
 from experiments.unbalanced.rises import Box, Witness
 from theory.errors import InputError
 from verify import files
-from verify.array_files import read_arrays
 from verify.checker.verdict import printable
+from verify.files.arrays import read_arrays
 
 MAX_DEPTH = 60
 

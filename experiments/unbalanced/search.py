@@ -12,7 +12,7 @@ import numpy as np
 from experiments.unbalanced.evolution import GENERATIONS, NOISE, Problem, evaluate, propose
 from theory.errors import InputError
 from verify import files
-from verify.ending import say
+from verify.cli.ending import say
 
 #: Stands for -inf, which JSON does not have.
 _FAILED = -1e300

@@ -28,13 +28,13 @@ def parts() -> tuple[str, ...]:
 
 
 def compute(part: str) -> dict[str, Any]:
-    """Seeded trials of `verify.lemma_trials`; the counterexample by `verify.search_loss`, past the checker."""
+    """Seeded trials of `verify.lemma.trials`; the counterexample by `verify.lemma.search_loss`, past the checker."""
     from theory.balanced import nce_minimum
     from theory.losses import Custom, get_loss
     from verify.checker import check
-    from verify.digits import round_down
-    from verify.lemma_trials import run_trials
-    from verify.search_loss import search
+    from verify.lemma.search_loss import search
+    from verify.lemma.trials import run_trials
+    from verify.results.digits import round_down
 
     if part == _LOOP:
         C, k, points, loss = 5, 8, 3, get_loss("logistic")

@@ -12,7 +12,7 @@ For a class `c*` and `x* ~ D_c*` let `f_x*` agree with `f` except that it maps a
   `c*`, both sides are equal.
 
 Logistic, decoupled, exponential and separable have mixed derivatives <= 0, and `max(0, 1 + max_i(-v_i))` obeys the
-lattice inequality: all five are submodular. A supermodular loss can break the step (`verify.search_loss`).
+lattice inequality: all five are submodular. A supermodular loss can break the step (`verify.lemma.search_loss`).
 """
 
 from __future__ import annotations

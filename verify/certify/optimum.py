@@ -25,8 +25,8 @@ from verify.certify.document import document, down, ratio, up
 from verify.certify.enclosure import Enclosure, Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.rows import LOSSES, OutOfReach
-from verify.certify.starts import Start, candidates, newton_step, starts_near
-from verify.digits import round_up
+from verify.optimize.starts import Start, candidates, newton_step, starts_near
+from verify.results.digits import round_up
 
 MAX_CLASSES = 256
 MAX_BITS = 4096

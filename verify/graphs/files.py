@@ -11,7 +11,7 @@ from jaxtyping import Int
 from theory.augmentation.families import nearest_neighbours
 from theory.augmentation.graph import Graph, from_entries, from_pairs
 from theory.errors import InputError
-from verify.array_files import read_array, read_arrays
+from verify.files.arrays import read_array, read_arrays
 
 #: What a file of a graph holds, besides `labels` (n integers).
 CONTENTS = (

@@ -36,9 +36,9 @@ from verify.certify.balls import Ball, ball, bounds
 from verify.certify.definite import least_shift
 from verify.certify.document import document, down, ratio, up
 from verify.certify.rows import law
-from verify.digits import round_up
 from verify.graphs.problem import GraphProblem
 from verify.graphs.rows import LOSSES, AnchorRow, OutOfReach, anchor_rows
+from verify.results.digits import round_up
 
 #: The losses whose minimizer is enclosed.
 STRICT = ("logistic", "exponential", "separable")

@@ -18,8 +18,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from verify.certify.newton import Derivatives, derivatives
-from verify.certify.starts import Start
+from verify.optimize.newton import Derivatives, derivatives
+from verify.optimize.starts import Start
 
 #: The most groups: the Hessian has m (m + 1) / 2 rows.
 MAX_GROUPS = 48
@@ -106,7 +106,7 @@ class Barrier:
         """A lower bound on the minimum, in double precision: `L(B) - <A, B> + sum_g y_g - eps`.
 
         For any y with `y_g <= 0` for groups of two or more, S = A - Diag(y) and `S + eps Diag(M)` psd (derived as in
-        `verify.certify.dual`: `<A, B'> = <S, B'> + sum_g y_g B'_gg >= -eps + sum_g y_g`). Here `y = diag(A B)` where
+        `verify.optimize.dual`: `<A, B'> = <S, B'> + sum_g y_g B'_gg >= -eps + sum_g y_g`). Here `y = diag(A B)` where
         B_gg is 1 or nearly.
         """
         products = np.sum(local.gradient * B, axis=1)

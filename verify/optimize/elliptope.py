@@ -14,7 +14,7 @@ Three facts make it well conditioned there, however skewed the prior is (derived
 
 What differs from the metric (the coupling of a row through its normalization, entries of `A / omega omega^T` away from
 1) decides the linear rate: for Zipf priors the gap falls by a factor of 7 to 80 a step. Every iterate is feasible to
-rounding, so that its loss is an upper bound, and `verify.certify.dual` gives the lower one. A step costs no product
+rounding, so that its loss is an upper bound, and `verify.optimize.dual` gives the lower one. A step costs no product
 with embeddings: one evaluation entry by entry, and about three eigendecompositions, the bound's included.
 """
 
@@ -27,8 +27,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.geometry import normalized
-from verify.certify.dual import dual_bound
 from verify.optimize.correlation import NearestCorrelation
+from verify.optimize.dual import dual_bound
 
 Slope = Callable[[Float[np.ndarray, "C C"]], tuple[float, Float[np.ndarray, "C C"]]]
 

@@ -29,8 +29,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import linalg
 
-from verify.certify.newton import Derivatives
-from verify.certify.starts import Start
+from verify.optimize.newton import Derivatives
+from verify.optimize.starts import Start
 
 Array = np.ndarray
 #: Rounding errors of an entry of the gradient, relative to the sum of the absolute values of its terms: those of the

@@ -19,9 +19,9 @@ from jaxtyping import Bool, Float
 from theory.groups import cosines
 from theory.priors import Prior
 from verify.certify.rows import LOSSES
-from verify.certify.starts import Start, starts_near
 from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum
 from verify.optimize.graded import Polished, polish
+from verify.optimize.starts import Start, starts_near
 
 #: Singular values and spreads below this are taken for zero, in turn.
 _ZERO = (1e-8, 1e-5, 1e-11, 1e-3)
@@ -176,7 +176,7 @@ def _one_by_one(
 ) -> Solution:
     from theory.geometry import gram
     from theory.losses import get_loss
-    from verify.certify.dual import dual_bound
+    from verify.optimize.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
     from verify.optimize.probing import polish_and_probe
     from verify.optimize.search import minimum

@@ -33,8 +33,8 @@ from verify.certify.balls import Ball, ball, bounds
 from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.optimum import MAX_CLASSES
-from verify.certify.starts import Start
 from verify.optimize.solution import Solution, solve
+from verify.optimize.starts import Start
 
 #: The losses that are strictly convex in the cosines, so that the minimizer is one.
 STRICT = ("logistic", "exponential", "separable")

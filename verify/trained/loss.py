@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from theory.expectation import cosine_moments
 from theory.points.row_moments import RowMoments, lifted_loss, row_moments
-from verify.digits import outward
+from verify.results.digits import outward
 from verify.trained.points import Points
 
 #: Up to so many points the loss is enclosed.

@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable, Sequence
 from math import isnan, log10
 
-from verify.digits import interval
+from verify.results.digits import interval
 from verify.trained.result import Compared, EmbeddingsResult, report, report_compared
 
 #: Colour-blind safe (Okabe and Ito 2008).

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
-from verify.array_files import read_array, read_arrays
+from verify.files.arrays import read_array, read_arrays
 from verify.trained.rounding import WIDE, wide
 
 #: How far from 1 a length may be that counts as 1: what single precision leaves of a normalized row, or a type's own

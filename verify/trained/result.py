@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verify.digits import interval
 from verify.results import Problem, Status, closing
+from verify.results.digits import interval
 from verify.supervised.options import shortened
 from verify.trained.changes import Change
 from verify.trained.downstream import PriorBound

@@ -17,7 +17,7 @@ def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
     """The proven optimum; the matrix is that of the groups' cosines."""
     from theory.groups import cosines
     from verify.optimize.solution import solve
-    from verify.optimum_fields import prove
+    from verify.results.optimum_fields import prove
 
     del budget
 

@@ -15,7 +15,7 @@ COMPILES = True
 
 def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
     """Search and dual bound: what `verify.optimum` does before it proves."""
-    from verify.certify.dual import dual_bound
+    from verify.optimize.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
     from verify.optimize.search import minimum
 

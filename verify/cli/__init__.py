@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from theory.errors import SHOWN, InputError, one_line
-from verify.ending import CLOSED, USAGE, Ended, conclude, open_streams, say, tell
+from verify.cli.ending import CLOSED, USAGE, Ended, conclude, open_streams, say, tell
+from verify.cli.progress import Progress
 from verify.files import unwritable
-from verify.progress import Progress
 from verify.results import MAX_K, Result, Status, as_json, check_k, versions
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose every error is one line, and that speaks through `verify.ending`."""
+    """An argument parser whose every error is one line, and that speaks through `verify.cli.ending`."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and exit with status 2."""
@@ -171,7 +171,7 @@ def main(
     report: Callable[[Any], str],
     argv: Sequence[str] | None = None,
 ) -> NoReturn:
-    """Parse, execute, print and exit, as `verify.ending` says.
+    """Parse, execute, print and exit, as `verify.cli.ending` says.
 
     `execute` is given the options and a line of progress, and returns a frozen result with a `status`; `report` makes
     the readable text of it. What else is printed meanwhile, by code of the user's or a library's, goes to standard

@@ -105,7 +105,7 @@ def _counts_in(path: str) -> list[Any]:
 
     content = read_bytes(path, "rho", most=_MAX_BYTES)
     if path.endswith(".npy"):
-        from verify.array_files import read_array
+        from verify.files.arrays import read_array
 
         return list(_entries(read_array(path, "rho")))
     try:

@@ -26,7 +26,7 @@ from theory.errors import InputError, one_line
 from verify.results import versions
 
 if TYPE_CHECKING:
-    from verify.progress import Progress
+    from verify.cli.progress import Progress
 
 USAGE = 2
 UNFORESEEN = 70

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from theory.claims import Claim, Outcome, Word
 
 if TYPE_CHECKING:
-    from verify.collapse_result import CollapseResult
     from verify.results import Status
+    from verify.results.collapse import CollapseResult
 
 _TRIALS = 100
 
@@ -86,7 +86,7 @@ def _averaging() -> Outcome:
 
 def _gap(every_point: bool) -> Outcome:
     from verify.checker import check
-    from verify.search_loss import search
+    from verify.lemma.search_loss import search
 
     found = search(every_point=every_point)
     if found is None or check(found.certificate()).verdict != "accepted":
@@ -119,7 +119,7 @@ def _balanced_all() -> Outcome:
 
     from theory.losses import get_loss
     from theory.points.families import draws
-    from verify.lemma_trials import evaluate_balanced, stacked
+    from verify.lemma.trials import evaluate_balanced, stacked
 
     loss, C, k = get_loss("logistic"), 3, 4
     tried = [f for _, f in draws(_TRIALS, (C, 3, 3), 0, np.full(C, 1 / C))]
@@ -245,7 +245,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "averaging-step-gap",
         "without submodularity the averaging step is false: a strictly convex, symmetric, decreasing loss breaks it",
-        "derived: verify.search_loss",
+        "derived: verify.lemma.search_loss",
         ("l strictly convex, symmetric, strictly decreasing",),
         (),
         "search over losses and representations; exact enumeration in ball arithmetic; the checker",
@@ -254,7 +254,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         "averaging-conclusion-gap",
         "nor need any single point do: a loss, an f and a class for which every x* has L(f_x*) > L(f)",
-        "derived: verify.search_loss",
+        "derived: verify.lemma.search_loss",
         ("l strictly convex, symmetric, strictly decreasing",),
         (),
         "the same search for the best point instead of the average",

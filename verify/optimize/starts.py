@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import LinAlgError
 
-from verify.certify.enclosure import Problem
-from verify.certify.newton import Derivatives, NewtonStep, derivatives
+from verify.optimize.newton import Derivatives, NewtonStep, derivatives
+
+if TYPE_CHECKING:
+    from verify.certify.enclosure import Problem
 
 _RANK_TOLERANCES = (1e-8, 1e-5, 1e-11, 1e-3)
 _FLOAT_STEPS = 40

@@ -4,7 +4,7 @@ The priors of a batch advance together, one `k` after another: the quadrature's 
 alone, so a batch at one `k` shares them, and each minimizer starts from the one before it. Almost all priors converge
 in a few steps; the others go on in small slices, so that a few slow ones do not make the whole batch wait.
 
-Every number comes with its duality gap: that of the population loss by `verify.certify.dual`, those of the downstream
+Every number comes with its duality gap: that of the population loss by `verify.optimize.dual`, those of the downstream
 losses by the lower bound of `theory.downstream`, both in double precision. But a small gap does not fix the minimizer
 where two classes are rare. So a cell is `converged` only if the distance to the minimizer, estimated with the curvature
 between its rarest classes (`verify.optimize.graded`), leaves the downstream losses to within `GAP`. The others are
@@ -24,13 +24,13 @@ from theory.compiled import runner
 from theory.downstream import ScoresExpansion, mean_classifier_loss
 from theory.geometry import gram, normalized
 from theory.losses import Loss
-from verify.certify.dual import dual_bound
-from verify.certify.starts import Start
 from verify.optimize import solution
 from verify.optimize.barrier import Barrier
+from verify.optimize.dual import dual_bound
 from verify.optimize.graded import polish
 from verify.optimize.objective import Objective, gram_values_and_gradients
 from verify.optimize.spheres import Evaluate, Stop, minimize, random_starts
+from verify.optimize.starts import Start
 from verify.supervised.classifier import optimal_classifiers
 from verify.supervised.estimate import slope_bound
 

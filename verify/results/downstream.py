@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verify.digits import interval
 from verify.results import Problem, Result, Status, closing
+from verify.results.digits import interval
 
 if TYPE_CHECKING:
     pass

@@ -7,7 +7,7 @@ import threading
 import time
 
 from theory.errors import one_line
-from verify.ending import say
+from verify.cli.ending import say
 
 
 class Progress:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from verify.results import Problem, Result, Status, closing
 
 if TYPE_CHECKING:
-    from verify.lemma_summary import AveragingStep, Lemma, LiftingLemma
-    from verify.point_optimization import PointOptimum
+    from verify.lemma.point_optimization import PointOptimum
+    from verify.lemma.summary import AveragingStep, Lemma, LiftingLemma
 
 
 @dataclass(frozen=True, repr=False)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from theory.errors import InputError
 from theory.priors import Prior, number
-from verify.digits import outward, within
+from verify.results.digits import outward, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ class Bracket:
     def around(
         cls, found: float, lower: Fraction | float | None, upper: Fraction | float, etf: float | None = None
     ) -> Bracket:
-        """The bracket in doubles (`verify.digits.outward`), with values that obey it: `found` is a loss that is
+        """The bracket in doubles (`verify.results.digits.outward`), with values that obey it: `found` is a loss that is
         attained, and so no less than the minimum, `etf` the minimum itself."""
         if lower is None:
             return cls(found, etf, None, outward(upper, upper)[1], None)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from theory.errors import InputError
+from verify.files.saving import check_name
+from verify.files.saving import save as write_arrays
 from verify.results import NOT_IN_JSON, Problem, Result, Status, as_json, k_as_json
-from verify.saving import check_name
-from verify.saving import save as write_arrays
 
 #: What an entry leaves out, since it is that of the whole series.
 _COMMON = ("claim", "problem", "versions")

@@ -4,7 +4,7 @@ The step claims `E_x*[L(f_x*)] <= L(f)` for every strictly convex, symmetric, co
 (`theory.points.averaging` holds the argument, and where it needs submodularity), and concludes that some point `x*` of
 the class does not lose. The search moves everything at once (points, weights, prior, and the parameters of the loss,
 `theory.points.mixture`) by L-BFGS from random starts, in floats; what it finds is rounded to rationals, and then
-enclosed (`verify.averaging_excess`).
+enclosed (`verify.lemma.averaging_excess`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from theory.points.averaging import averaging_margins
 from theory.points.loss import points_loss
 from theory.points.mixture import Mixture, mixture
 from theory.points.representation import Representation
-from verify.averaging_excess import Candidate, Counterexample, enclose_excess, margins
+from verify.lemma.averaging_excess import Candidate, Counterexample, enclose_excess, margins
 
 # Wide enough for any geometry, and for the average narrow enough that exponentials keep a moderate size.
 _POINT_BOUND = 2.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from verify.digits import interval
-from verify.floor import Floor
+from verify.optimize.floor import Floor
 from verify.results import Bracket, Problem, Result, SearchReport, Status, closing
+from verify.results.digits import interval
 from verify.supervised.options import shortened
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from verify.lemma_trials import Trials, enumerated_margin
+from verify.lemma.trials import Trials, enumerated_margin
 from verify.results import Status
 
 STRICT_SPREAD = 1e-8
