@@ -128,7 +128,7 @@ def _entry(name: str) -> Entry:
 
 def _name(text: str) -> str:
     if text not in FIGURES:
-        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: {', '.join(FIGURES)}")
+        raise cli.refused(text, ", ".join(FIGURES))
     return text
 
 

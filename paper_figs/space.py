@@ -11,13 +11,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def factor(G: Float[np.ndarray, "C C"], d: int) -> Float[np.ndarray, "C d"]:
-    """Vectors in `d` dimensions with this Gram matrix, whose rank must be at most `d`; unique up to a rotation."""
-    values, vectors = np.linalg.eigh(G)
-    embeddings: Float[np.ndarray, "C d"] = vectors[:, -d:] * np.sqrt(np.maximum(values[-d:], 0.0))
-    return embeddings
-
-
 def aligned(U: Float[np.ndarray, "C d"], target: Float[np.ndarray, "C d"]) -> Float[np.ndarray, "C d"]:
     """`U Q` for the orthogonal `Q` that brings it closest to `target` (Procrustes)."""
     left, _, right = np.linalg.svd(U.T @ target)

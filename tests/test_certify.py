@@ -24,10 +24,10 @@ from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.optimum import OptimumProof
 from verify.certify.rows import LOSSES
+from verify.certify.solution import prove
 from verify.checker import check, dual, intervals
 from verify.optimize import newton, solution
 from verify.optimize.newton import NewtonStep, derivatives
-from verify.results.optimum_fields import prove
 
 DATA = Path(__file__).parent / "data" / "certificates"
 ROWS = [[40, 3], [-31, 25], [-19, -36]]

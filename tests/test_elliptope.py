@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import embeddings, priors, temperatures
 
-from theory.geometry import gram, normalized, rank
+from theory.geometry import from_gram, gram, normalized, rank
 from theory.losses import LOSSES
 from theory.priors import parse
 from verify.optimize.correlation import NearestCorrelation
 from verify.optimize.dual import dual_bound
-from verify.optimize.elliptope import factor, minimize
+from verify.optimize.elliptope import minimize
 from verify.optimize.objective import gram_value_and_gradient
 from verify.optimize.search import minimum, search
 from verify.optimize.spheres import Stop
@@ -110,7 +110,7 @@ def test_sixty_classes_to_a_certified_gap(profile, k, beta):
     found = minimize(_slope(LOGISTIC, rho, k, beta), len(rho), beta)
     assert found.value - found.lower <= 1e-11 * max(1.0, abs(found.value))
     # both bounds again, from embeddings
-    U = factor(found.gram, len(rho) - 1)
+    U = from_gram(found.gram, len(rho) - 1)
     value, gradient = gram_value_and_gradient(LOGISTIC, gram(U), rho, k, beta)
     bound = dual_bound(value, gradient, gram(U)).lower
     assert bound <= value <= bound + 1e-8 * max(1.0, abs(value))
@@ -201,11 +201,11 @@ def test_the_geometry_is_found_where_values_are_flat_to_rounding():
     np.testing.assert_allclose(np.divide(off[1:], off[:-1]), 0.5, atol=0.05)
 
 
-def test_factor_of_full_and_of_low_rank():
+def test_embeddings_of_full_and_of_low_rank():
     generator = np.random.default_rng(0)
     U = normalized(generator.normal(size=(6, 3)))
     for d in (3, 6, 8):
-        V = factor(gram(U), d)
+        V = from_gram(gram(U), d)
         assert V.shape == (6, d)
         np.testing.assert_allclose(gram(V), gram(U), atol=1e-12)
 

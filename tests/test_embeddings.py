@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.errors import InputError
-from theory.geometry import normalized, simplex_etf
+from theory.geometry import from_gram, normalized, simplex_etf
 from verify import embeddings
 from verify.trained import loss as trained_loss
 from verify.trained import rounding
@@ -39,9 +39,8 @@ def looked_at(F, labels, k, T, *, enclose=True, **options):
     return loss_of(given, rows, k, Fraction(T), (best.lower, best.upper), enclose=enclose)
 
 
-def factor(gram):
-    values, vectors = np.linalg.eigh(gram)
-    return normalized(vectors * np.sqrt(np.clip(values, 0, None)))
+def embedded(gram):
+    return from_gram(gram, len(gram))
 
 
 # the loss
@@ -126,7 +125,7 @@ def test_nothing_is_lost_at_the_certified_optimum(sizes):
     labels = np.repeat(np.arange(len(sizes)), sizes)
     prior = points(np.eye(len(labels)), labels).prior
     best = optimum(prior, 16, Fraction(1, 2))
-    found = looked_at(factor(best.gram)[labels], labels, 16, "1/2")
+    found = looked_at(embedded(best.gram)[labels], labels, 16, "1/2")
     for name in ("excess", "spread", "geometry"):
         low, high = found.enclosed[name]
         assert low <= 1e-13 and high >= 0 and high - low < 1e-12
@@ -136,7 +135,7 @@ def test_nothing_is_lost_at_the_certified_optimum(sizes):
 def test_the_lifting_has_the_same_geometry_and_no_spread():
     F, labels = clouds(2, (5, 3, 2))
     before = looked_at(F, labels, 16, "1/2")
-    after = looked_at(factor(lifted_gram(points(F, labels)))[labels], labels, 16, "1/2")
+    after = looked_at(embedded(lifted_gram(points(F, labels)))[labels], labels, 16, "1/2")
     assert after.spread == pytest.approx(0, abs=1e-13)
     assert after.geometry == pytest.approx(before.geometry, abs=1e-12)
     assert after.geometry > 0.01

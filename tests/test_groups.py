@@ -22,13 +22,13 @@ from verify import check as verify_check
 from verify import conjecture, downstream, optimum
 from verify.certify import prove_grouped, prove_optimum
 from verify.certify.optimum import OptimumProof
+from verify.certify.solution import prove
 from verify.checker import check
 from verify.optimize.barrier import Barrier
 from verify.optimize.newton import derivatives
 from verify.optimize.search import minimum, search
 from verify.optimize.solution import in_groups, solve
 from verify.results import Status
-from verify.results.optimum_fields import prove
 from verify.supervised.bracket import enclose_loss
 from verify.supervised.classifier import optimal_classifier
 from verify.supervised.head import GroupedHead

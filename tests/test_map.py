@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from experiments.unbalanced import command, picture, region_file
+from experiments.unbalanced.columns import VERSIONS
 from experiments.unbalanced.families import groups, parse
 from experiments.unbalanced.grid import leaves
-from experiments.unbalanced.map import VERSIONS, Definition, profiles, sweep
+from experiments.unbalanced.map import Definition, profiles, sweep
 from experiments.unbalanced.map_proofs import prove_strongest
 from experiments.unbalanced.map_summary import summarize
 from experiments.unbalanced.store import Store

@@ -12,11 +12,12 @@ from test_store import quick_batch
 
 from experiments.unbalanced import map as maps
 from experiments.unbalanced import picture
+from experiments.unbalanced.columns import COLUMNS, VERSIONS
 from experiments.unbalanced.export import export
 from experiments.unbalanced.families import groups, parse
 from experiments.unbalanced.grid import leaves
-from experiments.unbalanced.map import VERSIONS, Definition, profiles, sweep
-from experiments.unbalanced.store import COLUMNS, Store
+from experiments.unbalanced.map import Definition, profiles, sweep
+from experiments.unbalanced.store import Store
 from experiments.unbalanced.workers import HERE
 from theory.errors import InputError
 
@@ -90,7 +91,7 @@ def test_a_picture_tiles_the_simplex(tmp_path, monkeypatch):
     for i, cell in enumerate(tiles):
         profile = found[cell]
         np.testing.assert_array_equal(made.points[i], profile.values["points"])
-        assert tuple(made.versions) == VERSIONS
+        assert tuple(made.versions) == tuple(VERSIONS)
         if profile.converged:
             np.testing.assert_allclose(made.rise[i], profile.rises, rtol=1e-3)
             np.testing.assert_array_equal(made.pair[i], profile.pairs)

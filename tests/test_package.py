@@ -21,7 +21,10 @@ def _imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            for alias in node.names:
+                module = ROOT / f"{node.module}.{alias.name}".replace(".", "/")
+                is_module = module.is_dir() or module.with_suffix(".py").exists()
+                names.add(f"{node.module}.{alias.name}" if is_module else node.module)
     return names
 
 
@@ -30,6 +33,26 @@ def test_imports_only_point_left(layer):
     right = set(LAYERS[LAYERS.index(layer) + 1 :])
     for path in (ROOT / layer).rglob("*.py"):
         assert not {name.split(".")[0] for name in _imports(path)} & right, path
+
+
+def _circles(imports: dict[str, set[str]]) -> list[str]:
+    """What imports itself, through whatever lies between: modules that reach themselves."""
+    reached = {name: set(others) for name, others in imports.items()}
+    while True:
+        further = {name: others.union(*(reached[other] for other in others)) for name, others in reached.items()}
+        if further == reached:
+            return sorted(name for name, others in reached.items() if name in others)
+        reached = further
+
+
+def test_no_module_imports_itself_in_a_circle():
+    """Neither at the start nor when a function is called, nor for types alone."""
+    paths = {}
+    for layer in LAYERS:
+        for path in (ROOT / layer).rglob("*.py"):
+            paths[".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = path
+    assert _circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+    assert _circles({name: (_imports(path) & paths.keys()) - {name} for name, path in paths.items()}) == []
 
 
 def test_the_checker_stands_alone():

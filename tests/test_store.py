@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from experiments.unbalanced import map as maps
+from experiments.unbalanced.columns import COLUMNS
 from experiments.unbalanced.families import groups
 from experiments.unbalanced.grid import Cell
 from experiments.unbalanced.map import Definition, sweep
-from experiments.unbalanced.store import COLUMNS, VERSION, Row, Store
+from experiments.unbalanced.store import VERSION, Row, Store
 from experiments.unbalanced.workers import HERE
 from theory.errors import InputError
 

@@ -10,6 +10,4 @@ jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
 
 import jax.numpy as jnp  # noqa: E402
 
-from theory.arrays import promoting  # noqa: E402
-
-__all__ = ["jax", "jnp", "promoting"]
+__all__ = ["jax", "jnp"]

@@ -29,6 +29,23 @@ def gram(U: Float[np.ndarray, "*b C d"]) -> Float[np.ndarray, "*b C C"]:
     return product
 
 
+def root(B: Float[np.ndarray, "m m"], zero: float = 0.0) -> Float[np.ndarray, "m m"]:
+    """`U` with `U U^T = B`: eigenvectors times roots of the eigenvalues, rising; those of at most `zero` count as 0."""
+    eigenvalues, vectors = np.linalg.eigh(B)
+    U: Float[np.ndarray, "m m"] = vectors * np.sqrt(np.where(eigenvalues > zero, eigenvalues, 0.0))
+    return U
+
+
+def from_gram(G: Float[np.ndarray, "C C"], d: int) -> Float[np.ndarray, "C d"]:
+    """Unit rows whose Gram matrix is nearest to `G` among those of rank `d`; `G` itself if it is one of them.
+
+    `gram` is the inverse, up to a rotation of the rows. Columns are by falling eigenvalue, so that those that are not
+    needed come last, and are 0.
+    """
+    columns = root(G)[:, ::-1][:, :d]
+    return normalized(np.pad(columns, ((0, 0), (0, d - columns.shape[1]))))
+
+
 def simplex_etf(C: int, d: int | None = None, *, seed: int | None = None) -> Float[np.ndarray, "C d"]:
     """The simplex ETF: `C` unit vectors in `R^d` with all cosines `-1/(C-1)` [3, Definition 1].
 

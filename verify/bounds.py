@@ -34,7 +34,6 @@ from verify.results import (
     versions,
 )
 from verify.results.series import reported, run_each
-from verify.supervised.options import add_embeddings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -260,7 +259,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.bounds --rho 0.5,0.3,0.2 --k 16 --json",
     )
     cli.add_problem(made, rho=True)
-    add_embeddings(made)
+    cli.add_embeddings(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:

@@ -31,10 +31,10 @@ from verify.results import (
     closing,
     label,
     listed,
+    shortened,
     versions,
 )
 from verify.results.digits import outward, round_down, supported, within
-from verify.supervised.options import add_classifier, add_weighting, shortened
 
 if TYPE_CHECKING:
     from theory.losses import LossLike
@@ -255,8 +255,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.conjecture --rho 0.863,0.135,0.002 --k 1,16,4096 --certificate rise.json",
     )
     cli.add_problem(made, rho=True)
-    add_weighting(made)
-    add_classifier(made)
+    cli.add_weighting(made)
+    cli.add_classifier(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the start (default: 0)")
     cli.add_certificate(made)
 

@@ -33,7 +33,6 @@ from verify.results import (
 from verify.results.digits import outward
 from verify.results.downstream import DownstreamResult, Interval, report
 from verify.results.series import reported, run_each
-from verify.supervised.options import add_embeddings, add_weighting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -247,8 +246,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.downstream --rho uniform --C 10 --k 64 --weighting balanced --json",
     )
     cli.add_problem(made, rho=True)
-    add_weighting(made)
-    add_embeddings(made)
+    cli.add_weighting(made)
+    cli.add_embeddings(made)
     made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
     cli.add_certificate(made)
 

@@ -108,7 +108,7 @@ def run(
             raise InputError("d", d, accepted)
         solution = None
     if solution is not None:
-        from verify.results.optimum_fields import fields, prove
+        from verify.certify.solution import prove, summarized
 
         proved = prove(solution, k, loss=loss, temperature=exact_temperature, d=d)
         return OptimumResult(
@@ -116,7 +116,7 @@ def run(
             problem=problem(prior, k, d, loss, exact_temperature),
             seconds=time.perf_counter() - begun,
             versions=versions("numpy", "python-flint"),
-            **fields(solution, proved, prior, k, loss, certificate, GAP_TOLERANCE),
+            **summarized(solution, proved, prior, k, loss, certificate, GAP_TOLERANCE),
         )
 
     from theory.geometry import rank

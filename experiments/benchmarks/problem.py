@@ -35,28 +35,20 @@ def read(rho: str, C: int, k: int, d: int) -> Problem:
     return Problem(parse(rho, C), k, d)
 
 
-def embeddings(G: Float[np.ndarray, "C C"]) -> Float[np.ndarray, "C C"]:
-    """Unit rows whose Gram matrix is near G, its positive part scaled to unit diagonal: so every answer is feasible."""
-    eigenvalues, vectors = np.linalg.eigh((G + G.T) / 2)
-    U = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
-    unit: Float[np.ndarray, "C C"] = U / np.linalg.norm(U, axis=1, keepdims=True)
-    return unit
-
-
 def judge(problem: Problem, G: Float[np.ndarray, "C C"]) -> tuple[float, float]:
     """The exact loss at the feasible Gram matrix near G, and a lower bound on the minimum, the same for all methods.
 
     The bound is proven in ball arithmetic up to 20 classes; beyond, it is the dual bound at the best point that this
     project's own search finds, in double precision.
     """
-    from theory.geometry import gram
+    from theory.geometry import from_gram, gram
     from verify import optimum
     from verify.optimize.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
     from verify.optimize.search import minimum
 
     beta = 1.0
-    value, _ = gram_value_and_gradient(problem.loss, gram(embeddings(G)), problem.rho, problem.k, beta)
+    value, _ = gram_value_and_gradient(problem.loss, gram(from_gram(G, len(G))), problem.rho, problem.k, beta)
     if problem.prior.C <= 20:
         lower = optimum.run(problem.prior, problem.k).nce.lower
         assert lower is not None

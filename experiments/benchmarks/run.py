@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.table import speedup
+from experiments.benchmarks.speedup import speedup
 from experiments.benchmarks.tasks import Task
 from theory.errors import InputError
 from verify import files

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 from experiments.certificates import reference
+from theory.geometry import from_gram
 from theory.priors import Prior, from_masses
 from verify import optimum
 from verify.certify import prove_optimum
@@ -71,7 +72,8 @@ def settle(case: Case) -> Report:
         if width is None or width > RELATIVE_WIDTH:
             status = "too wide"
         # The same proof again, from the optimizer's Gram matrix, as a certificate.
-        proof = prove_optimum(case.prior, case.k, _factor(result.gram), temperature=case.temperature)
+        U = from_gram(np.array(result.gram), case.prior.C)
+        proof = prove_optimum(case.prior, case.k, U, temperature=case.temperature)
         verdict = check(proof.certificate())
         if verdict.verdict != "accepted":
             wrong = f"the checker says {verdict.verdict}: {verdict.reason}"
@@ -82,13 +84,6 @@ def settle(case: Case) -> Report:
             if not reference.number(proof.lower) <= exact.loss <= reference.number(proof.upper):
                 wrong = "the interval misses the reference"
     return Report(case, status, result.note, width, referenced, wrong, found - begun, time.process_time() - found)
-
-
-def _factor(gram: Any) -> Any:
-    import numpy as np
-
-    values, vectors = np.linalg.eigh(np.array(gram))
-    return vectors * np.sqrt(np.maximum(values, 0))
 
 
 def run(count: int, seed: int, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:

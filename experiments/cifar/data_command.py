@@ -13,7 +13,7 @@ from verify import cli
 from verify.results import NOT_IN_JSON, Status
 
 if TYPE_CHECKING:
-    from experiments.cifar.dataset import Dataset
+    from experiments.cifar.images import Dataset
 
 
 @dataclass(frozen=True)

@@ -1,56 +1,22 @@
-"""Labelled images: CIFAR-10, CIFAR-100 or the generated stand-in, whole or as a subset, balanced or long-tailed."""
+"""Data sets by name: CIFAR-10, CIFAR-100 or the generated stand-in, whole or a subset, balanced or long-tailed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, Int32, UInt8
 
-from experiments.cifar import longtail, standin
-from experiments.cifar.dataset_options import NAMES
+from experiments.cifar import layouts, longtail, standin
+from experiments.cifar.images import NAMES, Dataset
 from theory import priors
 from theory.errors import InputError
-from theory.priors import Prior
 
 #: Images a class of the stand-in: for training unless `per_class` says otherwise, and for testing.
 STANDIN_TRAIN, STANDIN_TEST = 500, 100
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images in 8 bits and their classes, numbered from 0.
-
-    Attributes:
-        name: one of `NAMES`.
-        provenance: where the images come from and what was done to them, in words.
-        class_names: one a class, in label order.
-    """
-
-    name: str
-    provenance: str
-    class_names: tuple[str, ...]
-    train_images: UInt8[np.ndarray, "n H W 3"]
-    train_labels: Int32[np.ndarray, " n"]
-    test_images: UInt8[np.ndarray, "m H W 3"]
-    test_labels: Int32[np.ndarray, " m"]
-
-    @property
-    def C(self) -> int:
-        """The number of classes."""
-        return len(self.class_names)
-
-    @property
-    def train_counts(self) -> tuple[int, ...]:
-        """Training images a class, in label order."""
-        return tuple(np.bincount(self.train_labels, minlength=self.C).tolist())
-
-    def prior(self) -> Prior:
-        """The class frequencies of the training set, exactly: `rho_c = n_c / n`."""
-        return priors.from_masses(self.train_counts, normalize=True)
 
 
 def load(
@@ -96,8 +62,6 @@ def load(
             raise InputError("folder", "nothing", f"{name} needs the folder or archive that holds it")
         if size != 32:
             raise InputError("size", size, "the images of CIFAR are 32 pixels wide")
-        from experiments.cifar import layouts
-
         found = layouts.read(name, Path(folder), provenance)
         if classes is not None:
             found = _keep_classes(found, _labels(classes, found.C))

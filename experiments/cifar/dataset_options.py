@@ -6,13 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.cifar.images import NAMES
 from verify import cli
 
 if TYPE_CHECKING:
-    from experiments.cifar.dataset import Dataset
-
-#: "cifar20" is CIFAR-100 with its 20 superclasses as labels.
-NAMES = ("cifar10", "cifar100", "cifar20", "standin")
+    from experiments.cifar.images import Dataset
 
 #: Where CIFAR is looked for and downloaded to.
 FOLDER = Path("nce-data/cifar")
@@ -81,9 +79,9 @@ def load_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _classes(text: str) -> int | tuple[int, ...]:
-    accepted = "accepted: a number of classes (4), or labels (0,3,5)"
+    accepted = "a number of classes (4), or labels (0,3,5)"
     try:
         labels = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; {accepted}") from None
+        raise cli.refused(text, accepted) from None
     return labels[0] if len(labels) == 1 else labels

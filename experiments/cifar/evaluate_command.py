@@ -14,8 +14,8 @@ from verify import cli
 from verify.results import NOT_IN_JSON, Status, as_json
 
 if TYPE_CHECKING:
-    from experiments.cifar.dataset import Dataset
     from experiments.cifar.evaluation import Metrics, SetMetrics
+    from experiments.cifar.images import Dataset
     from experiments.cifar.runs import Run
 
 

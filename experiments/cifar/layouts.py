@@ -19,8 +19,8 @@ from jaxtyping import Int32, UInt8
 
 from experiments.cifar import unpickle
 from experiments.cifar.archive_files import from_archive, from_folder
-from experiments.cifar.dataset import Dataset
 from experiments.cifar.download import ARCHIVES, FILES, Archive, md5_of
+from experiments.cifar.images import Dataset
 from theory.errors import InputError, one_line
 
 PIXELS = 3 * 32 * 32

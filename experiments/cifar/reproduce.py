@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.cifar.configuration import Configuration
-from experiments.cifar.dataset import Dataset, load
+from experiments.cifar.dataset import load
 from experiments.cifar.defaults import complete
+from experiments.cifar.images import Dataset
 from experiments.cifar.study import Item, items
 from theory.errors import InputError
 from verify.results import NOT_IN_JSON, Status, as_json, versions

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from experiments.cifar.dataset_options import FOLDER, NAMES
+from experiments.cifar.dataset_options import FOLDER
+from experiments.cifar.images import NAMES
 from experiments.cifar.study import PARTS, items, kind_of, rehearsal
 from theory.errors import InputError
 from verify import cli
@@ -82,7 +83,7 @@ def _provenance(text: str) -> tuple[str, str]:
     name, equals, words = text.partition("=")
     accepted = [name for name in NAMES if name != "standin"]
     if not equals or name not in accepted or not words.strip():
-        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: DATASET=TEXT, DATASET of {', '.join(accepted)}")
+        raise cli.refused(text, f"DATASET=TEXT, DATASET of {', '.join(accepted)}")
     return name, words.strip()
 
 

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.cifar.configuration import Configuration
-from experiments.cifar.dataset import Dataset, load
+from experiments.cifar.dataset import load
+from experiments.cifar.images import Dataset
 from theory.errors import InputError
 from verify import files
 from verify.files import MAX_JSON, as_object, read_bytes, read_json

@@ -11,8 +11,8 @@ import numpy as np
 
 from experiments.cifar import step as steps
 from experiments.cifar.configuration import Configuration
-from experiments.cifar.dataset import Dataset
 from experiments.cifar.draws import images_per_step
+from experiments.cifar.images import Dataset
 from experiments.cifar.nce import nce_loss
 from experiments.cifar.sharding import devices
 from experiments.cifar.step import prepare

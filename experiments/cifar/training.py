@@ -19,8 +19,8 @@ from experiments.cifar import sampling
 from experiments.cifar import step as steps
 from experiments.cifar.checkpoints import Checkpoints
 from experiments.cifar.configuration import Configuration
-from experiments.cifar.dataset import Dataset
 from experiments.cifar.draws import images_per_step
+from experiments.cifar.images import Dataset
 from experiments.cifar.runs import Record, Run
 from experiments.cifar.sharding import Devices, devices
 from experiments.cifar.step import Data, Measured, Prepared, State, prepare

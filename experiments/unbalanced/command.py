@@ -188,5 +188,5 @@ def _sizes(text: str) -> tuple[int, ...]:
     except ValueError:
         sizes = ()
     if len(sizes) < 2 or min(sizes) < 1 or sum(sizes) > 64:
-        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: sizes of at least two groups, like 1,4,20")
+        raise cli.refused(text, "sizes of at least two groups, like 1,4,20")
     return sizes

@@ -16,15 +16,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from experiments.unbalanced.columns import COLUMNS
 from experiments.unbalanced.grid import Cell, leaves
 from experiments.unbalanced.map import Definition, Profile
-from experiments.unbalanced.store import COLUMNS
 from theory.errors import InputError
 from verify import files
 
 SUFFIXES = (".csv", ".parquet", ".npz")
-_INTEGERS = ("points",)
-_FLAGS = ("converged",)
 
 
 def check_suffix(path: Path) -> None:
@@ -71,8 +69,7 @@ def columns(definition: Definition, found: Mapping[Cell, Profile]) -> dict[str, 
         for name, value in zip(table, head, strict=False):
             table[name] += [value] * len(ks)
         table["k"] += ks
-        for name in COLUMNS:
-            kind = int if name in _INTEGERS else bool if name in _FLAGS else float
+        for name, kind in COLUMNS.items():
             table[name] += [kind(v) if math.isfinite(v) else None for v in profile.values[name].tolist()]
     return table
 
@@ -107,7 +104,8 @@ def _parquet(table: dict[str, list[Any]]) -> bytes:
     types = dict.fromkeys(table, pa.float64())
     types |= {name: pa.string() for name in table if name.startswith("share_")}
     types |= {"rho": pa.list_(pa.string()), "level": pa.int8()}
-    types |= dict.fromkeys(_INTEGERS, pa.int32()) | dict.fromkeys(_FLAGS, pa.bool_())
+    of_kind = {float: pa.float64(), int: pa.int32(), bool: pa.bool_()}
+    types |= {name: of_kind[kind] for name, kind in COLUMNS.items()}
     arrays = [pa.array(values, types[name]) for name, values in table.items()]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_arrays(arrays, names=list(table)), sink)

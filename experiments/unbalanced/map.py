@@ -19,17 +19,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from experiments.unbalanced.columns import COLUMNS, VERSIONS, columns_of
 from experiments.unbalanced.evolution import NOISE, largest_rise
 from experiments.unbalanced.families import Family, parse
 from experiments.unbalanced.grid import Cell, Grid, boundary_children
-from experiments.unbalanced.store import COLUMNS, Batch, Row, Store
+from experiments.unbalanced.store import Batch, Row, Store
 from experiments.unbalanced.workers import Workers
 from theory.errors import InputError
 from theory.losses import Logistic
 from theory.priors import Prior
 
-#: The versions of the conjecture, named by the columns of the store.
-VERSIONS = ("weighted_optimal", "balanced_optimal", "weighted_mean", "balanced_mean")
 #: The most priors that are solved together; part of the definition, since warm starts tie the last digits to it.
 BATCH = 512
 _LEAST_BATCH = 32
@@ -116,22 +115,12 @@ def solve_batch(definition: Definition, batch: Batch) -> tuple[list[Row], float]
     # always the same shape, so that one compiled function serves all batches
     padded = np.resize(rho, (definition.batch, rho.shape[1]))
     cells = solve(Logistic(), padded, definition.ks, beta=float(1 / definition.temperature))
-    columns = {
-        "nce": cells.nce,
-        "nce_gap": cells.nce_gap,
-        "weighted_optimal": cells.optimal[..., 0],
-        "balanced_optimal": cells.optimal[..., 1],
-        "weighted_mean": cells.mean[..., 0],
-        "balanced_mean": cells.mean[..., 1],
-        "sup_gap": cells.sup_gap,
-        "points": cells.points,
-        "converged": cells.converged.astype(int),
-    }
+    columns = columns_of(cells)
     rows = []
     for i, cell in enumerate(batch.cells):
         for j, k in enumerate(definition.ks):
-            found = (columns[name][i, j].item() for name in COLUMNS)
-            rows.append(Row(cell, k, tuple(v if math.isfinite(v) else None for v in found)))
+            numbers = (columns[name][i, j].item() for name in COLUMNS)
+            rows.append(Row(cell, k, tuple(v if math.isfinite(v) else None for v in numbers)))
     return rows, time.perf_counter() - begun
 
 

@@ -15,12 +15,11 @@ from experiments.unbalanced import families
 from theory import priors
 from theory.errors import InputError
 from verify import cli
-from verify.results import check_temperature
-from verify.supervised.options import shortened
+from verify.results import check_temperature, shortened
 
 if TYPE_CHECKING:
-    from experiments.unbalanced.map_proofs import Proven
     from experiments.unbalanced.map_summary import MapResult
+    from experiments.unbalanced.prove import Proven
     from experiments.unbalanced.store import Store
     from experiments.unbalanced.workers import Workers
 
@@ -248,8 +247,6 @@ def _groups(text: str) -> tuple[int, ...]:
         sizes = tuple(int(part) for part in text.split(",")) if len(text) <= 40 else ()
         families.groups(sizes)
     except (ValueError, InputError):
-        raise argparse.ArgumentTypeError(
-            f"got '{text[:40]}'; accepted: sizes of two or three groups, 3 to {families.MAX_CLASSES} classes in all, "
-            "like 1,4,20"
-        ) from None
+        accepted = f"sizes of two or three groups, 3 to {families.MAX_CLASSES} classes in all, like 1,4,20"
+        raise cli.refused(text, accepted) from None
     return sizes

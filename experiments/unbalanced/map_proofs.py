@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.unbalanced.columns import VERSIONS
 from experiments.unbalanced.grid import Cell
-from experiments.unbalanced.map import VERSIONS, Definition, Profile
+from experiments.unbalanced.map import Definition, Profile
 from experiments.unbalanced.map_summary import largest_rises
-from experiments.unbalanced.prove import Finding, prove_rise
+from experiments.unbalanced.prove import Proven, prove_rise
 from verify.files import check_folder
-from verify.supervised.options import shortened
-
-
-@dataclass(frozen=True)
-class Proven:
-    """What became of the strongest cells.
-
-    Attributes:
-        folder: where the certificates are; each was accepted by the checker before its rise was called proven.
-        findings: the proven rises, version by version, strongest first.
-        unproven: those that could not be proven, in words.
-    """
-
-    folder: str
-    findings: tuple[Finding, ...]
-    unproven: tuple[str, ...]
+from verify.results import shortened
 
 
 def prove_strongest(
@@ -44,8 +29,7 @@ def prove_strongest(
     check_folder("certificates", folder)
     folder.mkdir(parents=True, exist_ok=True)
     findings, unproven = [], []
-    for i, version in enumerate(VERSIONS):
-        weighting, classifier = version.split("_")
+    for i, (weighting, classifier) in enumerate(VERSIONS.values()):
         for n, (cell, profile) in enumerate(largest_rises(found, i, count), start=1):
             ks = [definition.ks[j] for j in profile.pairs[i]]
             prior = definition.prior(cell)

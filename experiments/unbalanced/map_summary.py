@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.unbalanced.columns import VERSIONS
 from experiments.unbalanced.evolution import NOISE
 from experiments.unbalanced.grid import Cell, leaves
-from experiments.unbalanced.map import VERSIONS, Definition, Profile, next_round, profiles
+from experiments.unbalanced.map import Definition, Profile, next_round, profiles
 from experiments.unbalanced.store import Store
 
 if TYPE_CHECKING:
-    from experiments.unbalanced.map_proofs import Proven
+    from experiments.unbalanced.prove import Proven
     from experiments.unbalanced.regions import Regions
 
 LARGEST = 3
@@ -130,7 +131,7 @@ def largest_rises(found: Mapping[Cell, Profile], version: int, count: int) -> li
 
 
 def _version(definition: Definition, found: dict[Cell, Profile], tiles: list[Cell], i: int) -> Version:
-    weighting, classifier = VERSIONS[i].split("_")
+    weighting, classifier = list(VERSIONS.values())[i]
     ks = definition.as_json()["ks"]
     largest = tuple(
         Increase(tuple(definition.prior(cell).as_strings()), ks[p.pairs[i][0]], ks[p.pairs[i][1]], p.rises[i])

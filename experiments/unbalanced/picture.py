@@ -26,8 +26,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.unbalanced import families
+from experiments.unbalanced.columns import VERSIONS
 from experiments.unbalanced.grid import Cell, Grid, leaves
-from experiments.unbalanced.map import VERSIONS, Definition, Profile
+from experiments.unbalanced.map import Definition, Profile
 from theory.errors import InputError
 from verify import files
 from verify.files.arrays import read_arrays
@@ -105,7 +106,7 @@ def take(definition: Definition, found: Mapping[Cell, Profile]) -> Picture:
         centre=np.array([cell.centre for cell in tiles], dtype=np.int32).reshape(-1, g),
         weight=np.array([float(definition.grid.weight(cell)) for cell in tiles]),
         points=np.array([p.values["points"] for p in profiles], dtype=np.int8).reshape(-1, K),
-        versions=np.array(VERSIONS),
+        versions=np.array(list(VERSIONS)),
         rise=_shortened(rise.reshape(-1, len(VERSIONS))),
         pair=np.array([p.pairs for p in profiles], dtype=np.int16).reshape(-1, len(VERSIONS), 2),
     )

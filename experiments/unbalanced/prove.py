@@ -35,6 +35,21 @@ class Finding:
     certificate: str | None
 
 
+@dataclass(frozen=True)
+class Proven:
+    """What became of the strongest cells.
+
+    Attributes:
+        folder: where the certificates are; each was accepted by the checker before its rise was called proven.
+        findings: the proven rises, version by version, strongest first.
+        unproven: those that could not be proven, in words.
+    """
+
+    folder: str
+    findings: tuple[Finding, ...]
+    unproven: tuple[str, ...]
+
+
 def rational_prior(problem: Problem, shares: tuple[float, ...]) -> Prior:
     """The prior whose groups have these shares, rounded to millionths; the largest takes up the rest."""
     numerators = [max(1, round(share * _DENOMINATOR)) for share in shares]

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from experiments.unbalanced.columns import COLUMNS
 from experiments.unbalanced.grid import Cell
 from theory.errors import InputError
 from verify.files import check_output
@@ -27,17 +28,6 @@ SCHEMA = "nce-map"
 VERSION = 3
 _PROGRAM = versions()["nce-verifier"]
 _TIMEOUT_SECONDS = 120.0
-COLUMNS = (
-    "nce",
-    "nce_gap",
-    "weighted_optimal",
-    "balanced_optimal",
-    "weighted_mean",
-    "balanced_mean",
-    "sup_gap",
-    "points",
-    "converged",
-)
 _TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE batch (
@@ -46,7 +36,7 @@ CREATE TABLE batch (
 );
 CREATE TABLE cell (
     level INTEGER NOT NULL, centre TEXT NOT NULL, k NOT NULL,
-    {", ".join(f"{name} {'INTEGER' if name in ('points', 'converged') else 'REAL'}" for name in COLUMNS)},
+    {", ".join(f"{name} {'REAL' if kind is float else 'INTEGER'}" for name, kind in COLUMNS.items())},
     batch INTEGER NOT NULL REFERENCES batch (id),
     PRIMARY KEY (level, centre, k)
 ) WITHOUT ROWID;

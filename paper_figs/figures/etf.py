@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper_figs.data import significant
-from paper_figs.space import aligned, arrow, draw_circle, draw_sphere, factor, view
+from paper_figs.space import aligned, arrow, draw_circle, draw_sphere, view
 from paper_figs.style import COLUMN
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ def parts() -> tuple[str, ...]:
 
 def compute(part: str) -> dict[str, Any]:
     """The minimizer of `L_k` in `d = C - 1`, turned onto the simplex ETF, which is unique up to an orthogonal map."""
-    from theory.geometry import simplex_etf
+    from theory.geometry import from_gram, simplex_etf
     from verify import etf, optimum
 
     C = _CLASSES[part]
     claim = etf.run(C, _K, d=C - 1)
     found = optimum.run("uniform", _K, C=C, d=C - 1)
     frame = simplex_etf(C)
-    turned = aligned(factor(np.array(found.gram), C - 1), frame)
+    turned = aligned(from_gram(np.array(found.gram), C - 1), frame)
     return {
         "C": C,
         "k": _K,

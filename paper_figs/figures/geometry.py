@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper_figs.data import significant
-from paper_figs.space import arrow, draw_circle, factor
+from paper_figs.space import arrow, draw_circle
 from paper_figs.style import PAGE
+from theory.geometry import from_gram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +83,7 @@ def _matrix(axes: Axes, data: dict[str, Any]) -> Any:
 
 
 def _vectors(axes: Axes, data: dict[str, Any]) -> None:
-    U = factor(np.array(data["gram"]), 2)
+    U = from_gram(np.array(data["gram"]), 2)[:, ::-1]
     # the majority upwards, the second class on the left
     turn = np.array([[U[0, 1], -U[0, 0]], [U[0, 0], U[0, 1]]])
     U = U @ turn.T

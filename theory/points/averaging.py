@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from jaxtyping import Float, Int
 
-from theory.arrays import Array, Scalar
-from theory.float64 import jax, jnp, promoting
+from theory.arrays import Array, Scalar, promoting
+from theory.float64 import jax, jnp
 from theory.losses import Loss
 from theory.points.loss import anchor_losses, points_loss
 from theory.points.representation import Representation

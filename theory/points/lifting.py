@@ -26,8 +26,8 @@ from typing import NamedTuple
 
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
-from theory.float64 import jnp, promoting
+from theory.arrays import Array, Scalar, promoting
+from theory.float64 import jnp
 from theory.losses import Loss
 from theory.points.loss import points_loss
 from theory.points.representation import Representation

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
+from theory.arrays import Array, Scalar, promoting
 from theory.expectation.enumeration import enumerated
 from theory.expectation.sampling import Estimate, sampled
-from theory.float64 import jnp, promoting
+from theory.float64 import jnp
 from theory.losses import Loss
 from theory.points.representation import Representation
 

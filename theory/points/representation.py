@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from theory.arrays import Array
+from theory.arrays import Array, promoting
 from theory.errors import InputError
-from theory.float64 import jnp, promoting
+from theory.float64 import jnp
 
 TOLERANCE = 1e-9
 

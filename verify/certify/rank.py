@@ -28,7 +28,7 @@ from verify.certify.definite import definite_size
 from verify.certify.enclosure import Problem, enclose_near
 from verify.certify.optimum import OptimumProof
 from verify.certify.rows import OutOfReach
-from verify.supervised.minimizer import is_collapsed
+from verify.certify.total_collapse import is_collapsed
 
 #: More rows take longer than the minimum itself.
 MAX_ROWS = 64

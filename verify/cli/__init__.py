@@ -105,17 +105,47 @@ def add_save(made: Parser) -> None:
     )
 
 
+def add_weighting(made: Parser) -> None:
+    """`--weighting`: the test distribution over classes."""
+    made.add_argument(
+        "--weighting",
+        choices=("weighted", "balanced"),
+        default="weighted",
+        help="test distribution over classes: the prior (default), or uniform",
+    )
+
+
+def add_classifier(made: Parser) -> None:
+    """`--classifier`."""
+    made.add_argument(
+        "--classifier",
+        choices=("optimal", "mean"),
+        default="optimal",
+        help="the best unit-norm classifier (default), or the class means",
+    )
+
+
+def add_embeddings(made: Parser) -> None:
+    """`--embeddings FILE`."""
+    made.add_argument("--embeddings", metavar="FILE", help="class embeddings (.npy, C x d) instead of the minimizer")
+
+
+def refused(text: str, accepted: str) -> argparse.ArgumentTypeError:
+    """The error of what reads an option: what was given, and what is accepted."""
+    return argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: {accepted}")
+
+
 def integer(least: int) -> Callable[[str], int]:
     """Reads an integer of at least `least`."""
 
     def read(text: str) -> int:
-        accepted = f"accepted: an integer >= {least}"
+        accepted = f"an integer >= {least}"
         try:
             value = int(text) if len(text) <= 40 else least - 1
         except ValueError:
-            raise argparse.ArgumentTypeError(f"got '{text}'; {accepted}") from None
+            raise refused(text, accepted) from None
         if value < least:
-            raise argparse.ArgumentTypeError(f"got '{text[:40]}'; {accepted}")
+            raise refused(text, accepted)
         return value
 
     return read
@@ -128,19 +158,18 @@ def minutes(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 10**6:
-        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; accepted: a number of minutes from 0 to 10^6")
+        raise refused(text, "a number of minutes from 0 to 10^6")
     return value
 
 
 def one_k(text: str) -> int | float:
     """Reads one number of negatives: an integer, or inf."""
-    accepted = f"accepted: an integer from 1 to {MAX_K}, or inf"
     if text == "inf":
         return math.inf
     try:
         return check_k(int(text)) if len(text) <= 40 else check_k(0)
     except (ValueError, InputError):
-        raise argparse.ArgumentTypeError(f"got '{text[:40]}'; {accepted}") from None
+        raise refused(text, f"an integer from 1 to {MAX_K}, or inf") from None
 
 
 def k_list(text: str) -> tuple[int | float, ...]:
@@ -153,7 +182,7 @@ def k_list(text: str) -> tuple[int | float, ...]:
             continue
         low, high = one_k(first), one_k(last)
         if not isinstance(low, int) or not isinstance(high, int) or low > high or high - low >= 10**6:
-            raise argparse.ArgumentTypeError(f"got '{part}'; accepted: a range FIRST:LAST of at most 10^6 integers")
+            raise refused(part, "a range FIRST:LAST of at most 10^6 integers")
         found.update(range(low, high + 1))
     return tuple(sorted(found))
 
@@ -205,7 +234,7 @@ def main(
         tell(f"{text}\n", code)
         raise Ended(code)
 
-    conclude(made.prog, work, progress)
+    conclude(made.prog, work, progress.done)
 
 
 def payload(result: Any) -> Any:

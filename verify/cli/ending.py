@@ -20,13 +20,10 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from theory.errors import InputError, one_line
 from verify.results import versions
-
-if TYPE_CHECKING:
-    from verify.cli.progress import Progress
 
 USAGE = 2
 UNFORESEEN = 70
@@ -128,13 +125,13 @@ def unforeseen(error: BaseException) -> str:
     return f"{head}; please report it with the file {path}"
 
 
-def conclude(prog: str, work: Callable[[], NoReturn], progress: Progress | None = None) -> NoReturn:
+def conclude(prog: str, work: Callable[[], NoReturn], clear: Callable[[], None] = lambda: None) -> NoReturn:
     """Do the work of a command, and end the process as the module docstring says.
 
     Args:
         prog: the command, with which every line begins.
         work: ends in `Ended`, or in any error; `SystemExit` passes through.
-        progress: a line that is cleared before anything is said.
+        clear: clears the line of progress, before anything is said.
     """
     interrupt = Interrupt()
     try:
@@ -146,15 +143,13 @@ def conclude(prog: str, work: Callable[[], NoReturn], progress: Progress | None 
     except BaseException as error:
         if interrupt.asked:
             interrupt.done()
-            if progress is not None:
-                progress.done()
+            clear()
             say(f"{prog}: interrupted")
             # all cleaning up is done; an ordinary exit may report an interrupt that an import had swallowed (status -2)
             os._exit(INTERRUPTED)
         known = foreseen(error)
         status, line = (UNFORESEEN, unforeseen(error)) if known is None else (USAGE, known)
-    if progress is not None:
-        progress.done()
+    clear()
     if line:
         say(f"{prog}: {one_line(line)}")
     for stream in (sys.stdout, sys.stderr):

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from theory.geometry import normalized
 from verify.optimize.correlation import NearestCorrelation
 from verify.optimize.dual import dual_bound
 
@@ -139,13 +138,6 @@ def minimize(
         scale, moved = max(1.0, scale * _RELAXATION), float(np.max(np.abs(move)))
         G, value, A = trial, trial_value, trial_A
     return Minimum(best, best_value, lower, tuple(steps))
-
-
-def factor(G: Float[np.ndarray, "C C"], d: int) -> Float[np.ndarray, "C d"]:
-    """`U` of unit rows with `U U^T` nearest to a correlation matrix of rank `d` or less; exactly so if it has that."""
-    eigenvalues, Q = np.linalg.eigh(G)
-    columns = (Q * np.sqrt(np.maximum(eigenvalues, 0.0)))[:, ::-1][:, :d]
-    return normalized(np.pad(columns, ((0, 0), (0, d - columns.shape[1]))))
 
 
 def _rank_one(A: Float[np.ndarray, "C C"]) -> Float[np.ndarray, " C"]:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.errors import InputError
-from theory.geometry import gram
+from theory.geometry import from_gram, gram
 from theory.losses import Logistic, Loss, SmoothedHinge
 from verify.optimize import elliptope
 from verify.optimize.objective import Objective, gram_value_and_gradient
@@ -169,7 +169,7 @@ def _convex_program(
             progress(f"convex program: {step.evaluations} evaluations, gap {step.value - step.lower:.1e}")
 
     found = elliptope.minimize(slope, C, float(beta), settled=SETTLED, on_step=show)
-    U = elliptope.factor(found.gram, d)
+    U = from_gram(found.gram, d)
     G = gram(U)
     value, A = slope(G)
     residual = A @ U - np.sum(A * G, axis=1)[:, None] * U

@@ -136,6 +136,15 @@ def listed(prior: Prior) -> tuple[str, ...]:
     return tuple(prior.as_strings())
 
 
+def shortened(rho: tuple[str, ...]) -> str:
+    """A prior for a readable report: at most six masses or groups, long fractions as decimals."""
+    shown = []
+    for entry in rho[:6]:
+        count, cross, mass = entry.rpartition("x")
+        shown.append(count + cross + (mass if len(mass) <= 12 else f"{float(Fraction(mass)):.4g}"))
+    return "(" + ", ".join(shown) + (", ...)" if len(rho) > 6 else ")")
+
+
 def _is_a(kind: type, value: object) -> bool:
     """Whether it is a number of this kind, of Python or of NumPy; a truth value is none."""
     return isinstance(value, kind) and not isinstance(value, bool)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verify.results import Problem, Status, closing
-from verify.supervised.options import shortened
+from verify.results import Problem, Status, closing, shortened
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verify.optimize.floor import Floor
-from verify.results import Bracket, Problem, Result, SearchReport, Status, closing
+from verify.results import Bracket, Problem, Result, SearchReport, Status, closing, shortened
 from verify.results.digits import interval
-from verify.supervised.options import shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,9 +54,9 @@ class OptimumResult(Result):
         is `gram` to rounding; None where `gram` is that of groups."""
         import numpy as np
 
-        from verify.optimize.elliptope import factor
+        from theory.geometry import from_gram
 
-        return None if self.groups is not None else factor(np.array(self.gram), self.problem.d)
+        return None if self.groups is not None else from_gram(np.array(self.gram), self.problem.d)
 
     def arrays(self) -> dict[str, Any]:
         """What `--save` writes."""

@@ -26,11 +26,12 @@ import numpy as np
 from flint import arb, ctx
 
 from theory.downstream import checked_weighting
+from theory.geometry import root
 from theory.groups import mean_gram
 from theory.priors import Prior
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import down, ratio, up
-from verify.supervised.head import GroupedHead, Head, factor
+from verify.supervised.head import GroupedHead, Head
 from verify.supervised.minimizer import Enclosing, Minimizer
 
 _ROOM = Fraction(1, 10**28)
@@ -97,7 +98,7 @@ def enclose_loss(
 def head_at(problem: Enclosing, minimizer: Minimizer, weighting: str) -> Head:
     """The best classifier at the middle of the enclosure, in double precision."""
     middles = np.array([[float(x) for x in row] for row in minimizer.cosines])
-    U = factor(mean_gram(middles, problem.groups), max(1e-12, 100 * float(minimizer.radius)))
+    U = root(mean_gram(middles, problem.groups), max(1e-12, 100 * float(minimizer.radius)))
     weights = np.array([float(w) for w in group_weights(problem.groups, weighting)])
     counts = np.array(minimizer.counts, dtype=float)
     return GroupedHead(problem.loss, U, counts, weights, float(1 / problem.temperature)).solve()

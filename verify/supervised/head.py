@@ -161,11 +161,3 @@ class GroupedHead:
         cross = F - np.diag(mates) + np.diag(own + mates)
         z = self.q * (own - mates / self.several)
         return np.hstack([cross.T @ self.U, z[:, None], np.zeros((len(F), 1))])
-
-
-def factor(B: Float[Array, "m m"], zero: float = 1e-12) -> Float[Array, "m m"]:
-    """Means whose Gram matrix is B, without directions that are 0 to rounding."""
-    eigenvalues, vectors = np.linalg.eigh(B)
-    kept = np.where(eigenvalues > zero, eigenvalues, 0.0)
-    U: Float[Array, "m m"] = vectors * np.sqrt(np.maximum(kept, 0.0))
-    return U

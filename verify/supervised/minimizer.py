@@ -23,7 +23,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb
 from jaxtyping import Float
 
 from theory.geometry import simplex_etf
@@ -33,6 +33,8 @@ from verify.certify.balls import Ball, ball, bounds
 from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.optimum import MAX_CLASSES
+from verify.certify.rank import rank_bounds
+from verify.certify.total_collapse import is_collapsed
 from verify.optimize.solution import Solution, solve
 from verify.optimize.starts import Start
 
@@ -97,24 +99,6 @@ def exact_cosines(groups: Prior, structure: str) -> tuple[tuple[Fraction, ...], 
         tuple(Fraction(1) if g == h and n == 1 else x for h, (n, x) in enumerate(zip(counts, row, strict=True)))
         for g, row in enumerate(apart)
     )
-
-
-def is_collapsed(p: Fraction, k: int, loss: str, temperature: Fraction) -> bool | None:
-    """Whether `alpha > q gamma` (True) or `alpha < q gamma` (False) at total collapse onto the antipode of the class of
-    mass `p`, which is then the minimizer, or is not; None if the two are not told apart."""
-    # three classes have the same alpha and gamma: they depend on the minorities through q only
-    three = Problem(loss, k, 1 / temperature, (p, (1 - p) / 2, (1 - p) / 2))
-    for bits in (64, 256):
-        with ctx.workprec(bits):
-            gradient = enclose(three, Point([[1], [-1], [-1]]), bits).gradient
-            alpha = gradient[0][1] / ball(three.rho[1])
-            gamma = gradient[1][2] / ball(three.rho[1] ** 2)
-            difference = alpha - ball(1 - p) * gamma
-            if difference > 0:
-                return True
-            if difference < 0:
-                return False
-    return None
 
 
 class Enclosing:
@@ -188,8 +172,6 @@ class Enclosing:
         witness = proof.certificate()["witness"] if max(counts) == 1 else {}
         witness = {key: witness[key] for key in ("embeddings", "shift") if key in witness}
         # the unit ball may stand for the sphere where d exceeds the rank, which is C-1 at most
-        from verify.certify.rank import rank_bounds
-
         most = C - 1 if self.d >= C else rank_bounds(self._problem, proof.gram, proof.gram_radius)[1]
         return Minimizer(counts, proof.gram, proof.gram_radius, most, None, (proof.lower, proof.upper), witness)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verify.results import Problem, Status, closing
+from verify.results import Problem, Status, closing, shortened
 from verify.results.digits import interval
-from verify.supervised.options import shortened
 from verify.trained.changes import Change
 from verify.trained.downstream import PriorBound
 from verify.trained.geometry import Collapse, Cosines

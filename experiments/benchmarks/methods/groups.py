@@ -16,8 +16,8 @@ COMPILES = False
 def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
     """The proven optimum; the matrix is that of the groups' cosines."""
     from theory.groups import cosines
+    from verify.certify.solution import prove
     from verify.optimize.solution import solve
-    from verify.results.optimum_fields import prove
 
     del budget
 

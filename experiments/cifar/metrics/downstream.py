@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from theory.downstream import loss_of_scores, mean_classifier
 from theory.float64 import jnp
-from theory.geometry import normalized
+from theory.geometry import from_gram, normalized
 from theory.losses import get_loss
 
 
@@ -52,6 +52,5 @@ def at_gram(gram: Float[np.ndarray, "C C"], weights: Float[np.ndarray, " C"], *,
     """The downstream loss of class embeddings with this Gram matrix, in double precision."""
     from verify.supervised.classifier import optimal_classifier
 
-    values, vectors = np.linalg.eigh(gram)
-    U = normalized(vectors * np.sqrt(np.maximum(values, 0.0)))
+    U = from_gram(gram, len(gram))
     return optimal_classifier(get_loss("logistic"), U, np.arange(len(gram)), weights, beta=beta, d=len(gram) + 1).upper

@@ -1,4 +1,4 @@
-"""What `verify.optimum` reports of an optimum over Gram matrices (`verify.optimize.solution`)."""
+"""The proof of what double precision found (`verify.optimize.solution`), and what `verify.optimum` reports of it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def prove(solution: Solution, k: int | float, *, loss: str, temperature: Fractio
     return proof
 
 
-def fields(
+def summarized(
     solution: Solution,
     proof: OptimumProof | None,
     prior: Prior,

@@ -1,0 +1,28 @@
+"""Whether the minimizer is total collapse, one class opposite to all others (`theory.collapse_threshold`)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from flint import ctx
+
+from verify.certify.balls import ball
+from verify.certify.enclosure import Point, Problem, enclose
+
+
+def is_collapsed(p: Fraction, k: int, loss: str, temperature: Fraction) -> bool | None:
+    """Whether `alpha > q gamma` (True) or `alpha < q gamma` (False) at total collapse onto the antipode of the class of
+    mass `p`, which is then the minimizer, or is not; None if the two are not told apart."""
+    # three classes have the same alpha and gamma: they depend on the minorities through q only
+    three = Problem(loss, k, 1 / temperature, (p, (1 - p) / 2, (1 - p) / 2))
+    for bits in (64, 256):
+        with ctx.workprec(bits):
+            gradient = enclose(three, Point([[1], [-1], [-1]]), bits).gradient
+            alpha = gradient[0][1] / ball(three.rho[1])
+            gamma = gradient[1][2] / ball(three.rho[1] ** 2)
+            difference = alpha - ball(1 - p) * gamma
+            if difference > 0:
+                return True
+            if difference < 0:
+                return False
+    return None
