@@ -11,12 +11,13 @@ from itertools import pairwise
 from math import comb
 from typing import Any
 
-from experiments.certificates import reference, reference_averaging
+from experiments.certificates import judges_graph, reference, reference_averaging
 from experiments.certificates.reference_averaging import Representation
 from experiments.certificates.reference_downstream import MAX_DRAWS, TINY, downstream_loss
 
 Statement = dict[str, Any]
 MAX_SUM = 3000
+ON_A_GRAPH = " on a graph"
 
 
 def is_true(statement: Statement) -> bool:
@@ -25,12 +26,19 @@ def is_true(statement: Statement) -> bool:
     Raises:
         ValueError: if the reference cannot tell (an unknown kind, more than three classes, too many negatives).
     """
-    if statement["kind"] not in JUDGES:
-        raise ValueError(f"the reference does not judge {statement['kind']}")
-    judge, needed, more = JUDGES[statement["kind"]]
+    name = kind_of(statement)
+    if name not in JUDGES:
+        raise ValueError(f"the reference does not judge {name}")
+    judge, needed, more = JUDGES[name]
     if not {"kind", *needed} <= set(statement) <= {"kind", *needed, *more}:
         return False
     return judge(statement)
+
+
+def kind_of(statement: Statement) -> str:
+    """Its kind; a statement about an augmentation graph is of a kind of its own."""
+    on_a_graph = "graph" in statement and statement["kind"] != "indistinguishability"
+    return f"{statement['kind']}{ON_A_GRAPH if on_a_graph else ''}"
 
 
 def _rationals(values: list[str]) -> tuple[Fraction, ...]:
@@ -147,6 +155,7 @@ def _averaging(statement: Statement) -> bool:
 
 
 _TASK = ("loss", "temperature", "d", "rho", "weighting", "classifier")
+_GRAPH = ("loss", "temperature", "d", "graph")
 #: Of each kind the judge, the fields that a statement has, and those that it may have.
 JUDGES: dict[str, tuple[Callable[[Statement], bool], tuple[str, ...], tuple[str, ...]]] = {
     "averaging-step-refuted": (
@@ -163,4 +172,8 @@ JUDGES: dict[str, tuple[Callable[[Statement], bool], tuple[str, ...], tuple[str,
         ("loss", "k", "temperature", "d", "rho", "lower", "upper"),
         ("counts", "minimizer"),
     ),
+    "indistinguishability": (judges_graph.verdict_holds, (*_GRAPH, "k", "verdict"), ()),
+    "global-optimum" + ON_A_GRAPH: (judges_graph.minimum_holds, (*_GRAPH, "k", "lower", "upper"), ()),
+    "downstream-loss" + ON_A_GRAPH: (judges_graph.loss_holds, (*_GRAPH, "task", "k", "lower", "upper"), ()),
+    "conjecture-refuted" + ON_A_GRAPH: (judges_graph.rise_holds, (*_GRAPH, "task", "points", "increase"), ()),
 }

@@ -11,6 +11,7 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
+from experiments.certificates.mutations_of_bytes import BYTES
 from verify.certify.document import ratio
 
 _NESTED = "@nested@"
@@ -38,11 +39,13 @@ _WRONG: list[Any] = [
 _WRONG += [float("nan"), float("inf"), "nan/1", "1/2/3", "٣/٤", 10**30, -(10**12), "1e999999999", "1e-999999999"]
 _WRONG += ["1/" + "9" * 3999, "9" * 4000 + "/1", "9" * 5000 + "/1", "1/" + "9" * 100_000, _NESTED]
 _KINDS = ["averaging-step-refuted", "conjecture-holds", "conjecture-refuted", "downstream-loss", "etf-optimality"]
-_KINDS += ["global-optimum", "", "Global-Optimum"]
+_KINDS += ["global-optimum", "indistinguishability", "", "Global-Optimum"]
 _CHOICES = {
     "weighting": ["weighted", "balanced", "none"],
     "classifier": ["optimal", "mean", "best"],
     "excess_of": ["average", "every point", "one point"],
+    "verdict": ["holds", "fails", "undecided"],
+    "minimizer": ["means", "collapsed", "uniform", "none"],
     "structure": ["two-classes", "uniform", "total-collapse", "none"],
 }
 _PRECISIONS = [0, -1, 8 * 10**9, 10**9, 2**31, 10**30, 1.0e9, "1000000000"]
@@ -126,6 +129,9 @@ def _precision(document: Any, rng: Random) -> None:
 def _interval(document: Any, rng: Random) -> None:
     """The claimed interval moved, swapped, shrunk or grown; a claimed increase made larger or smaller."""
     statement = document["statement"]
+    if "lower" not in statement and "points" not in statement and "excess_lower" not in statement:
+        _exchange_choice(document, rng)
+        return
     amounts = [name for name in ("increase", "excess_lower") if name in statement]
     if amounts and ("points" not in statement or rng.random() < 0.5):
         factor = 1 + rng.choice([-1, 1]) * Fraction(rng.randrange(1, 100), 10 ** rng.randrange(2, 24))
@@ -157,15 +163,20 @@ def _witness(document: Any, rng: Random) -> None:
     witness = document["witness"]
     if isinstance(witness.get("points"), list):
         witness = rng.choice(witness["points"])
-    if "shift" not in witness:
+    if "within" in witness and rng.random() < 0.5:
+        part = rng.choice(["within", "radius"])
+        witness[part] = ratio(Fraction(witness[part]) * (1 + Fraction(rng.choice([-1, 1]), 10 ** rng.randrange(30))))
+        return
+    names = [name for name in ("embeddings", "means", "classifier") if name in witness]
+    if not names:
         witness.clear()
         witness |= rng.choice(
             [{"shift": "1/2", "embeddings": [["1/1"]]}, {"structure": rng.choice(_CHOICES["structure"])}]
         )
         return
-    rows = rng.choice([witness[name] for name in ("embeddings", "classifier") if name in witness])
+    rows = witness[rng.choice(names)]
     match rng.randrange(7):
-        case 0:
+        case 0 if "shift" in witness:
             witness["shift"] = ratio(Fraction(witness["shift"]) * Fraction(10) ** rng.randrange(-40, 40))
         case 1:
             rng.shuffle(rows)
@@ -201,15 +212,42 @@ def _points(document: Any, rng: Random) -> None:
 
 def _permute(document: Any, rng: Random) -> None:
     """Classes in another order, or masses moved between them."""
-    rho = document["statement"].get("rho")
-    if rho is None:
-        document["statement"]["C"] += rng.choice([-1, 1])
+    statement = document["statement"]
+    rho = statement.get("rho")
+    if "graph" in statement:
+        _graph(document, rng)
+    elif rho is None:
+        statement["C"] += rng.choice([-1, 1])
     elif rng.random() < 0.5:
         rng.shuffle(rho)
     else:
         masses = [Fraction(r) for r in rho]
         moved = masses[0] * Fraction(rng.choice([-1, 1]), 10 ** rng.randrange(1, 24))
         rho[0], rho[-1] = ratio(masses[0] + moved), ratio(masses[-1] - moved)
+
+
+def _graph(document: Any, rng: Random) -> None:
+    """A graph with as much mass in all: moved between its pairs, some pairs or points gone, other labels."""
+    graph = document["statement"].get("graph")
+    if graph is None:
+        _permute(document, rng)
+        return
+    same, joint = graph["same"], graph["joint"]
+    match rng.randrange(6):
+        case 0 | 1 if joint:
+            pair, g = rng.choice(joint), rng.randrange(len(same))
+            both = 1 if pair[0] == pair[1] else 2
+            moved = Fraction(pair[2]) * Fraction(rng.choice([-1, 1]), 10 ** rng.randrange(0, 20))
+            pair[2], same[g] = ratio(Fraction(pair[2]) + moved), ratio(Fraction(same[g]) - both * moved)
+        case 2 if joint:
+            g, h, mass = joint.pop(rng.randrange(len(joint)))
+            same[g], same[h] = (ratio(Fraction(x) + Fraction(mass) / (1 + (g == h))) for x in (same[g], same[h]))
+        case 3:
+            rng.shuffle(same)
+        case 4 if "labels" in graph:
+            rng.shuffle(graph["labels"])
+        case _:
+            graph["counts"][rng.randrange(len(same))] += rng.choice([-1, 1])
 
 
 def _exchange_choice(document: Any, rng: Random) -> None:
@@ -235,84 +273,12 @@ MUTATIONS: dict[str, tuple[Callable[[Any, Random], None], int]] = {
     "exchange loss": (_exchange_loss, 1),
     "exchange choice": (_exchange_choice, 1),
     "permute": (_permute, 1),
+    "graph": (_graph, 3),
     "points": (_points, 1),
     "precision": (_precision, 1),
     "interval": (_interval, 4),
     "witness": (_witness, 3),
     "extra field": (_extra_field, 1),
-}
-
-
-def _some(text: bytes, rng: Random) -> tuple[int, int]:
-    """Where a run of a few bytes begins and ends."""
-    start = rng.randrange(len(text))
-    return start, min(len(text), start + rng.choice([1, 1, 1, 2, 3, 8, 40]))
-
-
-def _flip(text: bytes, rng: Random) -> bytes:
-    i = rng.randrange(len(text))
-    return text[:i] + bytes([text[i] ^ 1 << rng.randrange(8)]) + text[i + 1 :]
-
-
-def _replace(text: bytes, rng: Random) -> bytes:
-    i = rng.randrange(len(text))
-    return (
-        text[:i]
-        + rng.choice([rng.randbytes(1), rng.choice([b"0", b"1", b"9", b"-", b"/", b'"', b","])])
-        + text[i + 1 :]
-    )
-
-
-def _insert(text: bytes, rng: Random) -> bytes:
-    i = rng.randrange(len(text) + 1)
-    return text[:i] + rng.choice([rng.randbytes(1), b"0", b"7", b"-", b"e", b" ", b"[", b'"', b"\\u0031"]) + text[i:]
-
-
-def _delete(text: bytes, rng: Random) -> bytes:
-    start, end = _some(text, rng)
-    return text[:start] + text[end:]
-
-
-def _duplicate(text: bytes, rng: Random) -> bytes:
-    start, end = _some(text, rng)
-    return text[:end] + text[start:end] * rng.choice([1, 1, 1, 5000]) + text[end:]
-
-
-def _move(text: bytes, rng: Random) -> bytes:
-    start, end = _some(text, rng)
-    left = text[:start] + text[end:]
-    i = rng.randrange(len(left) + 1)
-    return left[:i] + text[start:end] + left[i:]
-
-
-def _truncate(text: bytes, rng: Random) -> bytes:
-    return text[: rng.randrange(len(text))]
-
-
-def _whole(text: bytes, rng: Random) -> bytes:
-    """The text as a whole: keys renamed, brackets without end, nothing at all, itself twice."""
-    cut = rng.randrange(len(text))
-    return rng.choice(
-        [
-            text.replace(b'"lower"', b'"upper"'),
-            text[:cut] + b"[" * 200_000,
-            b"",
-            b'{"schema":' * 100_000,
-            text + text,
-            b"\xef\xbb\xbf" + text,
-        ]
-    )
-
-
-BYTES: dict[str, tuple[Callable[[bytes, Random], bytes], int]] = {
-    "flip a bit": (_flip, 4),
-    "replace a byte": (_replace, 4),
-    "insert a byte": (_insert, 4),
-    "delete bytes": (_delete, 3),
-    "duplicate bytes": (_duplicate, 3),
-    "move bytes": (_move, 2),
-    "truncate": (_truncate, 1),
-    "whole text": (_whole, 1),
 }
 
 

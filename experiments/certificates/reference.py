@@ -46,7 +46,7 @@ def number(q: Fraction) -> Number:
 
 
 @lru_cache(maxsize=64)
-def _draws(rho: tuple[Fraction, ...], k: int) -> list[tuple[tuple[int, ...], Number]]:
+def draws_of(rho: tuple[Fraction, ...], k: int) -> list[tuple[tuple[int, ...], Number]]:
     """Every count of negatives by class, with its multinomial probability."""
     draws = []
     for counts in compositions(k, len(rho)):
@@ -83,7 +83,7 @@ def population_loss(
     for c, row in enumerate(gram):
         X = [mp.exp(b * (g - row[c])) for g in row]
         slopes = [mp.mpf(0)] * len(rho)
-        for counts, weight in _draws(rho, k):
+        for counts, weight in draws_of(rho, k):
             one, derivatives = loss_of(loss, counts, X)
             value += number(rho[c]) * weight * one
             for j, slope in enumerate(derivatives):
@@ -150,8 +150,8 @@ def _slope(loss: str, rho: tuple[Fraction, ...], k: int, beta: Fraction, angles:
 def _float_angles(loss: str, rho: tuple[Fraction, ...], k: int, beta: Fraction) -> list[float]:
     """A float64 minimizer over two angles, the same enumeration in doubles."""
     masses, b = np.array([float(r) for r in rho]), float(beta)
-    counts = np.array([n for n, _ in _draws(rho, k)], dtype=float)
-    weights = np.array([float(w) for _, w in _draws(rho, k)])
+    counts = np.array([n for n, _ in draws_of(rho, k)], dtype=float)
+    weights = np.array([float(w) for _, w in draws_of(rho, k)])
 
     def value(x: np.ndarray) -> float:
         angles = np.array([0.0, *x])

@@ -1,6 +1,7 @@
 """The downstream loss of the minimizer by another route: mpmath at 75 digits, the minimizer of `reference`, and a gap.
 
-Nothing here is shared with `verify` and its checker. Two and three classes only.
+Nothing here is shared with `verify` and its checker. Minimizers of two and three classes only; of points on a graph,
+those of `reference_graph`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,13 @@ from scipy.optimize import NonlinearConstraint, minimize
 from experiments.certificates.reference import Number, minimum, mp, number
 
 Rows = list[list[Number]]
+#: Of each point the mass of each class.
+Masses = Sequence[Sequence[Fraction]]
 MAX_DRAWS = 5000
 #: What a value found by Newton's method may miss.
 TINY = mp.mpf(10) ** -50
+#: A squared length below this is 0 (minimizers are known to about 60 digits).
+PIVOT = mp.mpf(10) ** -40
 
 
 @lru_cache(maxsize=4096)
@@ -38,10 +43,12 @@ def downstream_loss(
     Raises:
         ValueError: if this reference cannot tell.
     """
-    points = _factor(minimizer(loss, rho, k, beta))
+    gram = minimizer(loss, rho, k, beta)
+    masses = [[w if c == y else Fraction(0) for y in range(len(rho))] for c, w in enumerate(weights)]
     if classifier == "mean":
-        return _loss(loss, weights, beta, points, points)[0]
-    return _smallest(loss, weights, beta, points, d > len(points[0]))
+        points = factored(gram)
+        return _loss(loss, masses, beta, points, points)[0]
+    return smallest_loss(loss, masses, beta, gram, d)
 
 
 @lru_cache(maxsize=4096)
@@ -62,135 +69,132 @@ def minimizer(loss: str, rho: tuple[Fraction, ...], k: int, beta: Fraction) -> R
     return minimum(loss, rho, k, beta).gram
 
 
-def _factor(gram: Rows) -> Rows:
-    """Rows u_c with this Gram matrix: numbers if all are 1 or -1, else in the plane, the first at (1, 0)."""
-    cosines = gram[0]
-    if all(abs(abs(x) - 1) < TINY for x in cosines):
-        return [[mp.mpf(round(x))] for x in cosines]
-    sines = [mp.sqrt(max(mp.mpf(0), 1 - x * x)) for x in cosines]
-    first = next(c for c, s in enumerate(sines) if s > TINY)
-    sides = [1 if g >= x * cosines[first] else -1 for g, x in zip(gram[first], cosines, strict=True)]
-    points = [[x, side * s] for x, side, s in zip(cosines, sides, sines, strict=True)]
-    for u, row in zip(points, gram, strict=True):
-        for v, g in zip(points, row, strict=True):
-            if abs(_dot(u, v) - g) > TINY:
-                raise ValueError("the minimizer is not in the plane")
+def factored(gram: Rows) -> Rows:
+    """Rows with this Gram matrix, in as few dimensions as it has: Cholesky's, the largest pivots first."""
+    n, order, columns = range(len(gram)), list[int](), list[list[Number]]()
+    while True:
+        left = [gram[i][i] - mp.fsum(column[i] ** 2 for column in columns) for i in n]
+        pivot = max(n, key=lambda i: left[i])
+        if left[pivot] < PIVOT:
+            break
+        root = mp.sqrt(left[pivot])
+        order.append(pivot)
+        columns.append(
+            [
+                mp.mpf(0)
+                if i in order[:-1]
+                else (gram[i][pivot] - mp.fsum(column[i] * column[pivot] for column in columns)) / root
+                for i in n
+            ]
+        )
+    points = [[column[i] for column in columns] for i in n]
+    if any(abs(_dot(points[i], points[j]) - gram[i][j]) > TINY for i in n for j in n):
+        raise ValueError("the rank of the minimizer is not clear")
     return points
 
 
-def _loss(loss: str, weights: Sequence[Fraction], beta: Fraction, points: Rows, vectors: Rows) -> tuple[Number, Rows]:
+def _loss(loss: str, masses: Masses, beta: Fraction, points: Rows, vectors: Rows) -> tuple[Number, Rows]:
     """The loss of the classifier with rows `vectors`, and its gradient in them."""
     b, value = number(beta), mp.mpf(0)
     gradient = [[mp.mpf(0)] * len(points[0]) for _ in vectors]
-    for c, (u, weight) in enumerate(zip(points, weights, strict=True)):
-        others = [j for j in range(len(points)) if j != c]
-        own = _dot(u, vectors[c])
-        e = {j: mp.exp(b * (_dot(u, vectors[j]) - own)) for j in others}
-        if loss == "logistic":
-            total = 1 + mp.fsum(e.values())
-            one, slopes = mp.log(total), {j: e[j] / total for j in others}
-        elif loss == "exponential":
-            one, slopes = mp.fsum(e.values()), e
-        elif loss == "separable":
-            one, slopes = mp.fsum(mp.log(1 + x) for x in e.values()), {j: e[j] / (1 + e[j]) for j in others}
-        else:
-            raise ValueError(loss)
-        value += number(weight) * one
-        for j in others:
-            for i, x in enumerate(u):
-                step = number(weight) * b * slopes[j] * x
-                gradient[j][i] += step
-                gradient[c][i] -= step
+    for u, row in zip(points, masses, strict=True):
+        scores = [_dot(u, w) for w in vectors]
+        for c, mass in enumerate(row):
+            if not mass:
+                continue
+            e = {j: mp.exp(b * (score - scores[c])) for j, score in enumerate(scores) if j != c}
+            if loss == "logistic":
+                total = 1 + mp.fsum(e.values())
+                one, slopes = mp.log(total), {j: x / total for j, x in e.items()}
+            elif loss == "exponential":
+                one, slopes = mp.fsum(e.values()), e
+            elif loss == "separable":
+                one, slopes = mp.fsum(mp.log(1 + x) for x in e.values()), {j: x / (1 + x) for j, x in e.items()}
+            else:
+                raise ValueError(loss)
+            value += number(mass) * one
+            for j, slope in slopes.items():
+                for i, x in enumerate(u):
+                    step = number(mass) * b * slope * x
+                    gradient[j][i] += step
+                    gradient[c][i] -= step
     return value, gradient
 
 
-def _smallest(loss: str, weights: Sequence[Fraction], beta: Fraction, points: Rows, roomy: bool) -> Number:
-    """The infimum over the ball, which is that over the sphere if there is room beside the points or all |w_j| are 1.
+def smallest_loss(loss: str, masses: Masses, beta: Fraction, gram: Rows, d: int) -> Number:
+    """`inf over |w_y| = 1` of `sum_iy masses_iy l((beta u_i.(w_y - w_z))_(z != y))`, the u_i in d dimensions.
 
-    Newton's method from a float64 minimizer; then the gap: the loss is convex in the classifier, so with its gradient
-    g at w the infimum over the ball is at least `L(w) - sum_j (|g_j| + g_j.w_j)`.
+    That over the ball, which is the same if there is room beside the points or all |w_y| are 1. Newton's method from a
+    float64 minimizer; then the gap: the loss is convex in the classifier, so with its gradient g at w the infimum over
+    the ball is at least `L(w) - sum_y (|g_y| + g_y.w_y)`.
+
+    Raises:
+        ValueError: if this reference cannot tell.
     """
-    start = _float_classifier(loss, weights, beta, points)
+    points = factored(gram)
+    start = _float_classifier(loss, masses, beta, points)
     free = [j for j, w in enumerate(start) if np.linalg.norm(w) < 1 - 1e-6]
-    if free and not roomy:
+    if free and d <= len(points[0]):
         raise ValueError("the best classifier of the ball is not on the sphere, and there is no room beside the points")
-    vectors = _polished(loss, weights, beta, points, start, free)
-    value, gradient = _loss(loss, weights, beta, points, vectors)
+    vectors = _polished(loss, masses, beta, points, start, free)
+    value, gradient = _loss(loss, masses, beta, points, vectors)
     gap = mp.fsum(mp.sqrt(_dot(g, g)) + _dot(g, w) for g, w in zip(gradient, vectors, strict=True))
     if gap > TINY or any(_dot(w, w) > 1 + TINY for w in vectors):
         raise ValueError("the best classifier was not found")
     return value
 
 
-def _polished(
-    loss: str, weights: Sequence[Fraction], beta: Fraction, points: Rows, start: np.ndarray, free: list[int]
-) -> Rows:
-    """The stationary classifier near `start`: rows of length 1 by their angle, those in `free` by their coordinates."""
-    plane = len(points[0]) == 2
+def _polished(loss: str, masses: Masses, beta: Fraction, points: Rows, start: np.ndarray, free: list[int]) -> Rows:
+    """The stationary classifier near `start`: rows of length 1 with a multiplier, those in `free` without."""
+    bound = [j for j in range(len(start)) if j not in free]
 
-    def rows(unknowns: Sequence[Number]) -> Rows:
+    def equations(*unknowns: Number) -> list[Number]:
         left = list(unknowns)
-        vectors = []
-        for j, w in enumerate(start):
-            if j in free:
-                vectors.append([left.pop(0) for _ in w])
-            elif plane:
-                angle = left.pop(0)
-                vectors.append([mp.cos(angle), mp.sin(angle)])
-            else:
-                vectors.append([mp.sign(mp.mpf(w[0]))])
-        return vectors
-
-    def slopes(*unknowns: Number) -> list[Number]:
-        vectors = rows(unknowns)
+        vectors = [[left.pop(0) for _ in w] for w in start]
+        multipliers = dict(zip(bound, left, strict=True))
         found = []
-        for j, (w, g) in enumerate(zip(vectors, _loss(loss, weights, beta, points, vectors)[1], strict=True)):
-            if j in free:
-                found += g
-            elif plane:
-                found.append(w[0] * g[1] - w[1] * g[0])
+        for j, (w, g) in enumerate(zip(vectors, _loss(loss, masses, beta, points, vectors)[1], strict=True)):
+            found += [x + multipliers.get(j, mp.mpf(0)) * y for x, y in zip(g, w, strict=True)]
+            if j in multipliers:
+                found.append(_dot(w, w) - 1)
         return found
 
-    first: list[Number] = []
-    for j, w in enumerate(start):
-        if j in free:
-            first += [mp.mpf(float(x)) for x in w]
-        elif plane:
-            first.append(mp.mpf(float(np.arctan2(w[1], w[0]))))
-    if not first:
-        return rows(first)
+    vectors = [[mp.mpf(float(x)) for x in w] for w in start]
+    slopes = _loss(loss, masses, beta, points, vectors)[1]
+    first = [x for w in vectors for x in w] + [-_dot(slopes[j], vectors[j]) for j in bound]
     try:
-        solved = mp.findroot(slopes, first, tol=1e-110)
+        solved = list(mp.findroot(equations, first, tol=1e-110))
     except (ValueError, ZeroDivisionError):
         raise ValueError("Newton's method finds no classifier") from None
-    return rows(list(solved))
+    return [[solved.pop(0) for _ in w] for w in start]
 
 
-def _float_classifier(loss: str, weights: Sequence[Fraction], beta: Fraction, points: Rows) -> np.ndarray:
+def _float_classifier(loss: str, masses: Masses, beta: Fraction, points: Rows) -> np.ndarray:
     """A float64 minimizer over the ball, by sequential quadratic programs."""
     U = np.array([[float(x) for x in u] for u in points])
-    C, b = len(U), float(beta)
-    masses = np.array([float(w) for w in weights])
+    M, b = np.array([[float(x) for x in row] for row in masses]), float(beta)
+    C = M.shape[1]
 
     def value(flat: np.ndarray) -> float:
-        scores = U @ flat.reshape(U.shape).T
-        e = np.exp(b * (scores - np.diag(scores)[:, None]))
-        e[np.diag_indices(C)] = 0
+        scores = U @ flat.reshape(C, -1).T
+        e = np.exp(b * (scores[:, None, :] - scores[:, :, None]))  # point, class, other class
+        e[:, np.arange(C), np.arange(C)] = 0
         losses = {
-            "logistic": lambda: np.log1p(e.sum(axis=1)),
-            "exponential": lambda: e.sum(axis=1),
-            "separable": lambda: np.log1p(e).sum(axis=1),
+            "logistic": lambda: np.log1p(e.sum(axis=2)),
+            "exponential": lambda: e.sum(axis=2),
+            "separable": lambda: np.log1p(e).sum(axis=2),
         }[loss]()
-        return float(masses @ losses)
+        return float((M * losses).sum())
 
     def lengths(flat: np.ndarray) -> np.ndarray:
-        squares: np.ndarray = (flat.reshape(U.shape) ** 2).sum(axis=1)
+        squares: np.ndarray = (flat.reshape(C, -1) ** 2).sum(axis=1)
         return squares
 
-    start = [float(x) for x in 0.9 * U.ravel()]
+    means = M.T @ U / M.sum(axis=0)[:, None]
+    start = [float(x) for x in 0.9 * means.ravel()]
     ball = NonlinearConstraint(lengths, -np.inf, 1.0)
     found = minimize(value, start, method="SLSQP", constraints=ball, tol=1e-15)
-    return found.x.reshape(U.shape)
+    return found.x.reshape(C, -1)
 
 
 def _dot(x: Sequence[Number], y: Sequence[Number]) -> Number:

@@ -20,7 +20,7 @@ from random import Random
 from types import FrameType
 from typing import Any
 
-from experiments.certificates.judges import is_true
+from experiments.certificates.judges import is_true, kind_of
 from experiments.certificates.mutations import mutate
 from verify import check as command
 from verify.checker import Verdict, check
@@ -100,7 +100,7 @@ def ends_badly(text: bytes, verdict: str, folder: Path) -> str:
 def try_one(text: str, rng: Random, folder: Path | None = None) -> Outcome:
     """One mutant, checked and judged; through both commands if there is a folder to put it in."""
     name, changed = mutate(text, rng)
-    kind = json.loads(text)["statement"]["kind"]
+    kind = kind_of(json.loads(text)["statement"])
     start = time.process_time()
     try:
         with _limited(LIMIT):
@@ -120,7 +120,7 @@ def read(folder: Path) -> dict[str, list[tuple[str, int]]]:
         text = path.read_text(encoding="ascii")
         statement = json.loads(text)["statement"]
         rarer = statement["loss"] in ("logistic", "decoupled")
-        by_kind.setdefault(statement["kind"], []).append((text, 1 if rarer else RARER))
+        by_kind.setdefault(kind_of(statement), []).append((text, 1 if rarer else RARER))
     return by_kind
 
 
