@@ -33,7 +33,7 @@ def judge(result: dict[str, Any]) -> None:
 
 
 def test_a_sample_of_mutants() -> None:
-    judge(tampering.run(120, 20220717, DATA))
+    judge(tampering.run(100, 20220717, DATA))
 
 
 def test_a_sample_of_mutants_by_moments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,12 +132,36 @@ def test_the_judge_of_the_averaging_step_knows_false_from_true() -> None:
         assert not changed("averaging-k2", **wrong)
 
 
+def test_the_judge_of_graphs_knows_false_from_true() -> None:
+    wide = {"lower": "0/1", "upper": "9/1"}
+    for name in ("graph-optimum-separable-k2", "graph-downstream-separable-means-k2"):
+        graph = json.loads((DATA / f"{name}.json").read_text())["statement"]["graph"]
+        assert changed(name, **wide)
+        assert not changed(name, lower="0/1", upper="1/100")
+        assert not changed(name, **wide, d=3)
+        assert not changed(name, **wide, note=1)
+        assert not changed(name, **wide, graph={**graph, "same": ["1/2", *graph["same"][1:]]})
+    assert not changed("graph-downstream-separable-means-k2", **wide, task=[["1/4", "0/1"]] * 4)
+    name = "graph-fails-separable-vector-k2"
+    assert not changed(name, verdict="holds")
+    assert not changed(name, graph={**graph, "labels": [0, 1, 1, 1]})  # a pair crosses the classes
+    holds = json.loads((DATA / "graph-holds-logistic-k3.json").read_text())["statement"]
+    assert judges.is_true(holds)
+    assert not judges.is_true({**holds, "verdict": "fails"})
+    points = json.loads((DATA / "graph-refuted-logistic-uniform-k1-k4.json").read_text())["statement"]["points"]
+    wide_points = [{**point, **wide} for point in points]
+    for increase, truth in (("1/1000", True), ("1/10", False), ("-1/1000", False)):
+        assert changed("graph-refuted-logistic-uniform-k1-k4", points=wide_points, increase=increase) is truth
+    assert not changed("graph-refuted-logistic-uniform-k1-k4", points=wide_points[::-1], increase="1/1000")
+
+
 def test_the_judge_says_when_it_cannot_tell() -> None:
     for name, fields in (
         ("optimum-logistic-planar-k3", {"k": 10**6}),
         ("downstream-logistic-planar-k2", {"k": 10**6}),
         ("etf-separable-C3-k4", {"k": 10**6}),
         ("averaging-k2", {"k": 8}),
+        ("graph-optimum-separable-k2", {"k": 10**3}),
         ("etf-separable-C3-k4", {"kind": "unheard of"}),
     ):
         with pytest.raises(ValueError, match=r"too many|does not judge"):

@@ -6,7 +6,7 @@ nor a gap is used. Few points and negatives only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -21,6 +21,7 @@ from experiments.certificates.reference import Minimum, Number, draws_of, loss_o
 Rows = list[list[Number]]
 MAX_POINTS = 6
 MAX_DRAWS = 400
+MAX_STEPS = 40
 #: What a value found by Newton's method may miss.
 TINY = mp.mpf(10) ** -45
 
@@ -158,7 +159,7 @@ def _stationary(loss: str, graph: PointGraph, k: int, beta: Fraction, start: np.
         place = {i: a for a, i in enumerate(order)}
         return [[_dot(rows[place[i]], rows[place[j]]) for j in n] for i in n]
 
-    def residual(*unknowns: Number) -> list[Number]:
+    def residual(unknowns: Sequence[Number]) -> list[Number]:
         rows, y = rows_of(unknowns)
         _, gradient = population_loss(loss, graph, k, beta, gram_of(rows))
         equations = []
@@ -178,11 +179,30 @@ def _stationary(loss: str, graph: PointGraph, k: int, beta: Fraction, start: np.
         first.append(
             mp.fsum((gradient[i][j] + gradient[j][i]) / 2 * _dot(rows[b], rows[a]) for b, j in enumerate(order))
         )
+    solved = _root(residual, first)
+    return None if solved is None else gram_of(rows_of(solved)[0])
+
+
+def _root(equations: Callable[[Sequence[Number]], list[Number]], start: list[Number]) -> list[Number] | None:
+    """Newton's method with the Jacobian at the start: as many digits a step as the start has, for one evaluation."""
+    x, value, small = list(start), equations(start), mp.mpf(10) ** -30
+    columns = []
+    for i in range(len(x)):
+        moved = equations([v + small if i == j else v for j, v in enumerate(x)])
+        columns.append([(a - b) / small for a, b in zip(moved, value, strict=True)])
     try:
-        solved = mp.findroot(residual, first, tol=1e-110, maxsteps=12)
-    except (ValueError, ZeroDivisionError):
+        inverse = mp.inverse(mp.matrix(columns).T)
+    except ZeroDivisionError:
         return None
-    return gram_of(rows_of(list(solved))[0])
+    for _ in range(MAX_STEPS):
+        step = inverse * mp.matrix(value)
+        x = [v - s for v, s in zip(x, step, strict=True)]
+        if mp.norm(step) < TINY**1.3:
+            return x
+        if mp.norm(step) > 1:
+            return None
+        value = equations(x)
+    return None
 
 
 def _is_optimal(gram: Rows, gradient: Rows) -> bool:
