@@ -18,7 +18,6 @@ from theory.augmentation.graph import Graph
 from theory.augmentation.loss import graph_value_and_gradient
 from theory.errors import InputError
 from theory.geometry import normalized
-from verify.graphs.barrier import Barrier
 from verify.graphs.classifier import best_head
 from verify.graphs.collapse import class_level, decide, gap_is_at_least
 from verify.graphs.linear import minimize_linear
@@ -27,6 +26,7 @@ from verify.graphs.problem import GraphProblem
 from verify.graphs.proof import curvatures, prove_minimum
 from verify.graphs.series import Setting, best_rise, settle, within_class_cosines
 from verify.graphs.uniform import prove_uniform
+from verify.optimize.barrier import Barrier
 
 ONE = Fraction(1)
 

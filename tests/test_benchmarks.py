@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks import __main__ as command
-from experiments.benchmarks import measure, run, table, tasks
+from experiments.benchmarks import measure, run, speedup, table, tasks
 from experiments.benchmarks.methods import method, multisets
-from experiments.benchmarks.problem import embeddings
 from theory import priors
 from theory.errors import InputError
+from theory.geometry import from_gram
 
 RESULTS = Path(run.__file__).parent / "results"
 
@@ -36,7 +36,7 @@ def test_multisets_and_their_probabilities() -> None:
 
 def test_answers_are_made_feasible() -> None:
     G = np.array([[1.1, -0.9, 0.2], [-0.9, 0.9, 0.3], [0.2, 0.3, 1.0]])
-    U = embeddings(G)
+    U = from_gram(G, len(G))
     np.testing.assert_allclose(np.sum(U**2, axis=1), 1.0)
 
 
@@ -130,6 +130,6 @@ def test_committed_results(path: Path) -> None:
             assert record["gap"] < 1e-6, record["id"]
         if record["status"] == "done" and record["kind"] == "evaluate" and record["method"] == "ours":
             assert record["error"] < 1e-12
-    assert results.speedup == table.speedup(results.records)
+    assert results.speedup == speedup.speedup(results.records)
     assert results.speedup is not None and results.speedup["ratio"] >= 1000
     assert "times as long" in text

@@ -25,6 +25,7 @@ from verify.certify.optimum import OptimumProof
 from verify.certify.solution import prove
 from verify.checker import check
 from verify.optimize.barrier import Barrier
+from verify.optimize.means import GroupedLoss
 from verify.optimize.newton import derivatives
 from verify.optimize.search import minimum, search
 from verify.optimize.solution import in_groups, solve
@@ -250,7 +251,7 @@ def test_the_barrier_ends_in_a_bracket_for_skewed_priors(seed: int) -> None:
     pairs = [(int(10 ** rng.uniform(0, 5)), Fraction(int(10 ** rng.uniform(0, 5)))) for _ in range(10)]
     prior = priors.groups(pairs, normalize=True).merged()
     rho, _, counts = masses_first(prior, np.eye(1))
-    barrier = Barrier(rho, counts, "logistic", 65536, 1.0)
+    barrier = Barrier(GroupedLoss(rho, counts, "logistic", 65536, 1.0))
     found = barrier.solve()
     assert found.value - found.lower <= 1e-11 * found.value
     starts = solve(prior, 65536, loss="logistic", temperature=Fraction(1)).starts

@@ -11,8 +11,8 @@ from theory import priors
 from theory.losses import get_loss
 from theory.priors import Prior
 from verify import bounds, conjecture, downstream
-from verify.optimize.barrier import Barrier
 from verify.optimize.graded import _System, polish
+from verify.optimize.means import GroupedLoss
 from verify.optimize.newton import derivatives
 from verify.optimize.probing import polish_and_probe
 from verify.optimize.search import minimum
@@ -83,28 +83,28 @@ def test_the_estimate_by_draws_is_that_of_the_factorized_hessian(rho: str, k: fl
     assert elsewhere[1] is None or np.allclose(elsewhere[0] @ elsewhere[0].T, exact.means, atol=1e-9)
 
 
-def problem(prior: Prior, k: float, loss: str = "logistic") -> Barrier:
+def problem(prior: Prior, k: float, loss: str = "logistic") -> GroupedLoss:
     rho, counts = np.array([float(r) for r in prior.masses]), np.array(prior.counts, dtype=float)
-    return Barrier(rho, counts, loss, k, 1.0)
+    return GroupedLoss(rho, counts, loss, k, 1.0)
 
 
 @pytest.mark.parametrize("rho", ["0.5,0.3,0.2", "groups:1x0.5,3x0.3,2x0.2", "0.6,0.39,0.007,0.002,0.001"])
 @pytest.mark.parametrize("loss", ["logistic", "separable", "decoupled"])
 def test_graded_derivatives_against_differences(rho: str, loss: str) -> None:
     """Gradient anywhere, Hessian at the stationary point, along the curves that move the columns from j on."""
-    barrier = problem(priors.parse(rho), 7, loss)
-    start = minimize(barrier).ends[0].start
+    asked = problem(priors.parse(rho), 7, loss)
+    start = minimize(asked).ends[0].start
     spread = np.sqrt(np.maximum(1 - np.sum(start.U**2, axis=1), 0.0)) * start.free
     rows = np.hstack([start.U, spread[:, None]])
     last = np.full(len(rows), start.U.shape[1] - 1)
 
     def system(rows: np.ndarray) -> _System:
-        return _System(barrier.derivatives, barrier.totals, barrier.several, rows, last, start.free)
+        return _System(asked.derivatives, asked.totals, asked.counts > 1, rows, last, start.free)
 
     def value(rows: np.ndarray) -> float:
         B = rows[:, :-1] @ rows[:, :-1].T
         np.fill_diagonal(B, np.where(start.free, B.diagonal(), 1.0))
-        return barrier.derivatives(B).value
+        return asked.derivatives(B).value
 
     def moved(rows: np.ndarray, tangents: np.ndarray, where: np.ndarray, x: np.ndarray) -> np.ndarray:
         step = np.zeros_like(rows)
@@ -131,18 +131,16 @@ def test_graded_derivatives_against_differences(rho: str, loss: str) -> None:
 
 
 def test_a_rank_too_small_or_a_point_elsewhere_is_not_known() -> None:
-    barrier = problem(priors.parse("0.5,0.3,0.2"), 16)
-    best = minimize(barrier).ends[0]
+    asked = problem(priors.parse("0.5,0.3,0.2"), 16)
+    best = minimize(asked).ends[0]
     assert best.known and best.errors.max() < 1e-13
     line = best.start.U[:, :1]
-    stuck = polish(
-        barrier.derivatives, barrier.totals, barrier.several, type(best.start)(np.sign(line), best.start.free)
-    )
+    stuck = polish(asked.derivatives, asked.totals, asked.counts > 1, type(best.start)(np.sign(line), best.start.free))
     assert not stuck.known and stuck.violation > 1e-3
     far = polish(
-        barrier.derivatives,
-        barrier.totals,
-        barrier.several,
+        asked.derivatives,
+        asked.totals,
+        asked.counts > 1,
         type(best.start)(best.start.U[::-1].copy(), best.start.free),
         steps=0,
     )

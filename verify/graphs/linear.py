@@ -24,8 +24,8 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, null_space
 
 from theory.errors import InputError
-from verify.graphs.barrier import Optimum
 from verify.graphs.problem import GraphProblem
+from verify.optimize.barrier import Optimum
 
 #: The most dimensions of the column space.
 MAX_RANK = 24

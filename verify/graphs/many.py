@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.augmentation.loss import graph_product, graph_value_and_gradient
-from verify.graphs.barrier import Optimum, dual_bound
 from verify.graphs.problem import GraphProblem
+from verify.optimize.barrier import Optimum, dual_bound
 from verify.optimize.spheres import minimize as minimize_on_spheres
 from verify.optimize.spheres import random_starts
 

@@ -9,23 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import isfinite
 
 import numpy as np
 from jaxtyping import Float
 
 from theory.augmentation.graph import Graph
 from theory.augmentation.loss import anchors
-
-
-@dataclass(frozen=True)
-class Derivatives:
-    """The loss at B, its symmetrized gradient in B (0 where B is constant), and `hessian[g, h, l]`, the second
-    derivative in `B_gh` and `B_gl` from the anchors of group g (None where it was not asked for)."""
-
-    value: float
-    gradient: Float[np.ndarray, "m m"]
-    hessian: Float[np.ndarray, "m m m"] | None
+from verify.optimize.means import scale_of
+from verify.optimize.newton import Derivatives
 
 
 @dataclass(frozen=True)
@@ -68,11 +59,11 @@ class GraphProblem:
 
     @property
     def scale(self) -> float:
-        """The derivatives are divided by it: `k` for sums over the negatives, whose minimizer does not depend on k."""
-        return float(self.k) if self.loss in ("exponential", "separable") and isfinite(self.k) else 1.0
+        """What the derivatives are divided by (`verify.optimize.means.scale_of`)."""
+        return scale_of(self.loss, self.k)
 
     def derivatives(self, B: Float[np.ndarray, "m m"], *, hessian: bool = True) -> Derivatives:
-        """Those of the loss over `scale`."""
+        """Of the loss over `scale`, in the entries of B; the Hessian only if it is asked for."""
         beta, stretch, m = float(self.beta), self.stretch, len(B)
         k = self.k / self.scale
         rows = anchors(self.loss, self.graph.arrays, self.cosines(B), k, beta, hessian=hessian)

@@ -1,6 +1,6 @@
 r"""The minimum on an augmentation graph, proven: a rational point near the optimum and a dual bound at it.
 
-The bound of `verify.graphs.barrier.dual_bound` at an exact B0, everything enclosed in balls. With S + eps Diag(pi)
+The bound of `verify.optimize.barrier.dual_bound` at an exact B0, everything enclosed in balls. With S + eps Diag(pi)
 psd, y_g <= 0 for groups of two or more, the minimum lies in `[L(B0) - gap, L(B0)]`,
 
     gap = sum_g (A B0)_gg - sum_g y_g + eps.

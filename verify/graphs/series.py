@@ -16,7 +16,6 @@ from theory.augmentation.graph import Graph
 from theory.errors import InputError
 from theory.geometry import rank
 from verify.certify.balls import ball
-from verify.graphs.barrier import MAX_GROUPS, Barrier, Optimum
 from verify.graphs.classifier import LOSSES as BRACKETED
 from verify.graphs.classifier import Bracket, Head, Masses, best_head, bracket
 from verify.graphs.collapse import ClassLevel, class_level, decide, is_collapsed_numerically
@@ -25,6 +24,7 @@ from verify.graphs.many import MAX_POINTS, minimize
 from verify.graphs.problem import GraphProblem
 from verify.graphs.proof import STRICT, GraphProof, prove_minimum
 from verify.graphs.uniform import UniformProof, is_uniform, prove_uniform
+from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum
 from verify.optimize.threads import small_matrices
 from verify.supervised.minimizer import Minimizer
 
@@ -153,7 +153,7 @@ def _collapsed(setting: Setting, k: int | float, level: ClassLevel, collapsed: s
 
 
 def _class_bound(level: ClassLevel) -> float:
-    from verify.graphs.barrier import dual_bound
+    from verify.optimize.barrier import dual_bound
 
     return dual_bound(level.problem, level.gram, level.problem.derivatives(level.gram, hessian=False))
 

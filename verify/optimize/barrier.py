@@ -1,12 +1,12 @@
-r"""The optimum for groups of equal classes, by a barrier method over the groups' mean Gram matrix.
+r"""The optimum for groups of equal classes, or of exchangeable points, by a barrier method over their mean Gram matrix.
 
-    minimize L(B) - mu ( log det B + sum_g log(1 - B_gg) ),   mu -> 0,   B_gg = 1 for groups of one class     (derived)
+    minimize L(B) - mu ( log det B + sum_g log(1 - B_gg) ),   mu -> 0,   B_gg = 1 for groups of one          (derived)
 
-over the m (m - 1) / 2 off-diagonal entries of B and the diagonal ones of groups of two or more classes
-(`theory.groups`). The problem is convex and small, so Newton's method with a dense Hessian solves it from anywhere,
-and needs no compilation. At the end `mu B^-1` and `mu / (1 - B_gg)` are the dual slack and the multipliers of
-`B_gg <= 1`, so that `mu (m + number of groups of two or more)` bounds the gap. What mu hides, the cosines of two rare
-classes, is left to `verify.optimize.graded`.
+over the m (m - 1) / 2 off-diagonal entries of B and the diagonal ones of groups of two or more (`theory.groups`).
+The problem is convex and small, so Newton's method with a dense Hessian solves it from anywhere, whatever the signs of
+the derivatives are, and needs no compilation. At the end `mu B^-1` and `mu / (1 - B_gg)` are the dual slack and the
+multipliers of `B_gg <= 1`, so that `mu (m + number of groups of two or more)` bounds the gap. What mu hides, the
+cosines of two rare classes, is left to `verify.optimize.graded`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from verify.optimize.newton import Derivatives, derivatives
+from verify.optimize.means import MeansProblem
+from verify.optimize.newton import Derivatives
 from verify.optimize.starts import Start
 
 #: The most groups: the Hessian has m (m + 1) / 2 rows.
@@ -33,15 +34,14 @@ _PIVOT = 1e-9
 
 @dataclass(frozen=True)
 class Optimum:
-    """The barrier method's last point.
+    """The last point of a method in double precision.
 
     Attributes:
-        means: B, positive definite.
+        means: B, feasible to rounding.
         value: the loss there.
         lower: a lower bound on the minimum, in double precision (`dual_bound`).
-        barrier: the last mu whose problem was solved.
-        steps: Newton steps in all.
-        converged: whether mu has become small enough.
+        barrier: the last mu whose problem was solved; 0 for other methods.
+        steps: Newton steps, or iterations, in all.
     """
 
     means: Float[np.ndarray, "m m"]
@@ -49,29 +49,35 @@ class Optimum:
     lower: float
     barrier: float
     steps: int
-    converged: bool
+
+    @property
+    def converged(self) -> bool:
+        """Whether mu has become small enough."""
+        return self.barrier <= _ENOUGH
+
+
+def dual_bound(problem: MeansProblem, B: Float[np.ndarray, "m m"], local: Derivatives) -> float:
+    """A lower bound on the minimum of the loss over `scale`, in double precision, at any B with unit entries bound.
+
+    With `y_g <= 0` for groups of two or more, `S = A - Diag(y)` and `S + eps Diag(M)` psd, M the groups' masses,
+    convexity gives for feasible B', since `sum_g M_g B'_gg <= 1`:
+    `L(B') >= L(B) + <A, B' - B> >= L(B) - <A, B> + sum_g y_g - eps` (derived, as in `verify.optimize.dual`). Here
+    `y = diag(A B)` where B_gg is 1 or nearly, else 0.
+    """
+    products = np.sum(local.gradient * B, axis=1)
+    several, room = problem.counts > 1, np.maximum(1 - B.diagonal(), 0.0)
+    y = np.where(several, np.where(room < 1e-4, np.minimum(products, 0.0), 0.0), products)
+    slack = (local.gradient - np.diag(y)) / np.sqrt(np.outer(problem.totals, problem.totals))
+    shift = max(0.0, -float(np.linalg.eigvalsh(slack)[0]))
+    return local.value - float(np.sum(products) - np.sum(y)) - shift
 
 
 class Barrier:
-    """One problem: the mass of one class of each group, how many classes each has, the loss, `k` and `beta`.
+    """The barrier method for one problem of at most `MAX_GROUPS` groups."""
 
-    `k` may be real, or inf.
-    """
-
-    def __init__(
-        self,
-        rho: Float[np.ndarray, " m"],
-        counts: Float[np.ndarray, " m"],
-        loss: str,
-        k: int | float,
-        beta: float,
-    ) -> None:
-        # sums over the negatives are k times the loss of one, and have its minimizer
-        self.factor = float(k) if loss in ("exponential", "separable") and isfinite(k) else 1.0
-        self.loss, self.k, self.beta = loss, k / self.factor, beta
-        self.rho, self.counts = rho, counts
-        self.totals = self.rho * self.counts
-        m, several = len(self.rho), self.counts > 1
+    def __init__(self, problem: MeansProblem) -> None:
+        self.problem = problem
+        m, several = len(problem.counts), problem.counts > 1
         first, second = np.triu_indices(m)
         keep = (first != second) | several[first]
         #: the variables: entries (first, second) of B, first <= second
@@ -80,10 +86,6 @@ class Barrier:
         self.several = several
         self.index = np.full((m, m), -1)
         self.index[self.first, self.second] = self.index[self.second, self.first] = np.arange(len(self.first))
-
-    def derivatives(self, B: Float[np.ndarray, "m m"]) -> Derivatives:
-        """Those of L / factor at B."""
-        return derivatives(self.loss, self.k, self.beta, self.rho, B, self.counts)
 
     def solve(self) -> Optimum:
         """Minimize for falling barriers, each from the minimizer before it."""
@@ -98,28 +100,13 @@ class Barrier:
             if mu <= _LAST_BARRIER:
                 break
             mu *= _FALL
-        local = self.derivatives(B)
-        lower = self.dual_bound(B, local)
-        return Optimum(B, self.factor * local.value, self.factor * lower, mu, steps, mu <= _ENOUGH)
+        local, scale = self.problem.derivatives(B), self.problem.scale
+        return Optimum(B, scale * local.value, scale * dual_bound(self.problem, B, local), mu, steps)
 
-    def dual_bound(self, B: Float[np.ndarray, "m m"], local: Derivatives) -> float:
-        """A lower bound on the minimum, in double precision: `L(B) - <A, B> + sum_g y_g - eps`.
-
-        For any y with `y_g <= 0` for groups of two or more, S = A - Diag(y) and `S + eps Diag(M)` psd (derived as in
-        `verify.optimize.dual`: `<A, B'> = <S, B'> + sum_g y_g B'_gg >= -eps + sum_g y_g`). Here `y = diag(A B)` where
-        B_gg is 1 or nearly.
-        """
-        products = np.sum(local.gradient * B, axis=1)
-        room = np.maximum(1 - B.diagonal(), 0.0)
-        y = np.where(self.several, np.where(room < 1e-4, np.minimum(products, 0.0), 0.0), products)
-        slack = (local.gradient - np.diag(y)) / np.sqrt(np.outer(self.totals, self.totals))
-        shift = max(0.0, -float(np.linalg.eigvalsh(slack)[0]))
-        return local.value - float(np.sum(products) - np.sum(y)) - shift
-
-    def start(self, found: Optimum) -> Start:
-        """Means whose Gram matrix is nearly the last one, in as many columns as it needs."""
-        order = np.argsort(-self.totals, kind="stable")
-        rest = found.means.copy()
+    def start(self, optimum: Optimum) -> Start:
+        """Means whose Gram matrix is nearly that of the optimum, in as many columns as it needs."""
+        order = np.argsort(-self.problem.totals, kind="stable")
+        rest = optimum.means.copy()
         columns: list[Float[np.ndarray, " m"]] = []
         for g in order:
             # the mean of one group alone is 0
@@ -127,27 +114,27 @@ class Barrier:
                 column = rest[:, g] / np.sqrt(rest[g, g])
                 rest -= np.outer(column, column)
                 columns.append(column)
-        free = self.several & (found.means.diagonal() < 1 - _PIVOT)
+        free = self.several & (optimum.means.diagonal() < 1 - _PIVOT)
         return Start(np.array(columns).T, free).normalized()
 
     def _center(self, B: Float[np.ndarray, "m m"], mu: float) -> tuple[Float[np.ndarray, "m m"], int, bool]:
         """Damped Newton's method on the barrier problem: B, the steps taken, and whether it converged."""
-        local = self.derivatives(B)
+        local = self.problem.derivatives(B)
         value = self._value(B, local, mu)
         for step in range(_STEPS_EACH):
             gradient, hessian = self._newton_system(B, local, mu)
             try:
                 move = -cho_solve(cho_factor(hessian), gradient)
-            except LinAlgError:
+            except (LinAlgError, ValueError):
                 return B, step, False
             decrement = -float(gradient @ move)
             if decrement <= 1e-6 * mu:
                 return B, step, True
-            size, change = 1.0, self._matrix(move)
+            size, change = 1.0, np.where(self.index >= 0, move[self.index], 0.0)
             while size > 1e-12:
                 trial = B + size * change
                 if self._feasible(trial):
-                    trial_local = self.derivatives(trial)
+                    trial_local = self.problem.derivatives(trial)
                     trial_value = self._value(trial, trial_local, mu)
                     if trial_value <= value - 0.1 * size * decrement + 1e-15 * abs(value):
                         break
@@ -171,15 +158,11 @@ class Barrier:
             return False
         return True
 
-    def _matrix(self, x: Float[np.ndarray, " n"]) -> Float[np.ndarray, "m m"]:
-        """The symmetric matrix with these entries at the variables, and 0 elsewhere."""
-        matrix = np.where(self.index >= 0, x[self.index], 0.0)
-        return matrix
-
     def _newton_system(
         self, B: Float[np.ndarray, "m m"], local: Derivatives, mu: float
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n n"]]:
         """Gradient and Hessian of the barrier function in the variables."""
+        assert local.hessian is not None
         i, j, times = self.first, self.second, np.where(self.diagonal, 1.0, 2.0)
         P = np.linalg.inv(B)
         P = (P + P.T) / 2

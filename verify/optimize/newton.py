@@ -29,13 +29,13 @@ DENSE = 600
 class Derivatives:
     """In float64, at the matrix B of the groups' mean embeddings (G itself where every group is one class).
 
-    `value` is the loss, `gradient` the symmetrized gradient in B, and `hessian[c, j, l] = d^2 L / dB_cj dB_cl`. The
-    diagonal entries of groups of one class are constants, and have no derivative.
+    `value` is the loss, `gradient` the symmetrized gradient in B, and `hessian[c, j, l] = d^2 L / dB_cj dB_cl` (None
+    where it was not asked for). The diagonal entries of groups of one are constants, and have no derivative.
     """
 
     value: float
     gradient: Float[Array, "m m"]
-    hessian: Float[Array, "m m m"]
+    hessian: Float[Array, "m m m"] | None
 
     def slack(self, U: Float[Array, "m r"], free: Bool[Array, " m"] | None = None) -> Float[Array, "m m"]:
         """`S = A - Diag(y)`, `y = diag(A U U^T)`, and 0 for the rows that are not bound to the sphere."""
@@ -90,6 +90,7 @@ class NewtonStep:
         local: Derivatives,
         free: Bool[Array, " m"] | None = None,
     ) -> None:
+        assert local.hessian is not None
         self.U, self.curvature, self.weighted = U, local.hessian, weights[:, None] * U
         self.slack = local.slack(U, free)
         # tangents[c]: an orthonormal basis of the complement of u_c, as columns, scaled; a free row's basis has one

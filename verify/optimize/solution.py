@@ -19,8 +19,9 @@ from jaxtyping import Bool, Float
 from theory.groups import cosines
 from theory.priors import Prior
 from verify.certify.rows import LOSSES
-from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum
+from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum, dual_bound
 from verify.optimize.graded import Polished, polish
+from verify.optimize.means import GroupedLoss
 from verify.optimize.starts import Start, starts_near
 
 #: Singular values and spreads below this are taken for zero, in turn.
@@ -93,8 +94,7 @@ def solve(
         return _one_by_one(prior, k, loss, temperature, progress)
     groups = prior.merged()
     rho, counts = np.array([float(r) for r in groups.masses]), np.array(groups.counts, dtype=float)
-    barrier = Barrier(rho, counts, loss, k, float(1 / temperature))
-    end = minimize(barrier)
+    end = minimize(GroupedLoss(rho, counts, loss, k, float(1 / temperature)))
     best = end.ends[0]
     return Solution(
         groups,
@@ -127,23 +127,23 @@ class End:
         return self.ends[0].known and self.value <= self.found.value + 1e-12 * max(1.0, abs(self.found.value))
 
 
-def minimize(barrier: Barrier) -> End:
+def minimize(problem: GroupedLoss) -> End:
     """Solve and polish."""
+    barrier = Barrier(problem)
     found = barrier.solve()
-    ends = _polished(barrier, barrier.start(found))
+    ends = _polished(problem, barrier.start(found))
     start = ends[0].start
     B: np.ndarray = start.U @ start.U.T
     np.fill_diagonal(B, np.where(start.free, B.diagonal(), 1.0))
-    local = barrier.derivatives(B)
-    lower = barrier.factor * barrier.dual_bound(B, local)
-    return End(found, ends, barrier.factor * local.value, max(lower, found.lower))
+    local, scale = problem.derivatives(B), problem.scale
+    return End(found, ends, scale * local.value, max(scale * dual_bound(problem, B, local), found.lower))
 
 
-def _polished(barrier: Barrier, start: Start) -> list[Polished]:
+def _polished(problem: GroupedLoss, start: Start) -> list[Polished]:
     """Stationary points of the ranks, and with the free groups, that the first one suggests; the best one first."""
 
     def at(start: Start) -> Polished:
-        return polish(barrier.derivatives, barrier.totals, barrier.several, start)
+        return polish(problem.derivatives, problem.totals, problem.counts > 1, start)
 
     first = at(start)
     ends, seen = [first], {(start.U.shape[1], *start.free)}
@@ -176,7 +176,7 @@ def _one_by_one(
 ) -> Solution:
     from theory.geometry import gram
     from theory.losses import get_loss
-    from verify.optimize.dual import dual_bound
+    from verify.optimize import dual
     from verify.optimize.objective import gram_value_and_gradient
     from verify.optimize.probing import polish_and_probe
     from verify.optimize.search import minimum
@@ -191,7 +191,7 @@ def _one_by_one(
         U,
         np.zeros(prior.C, dtype=bool),
         value,
-        min(dual_bound(value, gradient, G).lower, value),
+        min(dual.dual_bound(value, gradient, G).lower, value),
         errors,
         "" if errors is not None else _reason(prior.C),
         starts_near(U),

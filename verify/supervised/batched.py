@@ -25,9 +25,9 @@ from theory.downstream import ScoresExpansion, mean_classifier_loss
 from theory.geometry import gram, normalized
 from theory.losses import Loss
 from verify.optimize import solution
-from verify.optimize.barrier import Barrier
 from verify.optimize.dual import dual_bound
 from verify.optimize.graded import polish
+from verify.optimize.means import GroupedLoss
 from verify.optimize.objective import Objective, gram_values_and_gradients
 from verify.optimize.spheres import Evaluate, Stop, minimize, random_starts
 from verify.optimize.starts import Start
@@ -177,7 +177,7 @@ def _at(
 
 def _one(loss: Loss, rho: Float[np.ndarray, " C"], k: int | float, beta: int | float) -> Float[np.ndarray, "C d"]:
     """The minimizer on the path that all commands take."""
-    U = solution.minimize(Barrier(rho, np.ones(len(rho)), loss.name, k, float(beta))).ends[0].start.U
+    U = solution.minimize(GroupedLoss(rho, np.ones(len(rho)), loss.name, k, float(beta))).ends[0].start.U
     return np.pad(U, ((0, 0), (0, len(U) - U.shape[1])))
 
 
@@ -191,8 +191,8 @@ def _error(
     if np.linalg.norm(rows, axis=1).min() < 0.5:  # no embeddings of that rank are near
         return np.inf
     start = Start(rows, np.zeros(len(U), dtype=bool)).normalized()
-    barrier = Barrier(rho, np.ones(len(rho)), loss.name, k, float(beta))
-    at = polish(barrier.derivatives, barrier.totals, barrier.several, start, steps=0)
+    problem = GroupedLoss(rho, np.ones(len(rho)), loss.name, k, float(beta))
+    at = polish(problem.derivatives, problem.totals, problem.counts > 1, start, steps=0)
     if not at.known:
         return np.inf
     cut = np.linalg.norm(start.U @ start.U.T - U @ U.T, axis=1)  # what the change of the rank has moved, or more

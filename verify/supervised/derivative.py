@@ -24,7 +24,7 @@ from theory.downstream import loss_of_scores
 from theory.float64 import jax, jnp
 from theory.losses import Loss
 from theory.population import population_loss
-from verify.optimize.barrier import Barrier
+from verify.optimize.means import GroupedLoss
 from verify.optimize.solution import minimize
 from verify.supervised.head import GroupedHead
 
@@ -53,7 +53,7 @@ def slope_in_k(
     The loss is one of `verify.certify.rows.LOSSES`.
     """
     ones = np.ones(len(rho))
-    U = minimize(Barrier(rho, ones, loss.name, k, float(beta))).ends[0].start.U
+    U = minimize(GroupedLoss(rho, ones, loss.name, k, float(beta))).ends[0].start.U
     at = GroupedHead(loss.name, U, ones, weights, float(beta))
     if classifier == "mean":
         W, sup = U, at.loss_of(at.cosines() - 1)
