@@ -11,6 +11,7 @@ from theory.claims import Claim, Outcome
 from theory.symbolic import steps
 from verify import __main__ as every
 from verify import claims
+from verify.claims import outcomes
 
 OWN = """
 from theory.claims import Claim, Outcome
@@ -92,8 +93,8 @@ def test_the_last_line_counts_the_statuses() -> None:
 
 
 def test_instances_are_never_proofs_and_a_violated_one_is_undecided() -> None:
-    assert claims._tried(0, 10, 0.0).status == "numerical"
-    assert claims._tried(1, 10, -1.0).status == "undecided"
+    assert outcomes.tried(0, 10, 0.0).status == "numerical"
+    assert outcomes.tried(1, 10, -1.0).status == "undecided"
 
 
 def test_a_general_statement_names_no_size_and_rests_on_no_run() -> None:

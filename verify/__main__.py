@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -49,25 +53,61 @@ class Summary:
 def run(claims: Sequence[Claim] = CLAIMS, *, progress: Callable[[str], None] | None = None) -> Summary:
     """Settle every claim, one after the other."""
     begun = time.perf_counter()
-    settled = []
-    for claim in claims:
-        if progress is not None:
-            progress(f"{claim.name} ...")
-        start = time.perf_counter()
-        outcome = claim.check()
-        settled.append(
-            Settled(
-                claim.name,
-                Status(outcome.status),
-                claim.statement,
-                claim.source,
-                claim.hypotheses,
-                claim.depends,
-                claim.method,
-                outcome.evidence,
-                time.perf_counter() - start,
-            )
-        )
+    return _summary([_settle(claim, progress) for claim in claims], begun)
+
+
+def run_in_two(progress: Callable[[str], None] | None = None) -> Summary:
+    """The same for all claims that ship, the symbolic ones meanwhile in a process of their own."""
+    begun = time.perf_counter()
+    names = [claim.name for claim in CLAIMS if claim.symbolic]
+    # modules are found where this process has found them, whatever the folder is
+    start = f"import sys; sys.path[:] = {sys.path!r}; from verify.__main__ import main; main(sys.argv[1:])"
+    words = [word for name in names for word in ("--only", name)]
+    command = [sys.executable, "-c", start, "--json", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
+        try:
+            settled = {claim.name: _settle(claim, progress) for claim in CLAIMS if not claim.symbolic}
+            if progress is not None:
+                progress("symbolic steps ...")
+            settled |= {one.name: one for one in _read(other.communicate()[0])}
+        finally:
+            other.kill()
+    # what the other process has not settled, for whatever reason, is settled here
+    return _summary([settled.get(claim.name) or _settle(claim, progress) for claim in CLAIMS], begun)
+
+
+def _read(printed: bytes) -> list[Settled]:
+    """The claims in the JSON of a summary; none if it is not one."""
+    try:
+        entries = json.loads(printed)["claims"]
+        lists = ("hypotheses", "depends")
+        return [
+            Settled(**one | {"status": Status(one["status"])} | {name: tuple(one[name]) for name in lists})
+            for one in entries
+        ]
+    except (ValueError, KeyError, TypeError):
+        return []
+
+
+def _settle(claim: Claim, progress: Callable[[str], None] | None) -> Settled:
+    if progress is not None:
+        progress(f"{claim.name} ...")
+    start = time.perf_counter()
+    outcome = claim.check()
+    return Settled(
+        claim.name,
+        Status(outcome.status),
+        claim.statement,
+        claim.source,
+        claim.hypotheses,
+        claim.depends,
+        claim.method,
+        outcome.evidence,
+        time.perf_counter() - start,
+    )
+
+
+def _summary(settled: list[Settled], begun: float) -> Summary:
     order = (Status.REFUTED, Status.UNDECIDED, Status.NUMERICAL, Status.PROVED)
     weakest = min((one.status for one in settled), key=order.index)
     seconds = time.perf_counter() - begun
@@ -129,6 +169,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     made.add_argument("--claims", metavar="P.M:NAME", help="claims of your own, instead of those that ship")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Summary:
+        if arguments.claims is None and not arguments.only and (os.cpu_count() or 1) > 1:
+            return run_in_two(progress)
         claims = CLAIMS if arguments.claims is None else load(arguments.claims)
         known = {claim.name: claim for claim in claims}
         for name in arguments.only or ():

@@ -24,7 +24,6 @@ from theory.augmentation.expectation import Anchors, evaluate
 from theory.augmentation.graph import Graph, GraphArrays
 from theory.expectation.enumeration import enumerated
 from theory.expectation.sampling import Estimate, sampled
-from theory.float64 import jnp
 from theory.losses import Loss
 
 
@@ -126,6 +125,8 @@ def _pairs(
     graph: Graph, gram: Float[Array, "n n"], beta: Scalar
 ) -> tuple[Float[Array, " e"], Float[Array, "e n"], Float[Array, " n"]]:
     """The masses of ordered pairs, the margins of every negative for each, and the marginal."""
+    from theory.float64 import jnp
+
     law = graph.expanded().arrays
     W = law.marginal[:, None] * (law.others + np.diag(law.same))
     first, second = np.nonzero(W)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar, promoting
+from theory.arrays import Array, Scalar, is_numpy, promoting
 from theory.expectation.expansion import Expansion
 
 #: What is done to `L_k` so that it has a limit as `k -> inf`.
@@ -96,16 +97,24 @@ class Loss(ABC):
         """`E l(beta (g_P - g_{J_1}), ..., beta (g_P - g_{J_k}))` for each row of cosines g; the positive P has a law of
         its own in each row, the negatives J_i iid have one law. As it stands, one `expected` for each positive."""
 
+        rows, n = cosines.shape
+        step = max(1, _TOGETHER // n**2)
+        if is_numpy(cosines, positives, negatives) and not self.traced:
+            return np.concatenate(
+                [
+                    np.sum(law * self.expected(beta * (g[:, :, None] - g[:, None, :]), negatives, k), axis=-1)
+                    for g, law in ((cosines[i : i + step], positives[i : i + step]) for i in range(0, rows, step))
+                ]
+            )
+        from theory.float64 import jax
+
         def row(of: tuple[Float[Array, " n"], Float[Array, " n"]]) -> Float[Array, ""]:
             g, law = of
             return law @ self.expected(beta * (g[:, None] - g), negatives, k)
 
-        from theory.float64 import jax
-
-        rows, n = cosines.shape
-        if rows * n * n <= _TOGETHER:
+        if rows <= step:
             return jax.vmap(row)((cosines, positives))
-        return jax.lax.map(row, (cosines, positives), batch_size=max(1, _TOGETHER // n**2))
+        return jax.lax.map(row, (cosines, positives), batch_size=step)
 
     def specialized(self, k: int | float, beta: int | float) -> Loss:
         """The same loss, prepared for this `k` and margins in `[0, 2 beta]`: as accurate, and faster where few nodes

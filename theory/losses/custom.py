@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar
+from theory.arrays import Array, Scalar, array_module
 from theory.errors import InputError, rounded
 from theory.expectation.enumeration import MAX_ENTRIES, enumerated, fits, multisets
 from theory.expectation.expansion import Expansion, Traced
@@ -45,9 +45,13 @@ class Custom(Loss):
     seed: int = 0
 
     def __call__(self, v: Float[Array, "*b k"]) -> Float[Array, "*b"]:
+        return self.function(self._own(v))
+
+    def _own(self, values: Array) -> Array:
+        """The values as an array that the function takes."""
         from theory.float64 import jnp
 
-        return self.function(jnp.asarray(v))
+        return jnp.asarray(values)
 
     def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
         return Traced(self, v)
@@ -63,22 +67,30 @@ class Custom(Loss):
     def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Float[Array, "*b"]:
         if not isinstance(k, int | float) or k != int(k):
             raise InputError("k", k, "a user's own loss needs an integer k, known before compilation")
-        from theory.float64 import jnp
-
-        margins, weights = jnp.asarray(margins), jnp.asarray(weights)
+        margins, weights = self._own(margins), self._own(weights)
         if fits(margins.shape[-1], k):
             return enumerated(self, margins, weights, int(k))
         drawn = math.prod(margins.shape[:-1]) * self.samples * k
         if drawn > MAX_SAMPLED:
             raise InputError("k", int(k), _too_much(margins.shape[-1], int(k), drawn))
         draws = sampled(self, margins, weights, int(k), samples=self.samples, seed=self.seed)
-        return jnp.mean(draws, axis=-1)
+        return array_module(draws).mean(draws, axis=-1)
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         return Traced(partial(self.expected, weights=weights, k=k), margins)
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         raise InputError("k", "inf", "the limit of a user's own loss is not known; give a finite k")
+
+
+@dataclass(frozen=True)
+class Generic(Custom):
+    """A function that is written for NumPy and for JAX alike (`theory.arrays.array_module`): no need to trace it."""
+
+    traced: ClassVar[bool] = False
+
+    def _own(self, values: Array) -> Array:
+        return values
 
 
 def _too_much(n: int, k: int, drawn: int | float) -> str:

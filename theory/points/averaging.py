@@ -18,12 +18,12 @@ lattice inequality: all five are submodular. A supermodular loss can break the s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from jaxtyping import Float, Int
 
-from theory.arrays import Array, Scalar, promoting
-from theory.float64 import jax, jnp
+from theory.arrays import Array, Scalar, array_module, is_numpy, promoting
 from theory.losses import Loss
 from theory.points.loss import anchor_losses, points_loss
 from theory.points.representation import Representation
@@ -56,31 +56,37 @@ class Averaging(NamedTuple):
 @promoting
 def averaging_margins(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Averaging:
     """The step's margins for each class, exact wherever the loss' expectation is."""
-    F, labels = jnp.asarray(f.embeddings), jnp.asarray(f.labels)
-    moved = jax.vmap(lambda i: _collapsed(F, labels, i))(jnp.arange(len(F)))
+    xp = array_module(*f)
+    F = xp.asarray(f.embeddings)
     # one batch for f and all f_x*, so that the loss is compiled once
-    batch = jnp.concatenate([F[None], moved])
+    batch = xp.concatenate([F[None], _collapsed(F, f.labels)])
     losses = f.rho * _each(lambda F: anchor_losses(loss, f._replace(embeddings=F), k, beta), batch)
     before, after = losses[0], losses[1:]
     saved = before - f.laws.T @ after
-    inside, value = jnp.diagonal(saved), jnp.sum(before)
-    totals = jnp.where(f.laws > 0, jnp.sum(after, axis=-1)[:, None], jnp.inf)
-    return Averaging(value, inside, jnp.sum(saved, axis=-1) - inside, value - jnp.min(totals, axis=0))
+    inside, value = xp.diagonal(saved), xp.sum(before)
+    totals = xp.where(f.laws > 0, xp.sum(after, axis=-1)[:, None], xp.inf)
+    return Averaging(value, inside, xp.sum(saved, axis=-1) - inside, value - xp.min(totals, axis=0))
 
 
 def _each(
-    function: Callable[[Float[Array, "n d"]], Float[Array, "*c"]], batch: Float[Array, "b n d"]
+    function: Callable[[Float[Array, "b n d"]], Float[Array, "b *c"]], batch: Float[Array, "b n d"]
 ) -> Float[Array, "b *c"]:
     """The function of every member of the batch, of as many at once as fit."""
     b, n, _ = batch.shape
     if b * n * n <= _TOGETHER:
-        return jnp.asarray(jax.vmap(function)(batch))
-    return jnp.asarray(jax.lax.map(function, batch, batch_size=max(1, _TOGETHER // n**2)))
+        return function(batch)
+    step = max(1, _TOGETHER // n**2)
+    if is_numpy(batch):
+        return np.concatenate([function(batch[i : i + step]) for i in range(0, b, step)])
+    from theory.float64 import jax
+
+    return jax.lax.map(lambda F: function(F[None])[0], batch, batch_size=step)
 
 
-def _collapsed(F: Float[Array, "n d"], labels: Int[Array, " n"], i: Int[Array, ""]) -> Float[Array, "n d"]:
-    """All of the class of point `i` mapped to `f(i)`."""
-    return jnp.where((labels == labels[i])[:, None], F[i], F)
+def _collapsed(F: Float[Array, "n d"], labels: Int[Array, " n"]) -> Float[Array, "n n d"]:
+    """For each point: all of its class mapped to where it is."""
+    same = labels[:, None] == labels
+    return array_module(F).where(same[:, :, None], F[:, None, :], F)
 
 
 @promoting
@@ -91,15 +97,24 @@ def loop_over_classes(
 
     Ends at a representation that is constant on classes, in the same dimension.
     """
-    labels = jnp.asarray(f.labels)
+    xp = array_module(*f)
 
-    def collapse(F: jax.Array, c: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def collapse(F: Float[Array, "n d"], c: Any) -> tuple[Float[Array, "n d"], Float[Array, ""]]:
         # points of other classes are no choice
-        moved = jax.vmap(lambda i: _collapsed(F, labels, i))(jnp.arange(len(F)))
+        moved = _collapsed(F, f.labels)
         losses = _each(lambda F: points_loss(loss, f._replace(embeddings=F), k, beta), moved)
-        choices = jnp.where(labels == c, losses, jnp.inf)
-        best = jnp.argmin(choices)
-        return jnp.asarray(moved)[best], choices[best]
+        choices = xp.where(f.labels == c, losses, xp.inf)
+        best = xp.argmin(choices)
+        return moved[best], choices[best]
 
-    F, losses = jax.lax.scan(collapse, jnp.asarray(f.embeddings), jnp.arange(len(f.rho)))
+    F, classes = xp.asarray(f.embeddings), xp.arange(len(f.rho))
+    if is_numpy(F):
+        values = []
+        for c in classes:
+            F, value = collapse(F, c)
+            values.append(value)
+        return np.array(values), f._replace(embeddings=F)
+    from theory.float64 import jax
+
+    F, losses = jax.lax.scan(collapse, F, classes)
     return losses, f._replace(embeddings=F)

@@ -24,10 +24,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Float
 
-from theory.arrays import Array, Scalar, promoting
-from theory.float64 import jnp
+from theory.arrays import Array, Scalar, array_module, promoting
 from theory.losses import Loss
 from theory.points.loss import points_loss
 from theory.points.representation import Representation
@@ -53,27 +53,27 @@ class Balanced(NamedTuple):
 def lifted_gram(f: Representation) -> Float[Array, "C C"]:
     """The Gram matrix of `f~`: `mu_c . mu_j` off the diagonal, 1 on it; psd by construction."""
     mu = f.means
-    return jnp.where(jnp.eye(len(mu), dtype=bool), 1.0, mu @ mu.T)
+    return array_module(mu).where(np.eye(len(mu), dtype=bool), 1.0, mu @ mu.T)
 
 
 @promoting
 def lifting_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Lifting:
     """What bounds `L(f)` from below in the lifting lemma, step by step."""
-    products, rho = f.means @ f.means.T, jnp.asarray(f.rho)
-    mean_margins = jnp.diagonal(products)[:, None] - products
-    lifted_margins = jnp.where(jnp.eye(len(rho), dtype=bool), 0.0, 1.0 - products)
-    both = loss.expected(beta * jnp.stack([mean_margins, lifted_margins]), rho, k) @ rho
+    xp, rho = array_module(*f), f.rho
+    products = f.means @ f.means.T
+    mean_margins = xp.diagonal(products)[:, None] - products
+    lifted_margins = xp.where(np.eye(len(rho), dtype=bool), 0.0, 1.0 - products)
+    both = loss.expected(beta * xp.stack([mean_margins, lifted_margins]), rho, k) @ rho
     return Lifting(both[0], both[1])
 
 
 @promoting
 def balanced_chain(loss: Loss, f: Representation, k: Scalar, beta: Scalar = 1.0) -> Balanced:
     """What bounds `L(f)` from below in the balanced theorem over all `f`, step by step (`f.rho` must be uniform)."""
-    C = len(f.rho)
-    mu = f.means
-    A = jnp.mean(jnp.sum(mu * mu, axis=-1))
-    B = (jnp.sum(jnp.sum(mu, axis=0) ** 2) - C * A) / (C * (C - 1))
-    margins = beta * jnp.stack([A - B, jnp.asarray(C / (C - 1))])
-    two_points = jnp.stack([jnp.zeros(2), margins], axis=-1)
-    pairs, bound = loss.expected(two_points, jnp.array([1 / C, 1 - 1 / C]), k)
+    xp, C, mu = array_module(*f), len(f.rho), f.means
+    A = xp.mean(xp.sum(mu * mu, axis=-1))
+    B = (xp.sum(xp.sum(mu, axis=0) ** 2) - C * A) / (C * (C - 1))
+    margins = beta * xp.stack([A - B, xp.asarray(C / (C - 1))])
+    two_points = xp.stack([xp.zeros(2), margins], axis=-1)
+    pairs, bound = loss.expected(two_points, np.array([1 / C, 1 - 1 / C]), k)
     return Balanced(points_loss(loss, f, k, beta), lifting_chain(loss, f, k, beta).middle, pairs, bound)

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from theory.arrays import Array, promoting
+from theory.arrays import Array, array_module, promoting
 from theory.errors import InputError
-from theory.float64 import jnp
 
 TOLERANCE = 1e-9
 
@@ -35,7 +34,8 @@ class Representation(NamedTuple):
     @promoting
     def laws(self) -> Float[Array, "n C"]:
         """`D_c` of each point, one class a column."""
-        return jnp.where(jnp.asarray(self.labels)[:, None] == jnp.arange(len(self.rho)), self.weights[:, None], 0.0)
+        xp = array_module(*self)
+        return xp.where(self.labels[:, None] == np.arange(len(self.rho)), self.weights[:, None], 0.0)
 
     @property
     @promoting
@@ -47,21 +47,20 @@ class Representation(NamedTuple):
     @promoting
     def positive_weights(self) -> Float[Array, "n n"]:
         """The law of `x+`, which is drawn like `x` from the class of `x`, for each anchor in a row."""
-        labels = jnp.asarray(self.labels)
-        return jnp.where(labels[:, None] == labels, jnp.asarray(self.weights), 0.0)
+        return array_module(*self).where(self.labels[:, None] == self.labels, self.weights, 0.0)
 
     @property
     @promoting
     def negative_weights(self) -> Float[Array, " n"]:
         """The marginal `D = sum_c rho_c D_c` on all points."""
-        return jnp.asarray(self.rho)[jnp.asarray(self.labels)] * self.weights
+        return array_module(*self).asarray(self.rho)[self.labels] * self.weights
 
     @property
     @promoting
     def spread(self) -> Float[Array, ""]:
         """`sum_c rho_c E|f - mu_c|^2 = sum_c rho_c (1 - |mu_c|^2)`: 0 iff `f` is constant on classes."""
-        centred = self.embeddings - self.means[jnp.asarray(self.labels)]
-        return self.negative_weights @ jnp.sum(centred * centred, axis=-1)
+        centred = self.embeddings - self.means[self.labels]
+        return self.negative_weights @ array_module(centred).sum(centred * centred, axis=-1)
 
 
 @promoting

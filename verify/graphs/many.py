@@ -9,11 +9,10 @@ the dual bound says how near it is.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
-from theory.augmentation.loss import graph_product, graph_value_and_gradient
 from verify.graphs.problem import GraphProblem
 from verify.optimize.barrier import Optimum, dual_bound
+from verify.optimize.pairs import objective
 from verify.optimize.spheres import minimize as minimize_on_spheres
 from verify.optimize.spheres import random_starts
 
@@ -29,22 +28,7 @@ def minimize(problem: GraphProblem) -> Optimum:
         found = minimize(expanded)
         return _averaged(problem, found)
     law, beta, k = problem.graph.arrays, float(problem.beta), problem.k / problem.scale
-    n = len(law.counts)
-
-    def evaluate(
-        U: Float[np.ndarray, "s n d"], V: Float[np.ndarray, "s n d"] | None
-    ) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "s n d"], Float[np.ndarray, "s n d"]]:
-        G = U[0] @ U[0].T
-        value, A = graph_value_and_gradient(problem.loss, law, G, k, beta)
-        A = A + A.T
-        product = np.zeros_like(U)
-        if V is not None and np.any(V):
-            change = V[0] @ U[0].T
-            change += change.T
-            H = graph_product(problem.loss, law, G, change, k, beta)
-            product = (A @ V[0] + (H + H.T) @ U[0])[None]
-        return np.array([value]), (A @ U[0])[None], product
-
+    n, evaluate = len(law.counts), objective(problem.loss, law, k, beta)
     run = minimize_on_spheres(evaluate, random_starts(1, n, n, _SEED), law.marginal, tolerance=1e-9)[0]
     B = run.embeddings @ run.embeddings.T
     np.fill_diagonal(B, 1.0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theory.losses import Custom
+from theory.losses.custom import Generic
 from theory.points.averaging import averaging_margins
 from theory.points.loss import points_loss
 from theory.points.mixture import Mixture
@@ -103,7 +103,7 @@ class Counterexample:
 
 def margins(candidate: Candidate) -> tuple[float, float, float]:
     """`L(f)`, the step's margin `L(f) - E_x*[L(f_x*)]` and `L(f) - min_x* L(f_x*)`, in floats."""
-    f, loss, c = candidate.as_floats(), Custom(candidate.loss), candidate.collapsed
+    f, loss, c = candidate.as_floats(), Generic(candidate.loss), candidate.collapsed
     step = averaging_margins(loss, f, float(candidate.k))
     return float(points_loss(loss, f, float(candidate.k))), float(step.margin[c]), float(step.best[c])
 

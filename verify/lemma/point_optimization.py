@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
-from theory.float64 import jax
-from theory.losses import Custom, Loss
+from theory.augmentation.expectation import LOSSES
+from theory.augmentation.graph import GraphArrays
+from theory.compiled import runner
+from theory.losses import Custom, Loss, get_loss
 from theory.points.loss import points_loss
 from theory.points.representation import Representation
-from verify.optimize.spheres import minimize, random_starts
+from verify.optimize.pairs import objective
+from verify.optimize.spheres import Evaluate, minimize, random_starts
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,7 @@ def optimize_points(
     C = len(rho)
 
     def best(N: int) -> tuple[Float[np.ndarray, "C N d"], float, int]:
-        static_k = float(k) if isinstance(loss, Custom) else None
-
-        def evaluate(
-            U: Float[np.ndarray, "s CN d"], V: Float[np.ndarray, "s CN d"] | None
-        ) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "s CN d"], Float[np.ndarray, "s CN d"]]:
-            direction = np.zeros_like(U) if V is None else V
-            value, gradient, product = _evaluate(
-                U, direction, (rho, float(k), beta), loss=loss.resolved(k, beta), static_k=static_k
-            )
-            return np.asarray(value), np.asarray(gradient), np.asarray(product)
-
+        evaluate = _objective(loss, rho, N, k, beta)
         runs = minimize(evaluate, random_starts(starts, C * N, d, seed), np.repeat(rho / N, N))
         winner = min(runs, key=lambda run: run.value)
         return winner.embeddings.reshape(C, N, d), winner.value, sum(run.converged for run in runs)
@@ -71,16 +63,46 @@ def optimize_points(
     return PointOptimum(starts, converged, value, class_level, float(np.max(distances)))
 
 
-@partial(jax.jit, static_argnames=("loss", "static_k"))
+def _objective(loss: Loss, rho: Float[np.ndarray, " C"], N: int, k: int, beta: float) -> Evaluate:
+    """The loss over `N` equally likely points a class: by its derivatives in NumPy where they are written down, else by
+    JAX's."""
+    if loss.name in LOSSES and type(loss) is type(get_loss(loss.name)):
+        return objective(loss.name, _independent(rho, N), k, beta)
+    static_k = float(k) if isinstance(loss, Custom) else None
+
+    def evaluate(
+        U: Float[np.ndarray, "s CN d"], V: Float[np.ndarray, "s CN d"] | None
+    ) -> tuple[Float[np.ndarray, " s"], Float[np.ndarray, "s CN d"], Float[np.ndarray, "s CN d"]]:
+        run = runner(_evaluate, 1, 1, traced=True)
+        value, gradient, product = run(
+            U, np.zeros_like(U) if V is None else V, rho, float(k), beta, loss=loss.resolved(k, beta), static_k=static_k
+        )
+        return value, gradient, product
+
+    return evaluate
+
+
+def _independent(rho: Float[np.ndarray, " C"], N: int) -> GraphArrays:
+    """Positives drawn like the anchor from its class, as pairs of a graph: any point of the class, itself included."""
+    C = len(rho)
+    within = np.kron(np.eye(C), np.full((N, N), 1 / N))
+    return GraphArrays(
+        np.ones(C * N), np.repeat(rho / N, N), np.full(C * N, 1 / N), within - np.diag(within.diagonal())
+    )
+
+
 def _evaluate(
     U: Float[Array, "s CN d"],
     V: Float[Array, "s CN d"],
-    problem: tuple[Float[Array, " C"], Scalar, Scalar],
+    rho: Float[Array, " C"],
+    k: Scalar,
+    beta: Scalar,
     *,
     loss: Loss,
     static_k: float | None,
 ) -> tuple[Float[Array, " s"], Float[Array, "s CN d"], Float[Array, "s CN d"]]:
-    rho, k, beta = problem
+    from theory.float64 import jax
+
     C, n = len(rho), U.shape[1]
     labels, weights = np.repeat(np.arange(C), n // C), np.full(n, C / n)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from theory.arrays import Array, Scalar
+from theory.arrays import Array, Scalar, is_numpy
+from theory.compiled import runner
 from theory.expectation.enumeration import fits
-from theory.float64 import jax
 from theory.losses import Custom, Loss
 from theory.points.averaging import Averaging, averaging_margins, loop_over_classes
 from theory.points.families import draws
@@ -94,16 +94,24 @@ def evaluate(loss: Loss, batch: Representation, k: int, beta: float = 1.0) -> Ma
     order = np.minimum(np.arange(-(-trials // _BLOCK) * _BLOCK), trials - 1)
     full = Representation(*(np.asarray(part)[order] for part in batch))
     static_k = float(k) if isinstance(loss, Custom) else None
-    result = _evaluate(full, float(k), beta, loss=loss.resolved(k, beta), static_k=static_k)
-    return Margins(*jax.tree.map(lambda part: np.asarray(part)[:trials], result))
+    n, C = batch.embeddings.shape[1], batch.rho.shape[1]
+    run = runner(_evaluate, (n + 1) * n * n, trials * (C + 1), traced=loss.traced)
+    averaging, loop, lifting, spread = run(full, float(k), beta, loss=loss.resolved(k, beta), static_k=static_k)
+    return Margins(
+        Averaging(*(part[:trials] for part in averaging)),
+        loop[:trials],
+        Lifting(*(part[:trials] for part in lifting)),
+        spread[:trials],
+    )
 
 
 def evaluate_balanced(loss: Loss, batch: Representation, k: int, beta: float = 1.0) -> Balanced:
     """The chain of the balanced theorem for a stacked batch with uniform priors."""
     static_k = float(k) if isinstance(loss, Custom) else None
-    found = _balanced(batch, float(k), beta, loss=loss.resolved(k, beta), static_k=static_k)
-    result: Balanced = jax.tree.map(np.asarray, found)
-    return result
+    trials, n = batch.labels.shape
+    run = runner(_balanced, n * n * n, trials, traced=loss.traced)
+    chain: Balanced = run(batch, float(k), beta, loss=loss.resolved(k, beta), static_k=static_k)
+    return chain
 
 
 def enumerated_margin(trials: Trials, trial: int, class_: int) -> float | None:
@@ -120,7 +128,6 @@ def enumerated_margin(trials: Trials, trial: int, class_: int) -> float | None:
     return float(losses[0] - np.asarray(f.weights)[own] @ np.array(losses[1:]))
 
 
-@partial(jax.jit, static_argnames=("loss", "static_k"))
 def _evaluate(
     batch: Representation,
     k: Scalar,
@@ -134,11 +141,10 @@ def _evaluate(
         losses, _ = loop_over_classes(loss, f, known, beta)
         return averaging_margins(loss, f, known, beta), losses, lifting_chain(loss, f, known, beta), f.spread
 
-    result: tuple[Averaging, Array, Lifting, Array] = jax.lax.map(one, batch, batch_size=_BLOCK)
+    result: tuple[Averaging, Array, Lifting, Array] = _mapped(one, batch, _BLOCK)
     return result
 
 
-@partial(jax.jit, static_argnames=("loss", "static_k"))
 def _balanced(
     batch: Representation,
     k: Scalar,
@@ -147,4 +153,24 @@ def _balanced(
     loss: Loss,
     static_k: float | None,
 ) -> Balanced:
-    return jax.vmap(lambda f: balanced_chain(loss, f, k if static_k is None else static_k, beta))(batch)
+    known = k if static_k is None else static_k
+    chain: Balanced = _mapped(lambda f: balanced_chain(loss, f, known, beta), batch, len(batch.rho))
+    return chain
+
+
+def _mapped(function: Callable[[Representation], Any], batch: Representation, together: int) -> Any:
+    """The function of every member of the batch, each array with a leading axis; compiled, so many at once."""
+    if is_numpy(*batch):
+        return _with_axis([function(Representation(*parts)) for parts in zip(*batch, strict=True)])
+    from theory.float64 import jax
+
+    return jax.lax.map(function, batch, batch_size=together)
+
+
+def _with_axis(results: list[Any]) -> Any:
+    """Arrays, or (named) tuples of them, stacked."""
+    if not isinstance(results[0], tuple):
+        return np.stack(results)
+    parts = [_with_axis(list(part)) for part in zip(*results, strict=True)]
+    kind = type(results[0])
+    return kind(*parts) if hasattr(kind, "_fields") else tuple(parts)

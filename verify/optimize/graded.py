@@ -180,6 +180,7 @@ class _System:
         V[np.arange(n), self.where] = means
         change = V @ self.U.T
         change += np.swapaxes(change, 1, 2)
+        assert self.local.hessian is not None
         image = np.einsum("cjl,ncl->ncj", self.local.hessian, change)
         hessian = change.reshape(n, -1) @ image.reshape(n, -1).T
         hessian += 2 * self.local.gradient[np.ix_(self.where, self.where)] * (means @ means.T)
