@@ -111,3 +111,9 @@ def test_commands_of_the_readme(command, tmp_path):
         assert words[:2] == ["python", "-m"]
         done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode in {0, 1}, done.stderr
+
+
+def test_the_hooks_have_the_versions_of_the_lock_file():
+    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    pinned = re.findall(r'"([\w-]+==[\d.]+)"', (ROOT / ".pre-commit-config.yaml").read_text())
+    assert pinned and set(pinned) <= set(lock)

@@ -16,22 +16,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from theory import priors
 from theory.errors import InputError
-from theory.priors import Prior, number
+from theory.priors import Prior
 from verify import cli
+from verify.graphs import MAX_CLASSES
 from verify.results import Problem, Status, check_k, check_temperature, k_as_json, listed, versions
-from verify.results.augmentation import AugmentationResult, Enclosed, Entry, GraphReport, Sup, Witness, report
-from verify.results.digits import round_down, round_up
+from verify.results.augmentation import AugmentationResult, Enclosed, Entry, Witness, report
+from verify.results.digits import round_down
 
 if TYPE_CHECKING:
     from theory.augmentation.graph import Graph
-    from verify.graphs.series import Point, Setting
 
-#: The most classes of a graph or a prior.
-MAX_CLASSES = 256
-#: The most points that are looked at one by one.
-MAX_EXPANDED = 2000
-#: The widest proven bracket of a downstream loss, relative to max(1, loss), that is called proved.
-SUP_TOLERANCE = 0.01
 KINDS = ("indistinguishability", "global-optimum", "downstream-loss", "conjecture-refuted")
 
 
@@ -96,30 +90,32 @@ def run(
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     if threshold:
         return _thresholds(prior, graph, labels, ks, loss, exact_temperature, begun)
-    made = _graph(prior, points, overlap, across, graph, labels)
-    setting, described = _setting(made, tasks, encoder, loss, exact_temperature)
+
+    from verify.graphs.entries import described, entry
+    from verify.graphs.series import best_rise, settle
+    from verify.graphs.setting import check_dimension, check_kind, given_graph, given_setting
+
+    made = given_graph(prior, points, overlap, across, graph, labels)
+    setting, encoded = given_setting(made, tasks, encoder, loss, exact_temperature)
     check_dimension(d, setting.graph.points)
     if certificate is not None:
-        _check_certificate(kind, ks, setting.graph)
-
-    from verify.graphs.series import best_rise, settle
-
-    found = []
+        check_kind(kind, ks, setting.graph)
+    points_at_k = []
     for one in ks:
         if progress is not None:
             progress(f"k = {one}: solving and enclosing")
-        found.append(settle(setting, one))
-    entries = tuple(_entry(setting, point, d) for point in found)
+        points_at_k.append(settle(setting, one))
+    entries = tuple(entry(setting, point, d) for point in points_at_k)
     witness = {}
     for task in setting.tasks:
-        rise = best_rise(found, task)
+        rise = best_rise(points_at_k, task)
         witness[task] = None if rise is None else Witness(ks[rise[0]], ks[rise[1]], round_down(rise[2]))  # type: ignore[arg-type]
-    status = min((entry.status for entry in entries), key=[Status.UNDECIDED, Status.NUMERICAL, Status.PROVED].index)
+    status = min((one.status for one in entries), key=[Status.UNDECIDED, Status.NUMERICAL, Status.PROVED].index)
     written, note = None, ""
     if certificate is not None:
         from verify.graphs.certificates import certify
 
-        written, status, note = certify(setting, found, kind, certificate, status)
+        written, status, note = certify(setting, points_at_k, kind, certificate, status)
     graph_prior = made.prior
     return AugmentationResult(
         claim="augmentation",
@@ -132,160 +128,13 @@ def run(
             loss,
             f"{exact_temperature.numerator}/{exact_temperature.denominator}",
         ),
-        graph=_graph_report(setting.graph, made, described),
+        graph=described(setting.graph, made, encoded),
         series=entries,
         witness=witness,
         note=note,
         certificate=written,
         seconds=time.perf_counter() - begun,
         versions=versions("numpy", "scipy", "python-flint"),
-    )
-
-
-def check_dimension(d: int | None, points: int) -> None:
-    """Refuse a dimension below 2.
-
-    Raises:
-        InputError: for such a dimension.
-    """
-    if d is not None and d < 2:
-        raise InputError("d", d, f"accepted: an integer >= 2 (default: the number of points, {points})")
-
-
-def _graph(
-    prior: Prior | None,
-    points: int | Sequence[int] | None,
-    overlap: Fraction | str | None,
-    across: Fraction | str,
-    graph: Graph | str | Path | None,
-    labels: str | Path | None,
-) -> Graph:
-    from theory.augmentation.families import block, mixed_across
-    from theory.augmentation.graph import Graph
-
-    if graph is None:
-        if prior is None or points is None or overlap is None:
-            raise InputError("graph", "nothing", "accepted: --graph FILE, or --rho with --points and --overlap")
-        if labels is not None:
-            raise InputError("labels", labels, "labels belong to --graph")
-        share = number(overlap, "overlap") if isinstance(overlap, str) else overlap
-        made = block(prior, points, share)
-    else:
-        if prior is not None or points is not None or overlap is not None:
-            raise InputError("graph", graph, "a graph has its own classes: leave out --rho, --points and --overlap")
-        if isinstance(graph, Graph):
-            made = graph
-        else:
-            from verify.graphs.files import read_graph
-
-            made = read_graph(graph, labels)
-    mixed = number(across, "across") if isinstance(across, str) else across
-    if mixed:
-        made = mixed_across(made, mixed)
-    if made.C > MAX_CLASSES:
-        raise InputError("graph", f"{made.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
-    return made
-
-
-def _setting(
-    graph: Graph, tasks: str | Path | None, encoder: str | None, loss: str, temperature: Fraction
-) -> tuple[Setting, str | None]:
-    """The problem to be solved, for the encoder, and what the encoder is."""
-    from theory.augmentation.expectation import LOSSES
-    from theory.augmentation.graph import cell_task, quotient
-    from verify.graphs.files import read_labels, read_tasks
-    from verify.graphs.series import Setting
-
-    if loss not in LOSSES:
-        raise InputError("loss", loss, f"accepted for graphs: {', '.join(LOSSES)}")
-    assert graph.labels is not None
-    labelings: dict[str, tuple[int, ...]] = {}
-    if tasks is not None:
-        labelings = read_tasks(tasks, graph.points)
-        if "classes" in labelings:
-            raise InputError("tasks", "classes", "that is the name of the graph's own labels: choose another one")
-    if encoder is None and not labelings:
-        return Setting(graph, {"classes": graph.task(graph.labels)}, loss, temperature), None
-    if graph.points > MAX_EXPANDED:
-        raise InputError("points", graph.points, f"tasks and encoders are for at most {MAX_EXPANDED} points")
-    points = graph if max(graph.counts) == 1 else graph.expanded()
-    assert points.labels is not None
-    by_point = {"classes": points.labels} | labelings
-    if encoder is None:
-        return Setting(points, {name: points.task(own) for name, own in by_point.items()}, loss, temperature), None
-    how, colon, file = encoder.partition(":")
-    if how == "cells" and colon:
-        cells = read_labels(file, "encoder").tolist()
-        solved = quotient(points, cells)
-        named = {name: cell_task(points, cells, own) for name, own in by_point.items()}
-        return Setting(solved, named, loss, temperature), f"constant on {solved.points} cells"
-    if how == "linear" and colon:
-        from verify.graphs.files import read_features
-
-        features = read_features(file, points.points)
-        named = {name: points.task(own) for name, own in by_point.items()}
-        described = f"linear in {features.shape[1]} features, of unit length"
-        return Setting(points, named, loss, temperature, features), described
-    raise InputError("encoder", encoder, "accepted: cells:FILE or linear:FILE")
-
-
-def _graph_report(solved: Graph, graph: Graph, encoder: str | None) -> GraphReport:
-    from theory.augmentation.chains import components, spectral_gaps
-
-    if solved.labels is None:
-        return GraphReport(solved.points, graph.C, None, None, True, encoder)
-    gaps, parts = tuple(spectral_gaps(solved)), tuple(components(solved))
-    return GraphReport(solved.points, graph.C, gaps, parts, solved.crosses, encoder)
-
-
-def _entry(setting: Setting, point: Point, d: int | None) -> Entry:
-    from verify.graphs.series import GAP_TOLERANCE, within_class_cosines
-
-    notes = [point.note] if point.note else []
-    sup = {}
-    # an encoder that joins classes leaves nothing to be asked about collapse
-    decided = point.collapsed in ("proved", "refuted") or setting.graph.labels is None
-    proved = point.nce is not None and decided
-    closed = point.found[0] - point.found[1] <= GAP_TOLERANCE * max(1.0, abs(point.found[0]))
-    for name, task in point.tasks.items():
-        head, found = task.head, task.bracket
-        accuracy = None if head is None else head.accuracy
-        if found is not None:
-            width = found.upper - found.lower
-            sup[name] = Sup(round_down(found.lower), round_up(found.upper), float(width), accuracy)
-            proved = proved and width <= Fraction(SUP_TOLERANCE) * max(Fraction(1), found.upper)
-        elif head is not None:
-            sup[name] = Sup(head.lower, head.upper, head.upper - head.lower, accuracy)
-            proved = False
-        else:
-            sup[name] = Sup(None, None, None, None)
-    if point.nce is not None:
-        low, high = point.nce
-        nce = Enclosed(round_down(low), round_up(high), float(high - low))
-    else:
-        nce = Enclosed(point.found[1], point.found[0], point.found[0] - point.found[1])
-    status = Status.PROVED if proved else Status.NUMERICAL if closed else Status.UNDECIDED
-    rank = point.representation.rank
-    if d is not None and d <= rank:
-        # the optimum is attained in its rank; its best classifier needs room beside it
-        status = Status.UNDECIDED
-        if d < rank:
-            nce = Enclosed(nce.lower, None, None)
-            notes.append(f"d is less than the rank of the optimum found, {rank}: 'lower' is the convex relaxation's")
-        else:
-            notes.append("d is the rank of the optimum: 'sup' is that of classifiers in the unit ball")
-    cosines = tuple(within_class_cosines(setting, point)) if setting.graph.labels is not None else None
-    first = next(iter(sup.values()))
-    return Entry(
-        k_as_json(point.k),
-        None if point.level is None else point.level.thresholds,
-        point.collapsed,
-        nce,
-        cosines,
-        sup,
-        first.accuracy,
-        status,
-        "; ".join(notes),
     )
 
 
@@ -300,9 +149,10 @@ def _thresholds(
 ) -> AugmentationResult:
     """`alpha*_c(k)` alone, for a prior or for that of a graph."""
     from verify.graphs.collapse import class_level
+    from verify.graphs.setting import given_graph
 
     if graph is not None:
-        made = _graph(None, None, None, Fraction(0), graph, labels)
+        made = given_graph(None, None, None, Fraction(0), graph, labels)
         if made.crosses:
             raise InputError("graph", "pairs across classes", "thresholds need positives that stay in their class")
         prior = made.prior
@@ -316,7 +166,7 @@ def _thresholds(
         status = Status.PROVED if proved else Status.NUMERICAL
         note = f"not enclosed: {level.minimizer}" if isinstance(level.minimizer, str) else ""
         entries.append(Entry(k_as_json(k), level.thresholds, None, nothing, None, {}, None, status, note))
-    weakest = Status.PROVED if all(entry.status is Status.PROVED for entry in entries) else Status.NUMERICAL
+    weakest = Status.PROVED if all(one.status is Status.PROVED for one in entries) else Status.NUMERICAL
     return AugmentationResult(
         claim="collapse-threshold",
         status=weakest,
@@ -336,16 +186,6 @@ def _thresholds(
         seconds=time.perf_counter() - begun,
         versions=versions("numpy", "scipy", "python-flint"),
     )
-
-
-def _check_certificate(kind: str | None, ks: tuple[int | float, ...], graph: Graph) -> None:
-    several = kind == "conjecture-refuted" or (kind is None and len(ks) > 1)
-    if several and len(ks) < 2:
-        raise InputError("kind", kind, "a rise needs two k or more")
-    if not several and len(ks) > 1:
-        raise InputError("kind", kind, "accepted for several k: conjecture-refuted")
-    if kind == "indistinguishability" and graph.crosses:
-        raise InputError("kind", kind, "no positive pair may cross classes")
 
 
 def _points(text: str) -> int | tuple[int, ...]:

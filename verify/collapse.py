@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from theory import priors
 from theory.errors import InputError
@@ -22,25 +22,14 @@ from verify import cli
 from verify.results import (
     ExactNumber,
     Number,
-    Problem,
     Status,
     Whole,
-    check_d,
-    check_k,
     check_temperature,
-    problem,
     versions,
 )
 from verify.results.collapse import CollapseResult, report
-from verify.results.digits import round_down, round_up
 from verify.results.series import reported, run_each
 
-if TYPE_CHECKING:
-    from theory.losses import Loss
-    from verify.lemma.averaging_excess import Counterexample
-    from verify.lemma.summary import AveragingStep
-
-_MAX_MARGINS = 10**9
 _MAX_PROOF_TERMS = 200_000
 
 
@@ -78,11 +67,12 @@ def run(
             own at a size where its expectation cannot be enumerated.
     """
     from theory.losses import get_loss
+    from verify.lemma.settle import checked_problem, settle
 
     if rho is not None and rho.C != C:
         raise InputError("rho", f"{rho.C} classes", f"--C is {C}; make them agree")
-    asked = _problem(C, k, points, d, trials, loss, check_temperature(temperature), rho)
-    return _settle(get_loss(loss), asked, points, rho, (trials, starts, seed))
+    asked = checked_problem(C, k, points, d, trials, loss, check_temperature(temperature), rho)
+    return settle(get_loss(loss), asked, points, rho, (trials, starts, seed))
 
 
 def run_search(
@@ -113,10 +103,11 @@ def run_search(
     """
     from theory.losses import Custom
     from verify.lemma.search_loss import search
+    from verify.lemma.settle import PACKAGES, checked_problem, refuted, settle
     from verify.lemma.summary import AveragingStep
 
     begun = time.perf_counter()
-    asked = _problem(C, k, points, d, trials, "searched", Fraction(1), None)
+    asked = checked_problem(C, k, points, d, trials, "searched", Fraction(1), None)
     if k < 2 or points < 2:
         option, given = ("points", points) if k >= 2 else ("k", k)
         raise InputError(option, given, "the averaging step holds for every loss below 2, so there is nothing to find")
@@ -133,11 +124,11 @@ def run_search(
             claim="lemma-1", status=Status.UNDECIDED, problem=asked, points=points, hypotheses={}, lemma=None,
             averaging_step=AveragingStep(Status.UNDECIDED, 0, 0, 0, None, None, None, None), lifting=None,
             optimization=None, note=f"no loss was found in {minutes:g} minutes that breaks the averaging step",
-            certificate=None, seconds=time.perf_counter() - begun, versions=_versions(),
+            certificate=None, seconds=time.perf_counter() - begun, versions=versions(*PACKAGES),
         )  # fmt: skip
     loss = found.candidate.loss
-    settled = _settle(Custom(loss), replace(asked, loss=str(loss)), points, None, (trials, starts, seed))
-    step, written = _refuted(settled.averaging_step, found, certificate)
+    settled = settle(Custom(loss), replace(asked, loss=str(loss)), points, None, (trials, starts, seed))
+    step, written = refuted(settled.averaging_step, found, certificate)
     return replace(
         settled,
         averaging_step=step,
@@ -146,99 +137,6 @@ def run_search(
         certificate=written,
         seconds=time.perf_counter() - begun,
     )
-
-
-def _problem(
-    C: int,
-    k: Number,
-    points: int,
-    d: Whole | None,
-    trials: int,
-    loss: str,
-    temperature: Fraction,
-    rho: priors.Prior | None,
-) -> Problem:
-    for option, given, least in (("C", C, 2), ("points", points, 1), ("trials", trials, 1)):
-        if given < least:
-            raise InputError(option, given, f"accepted: an integer >= {least}")
-    known = check_k(k)
-    if not isinstance(known, int):
-        raise InputError("k", k, "accepted: an integer")
-    if trials * C**3 * points**4 * (C * points + 1) > _MAX_MARGINS:
-        raise InputError("trials", trials, f"more than {_MAX_MARGINS} margins at this --C and --points")
-    return problem(priors.uniform(C) if rho is None else rho, known, check_d(d, C), loss, temperature)
-
-
-def _settle(
-    loss: Loss, asked: Problem, points: int, rho: priors.Prior | None, effort: tuple[int, int, int]
-) -> CollapseResult:
-    """The trials and the optimization for one loss; `effort` is (trials, starts, seed)."""
-    from verify.lemma.hypotheses import require
-    from verify.lemma.point_optimization import optimize_points
-    from verify.lemma.summary import summarize
-    from verify.lemma.trials import run_trials
-
-    begun = time.perf_counter()
-    trials, starts, seed = effort
-    C, k, d = asked.C, asked.k, asked.d
-    assert isinstance(k, int)
-    beta = float(1 / Fraction(asked.temperature))
-    hypotheses = require(loss, asked.loss, k, beta, seed=seed)
-    if not loss.is_exact(C * points, k):
-        raise InputError("k", k, f"a loss of one's own is enumerated: too many draws of k out of {C * points} points")
-    masses = None if rho is None else rho.as_array()
-    tried = run_trials(loss, C=C, points=points, d=d, k=k, beta=beta, rho=masses, trials=trials, seed=seed)
-    lemma, averaging_step, lifting = summarize(tried)
-    optimization = None
-    if starts > 0 and loss.smooth:
-        prior = (priors.uniform(C) if rho is None else rho).as_array()
-        optimization = optimize_points(loss, prior, points=points, d=d, k=k, beta=beta, starts=starts, seed=seed)
-    return CollapseResult(
-        claim="lemma-1",
-        # a margin in floats is never a proof, neither of the lemma nor against it
-        status=Status.UNDECIDED if lemma.violations else Status.NUMERICAL,
-        problem=asked,
-        points=points,
-        hypotheses=hypotheses,
-        lemma=replace(lemma, priors="drawn for each trial" if rho is None else "as given"),
-        averaging_step=averaging_step,
-        lifting=lifting,
-        optimization=optimization,
-        note="" if loss.smooth else "not optimized over points: the loss is not smooth",
-        certificate=None,
-        seconds=time.perf_counter() - begun,
-        versions=_versions(),
-    )
-
-
-def _refuted(step: AveragingStep, found: Counterexample, path: Path | str | None) -> tuple[AveragingStep, str | None]:
-    """The step's summary with the proven witness; `refuted` only once the checker has accepted the certificate."""
-    from verify.certify.document import write
-    from verify.checker import check
-
-    certificate = found.certificate()
-    verdict = check(certificate)
-    accepted = verdict.verdict == "accepted"
-    witness = {
-        "loss": str(found.candidate.loss),
-        "class": found.candidate.collapsed,
-        "excess_of": "every point" if found.every_point else "average",
-        "excess_lower": round_down(found.excess_lower),
-        "excess_upper": round_up(found.excess_upper),
-        "nce": found.value,
-        "best_single_point_margin": found.best_margin,
-        "search_starts": found.starts,
-        "search_seconds": found.seconds,
-        "checker": verdict.verdict,
-    }
-    if accepted and path is not None:
-        write(certificate, Path(path))
-    status = Status.REFUTED if accepted else Status.UNDECIDED
-    return replace(step, status=status, witness=witness), str(path) if accepted and path is not None else None
-
-
-def _versions() -> dict[str, str]:
-    return versions("jax", "numpy", "python-flint")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:

@@ -13,7 +13,7 @@ import argparse
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -26,40 +26,9 @@ from verify.results import Status, check_k, check_temperature, problem, versions
 if TYPE_CHECKING:
     import numpy as np
 
+    from verify.trained.measures import Measures
     from verify.trained.points import Points
     from verify.trained.result import Compared, EmbeddingsResult
-
-
-@dataclass(frozen=True)
-class Measures:
-    """The numbers of one moment of a training run.
-
-    Attributes:
-        value: the population loss `L_k(f)` of the points.
-        distinct: the same where no point is its own positive, or None.
-        optimum_lower, optimum_upper: the certified minimum for the prior.
-        spread, geometry: the two parts of what `value` is above it.
-        chance, share: the loss where all points coincide; how much of the way from there to the minimum has been made.
-        error: an estimate of the error of `value`.
-        max_cosine_error: between class means, off the optimal cosines; None if a mean is zero.
-        nc1: within-class over between-class variability; None if the class means coincide.
-        rank: effective rank of the points.
-        status: how far the minimum is settled.
-    """
-
-    value: float
-    distinct: float | None
-    optimum_lower: float
-    optimum_upper: float
-    spread: float
-    geometry: float
-    chance: float
-    share: float
-    error: float
-    max_cosine_error: float | None
-    nc1: float | None
-    rank: float
-    status: str
 
 
 def measure(
@@ -88,38 +57,11 @@ def measure(
     Raises:
         InputError: for input outside of what is accepted.
     """
+    from verify.trained.measures import measures
     from verify.trained.points import points
 
     given = points(embeddings, labels, rho=rho, normalize=normalize)
-    return _measure(given, check_k(k), check_temperature(temperature), progress)
-
-
-def _measure(given: Points, k: int | float, temperature: Fraction, progress: Callable[[str], None] | None) -> Measures:
-    from verify.trained.geometry import class_means, collapse, cosines
-    from verify.trained.loss import loss_of, moments
-    from verify.trained.optimum import optimum
-
-    best = optimum(given.prior, k, temperature)
-    rows = moments(given, k, float(1 / temperature), progress=progress)
-    loss = loss_of(given, rows, k, temperature, (best.lower, best.upper))
-    means = class_means(given)
-    # the class means are a classifier as good as any here: NC1 and the rank do not look at it
-    geometry = collapse(given, means, means)
-    return Measures(
-        value=loss.value,
-        distinct=loss.distinct,
-        optimum_lower=loss.optimum_lower,
-        optimum_upper=loss.optimum_upper,
-        spread=loss.spread,
-        geometry=loss.geometry,
-        chance=loss.chance,
-        share=loss.share,
-        error=loss.error,
-        max_cosine_error=cosines(means, best).max_error,
-        nc1=geometry.nc1,
-        rank=geometry.rank,
-        status=best.status.value,
-    )
+    return measures(given, check_k(k), check_temperature(temperature), progress)
 
 
 def run(
@@ -209,6 +151,7 @@ def compare(
     Raises:
         InputError: if they are not, or there are none.
     """
+    from verify.trained.measures import measures
     from verify.trained.result import Compared
 
     begun = time.perf_counter()
@@ -220,9 +163,9 @@ def compare(
     for name, given in files:
         if given.prior.rho != first.prior.rho:
             raise InputError("compare", name, "all files need the same class prior; or give --rho")
-        found = asdict(_measure(given, k, exact, progress))
-        settled.append(Status(found.pop("status")))
-        series.append({"file": name, "points": given.n, **found})
+        entry = asdict(measures(given, k, exact, progress))
+        settled.append(Status(entry.pop("status")))
+        series.append({"file": name, "points": given.n, **entry})
     weakest = Status.UNDECIDED if Status.UNDECIDED in settled else Status.NUMERICAL
     note = "d < C-1: the minimum is that of the convex relaxation" if first.d < first.prior.C - 1 else ""
     return Compared(

@@ -22,7 +22,6 @@ from theory.arrays import Array
 from theory.float64 import jax, jnp
 from theory.losses import Custom
 from theory.points.averaging import averaging_margins
-from theory.points.loss import points_loss
 from theory.points.mixture import Mixture, mixture
 from theory.points.representation import Representation
 from verify.lemma.averaging_excess import Candidate, Counterexample, enclose_excess, margins
@@ -101,7 +100,8 @@ def _split(z: Any, shape: tuple[int, int, int, int]) -> tuple[Any, Any, Any, Any
     return y.reshape(C, N, d - 1), weights.reshape(C, N), rho, coefficients, rates
 
 
-@partial(jax.jit, static_argnums=1)
+# a small function that is called some thousand times: to optimize it takes longer than all calls
+@partial(jax.jit, static_argnums=1, compiler_options={"xla_backend_optimization_level": 0})
 @partial(jax.value_and_grad)
 def _value_and_gradient(
     z: Float[Array, " n"], shape: tuple[int, int, int, int], every_point: bool | Bool[Array, ""]
@@ -114,10 +114,9 @@ def _value_and_gradient(
     labels, law = np.repeat(np.arange(C), points), jax.nn.softmax(weights, axis=-1)
     f = Representation(F.reshape(C * points, d), labels, law.reshape(-1), jax.nn.softmax(rho))
     loss = Custom(partial(mixture, coefficients=jax.nn.softmax(coefficients), rates=jnp.exp(rates)))
-    value = points_loss(loss, f, float(shape[-1]))
     step = averaging_margins(loss, f, float(shape[-1]))
     # both searches share one compiled function
-    return -jnp.log1p(-jnp.where(every_point, step.best[0], step.margin[0]) / value)
+    return -jnp.log1p(-jnp.where(every_point, step.best[0], step.margin[0]) / step.value)
 
 
 def _rounded(z: Float[np.ndarray, " n"], shape: tuple[int, int, int, int]) -> Candidate:

@@ -1,0 +1,111 @@
+"""Lemma 1 and the steps of its proofs, settled for one loss; and the averaging step, refuted by a counterexample."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from theory import priors
+from theory.errors import InputError
+from theory.losses import Loss
+from verify.certify.document import write
+from verify.checker import check
+from verify.lemma.averaging_excess import Counterexample
+from verify.lemma.hypotheses import require
+from verify.lemma.point_optimization import optimize_points
+from verify.lemma.summary import AveragingStep, summarize
+from verify.lemma.trials import run_trials
+from verify.results import Number, Problem, Status, Whole, check_d, check_k, problem, versions
+from verify.results.collapse import CollapseResult
+from verify.results.digits import round_down, round_up
+
+PACKAGES = ("jax", "numpy", "python-flint")
+_MAX_MARGINS = 10**9
+
+
+def checked_problem(
+    C: int,
+    k: Number,
+    points: int,
+    d: Whole | None,
+    trials: int,
+    loss: str,
+    temperature: Fraction,
+    rho: priors.Prior | None,
+) -> Problem:
+    """The problem that is tried, with a uniform prior where none is given.
+
+    Raises:
+        InputError: for a parameter out of range, or too much work.
+    """
+    for option, given, least in (("C", C, 2), ("points", points, 1), ("trials", trials, 1)):
+        if given < least:
+            raise InputError(option, given, f"accepted: an integer >= {least}")
+    known = check_k(k)
+    if not isinstance(known, int):
+        raise InputError("k", k, "accepted: an integer")
+    if trials * C**3 * points**4 * (C * points + 1) > _MAX_MARGINS:
+        raise InputError("trials", trials, f"more than {_MAX_MARGINS} margins at this --C and --points")
+    return problem(priors.uniform(C) if rho is None else rho, known, check_d(d, C), loss, temperature)
+
+
+def settle(
+    loss: Loss, asked: Problem, points: int, rho: priors.Prior | None, effort: tuple[int, int, int]
+) -> CollapseResult:
+    """The trials and the optimization for one loss; `effort` is (trials, starts, seed)."""
+    begun = time.perf_counter()
+    trials, starts, seed = effort
+    C, k, d = asked.C, asked.k, asked.d
+    assert isinstance(k, int)
+    beta = float(1 / Fraction(asked.temperature))
+    hypotheses = require(loss, asked.loss, k, beta, seed=seed)
+    if not loss.is_exact(C * points, k):
+        raise InputError("k", k, f"a loss of one's own is enumerated: too many draws of k out of {C * points} points")
+    masses = None if rho is None else rho.as_array()
+    tried = run_trials(loss, C=C, points=points, d=d, k=k, beta=beta, rho=masses, trials=trials, seed=seed)
+    lemma, averaging_step, lifting = summarize(tried)
+    optimization = None
+    if starts > 0 and loss.smooth:
+        prior = (priors.uniform(C) if rho is None else rho).as_array()
+        optimization = optimize_points(loss, prior, points=points, d=d, k=k, beta=beta, starts=starts, seed=seed)
+    return CollapseResult(
+        claim="lemma-1",
+        # a margin in floats is never a proof, neither of the lemma nor against it
+        status=Status.UNDECIDED if lemma.violations else Status.NUMERICAL,
+        problem=asked,
+        points=points,
+        hypotheses=hypotheses,
+        lemma=replace(lemma, priors="drawn for each trial" if rho is None else "as given"),
+        averaging_step=averaging_step,
+        lifting=lifting,
+        optimization=optimization,
+        note="" if loss.smooth else "not optimized over points: the loss is not smooth",
+        certificate=None,
+        seconds=time.perf_counter() - begun,
+        versions=versions(*PACKAGES),
+    )
+
+
+def refuted(step: AveragingStep, found: Counterexample, path: Path | str | None) -> tuple[AveragingStep, str | None]:
+    """The step's summary with the proven witness; `refuted` only once the checker has accepted the certificate."""
+    certificate = found.certificate()
+    verdict = check(certificate)
+    accepted = verdict.verdict == "accepted"
+    witness = {
+        "loss": str(found.candidate.loss),
+        "class": found.candidate.collapsed,
+        "excess_of": "every point" if found.every_point else "average",
+        "excess_lower": round_down(found.excess_lower),
+        "excess_upper": round_up(found.excess_upper),
+        "nce": found.value,
+        "best_single_point_margin": found.best_margin,
+        "search_starts": found.starts,
+        "search_seconds": found.seconds,
+        "checker": verdict.verdict,
+    }
+    if accepted and path is not None:
+        write(certificate, Path(path))
+    status = Status.REFUTED if accepted else Status.UNDECIDED
+    return replace(step, status=status, witness=witness), str(path) if accepted and path is not None else None
