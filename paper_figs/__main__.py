@@ -171,7 +171,7 @@ def _duration(seconds: int) -> str:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m paper_figs`."""
-    made = cli.parser(
+    parser = cli.parser(
         "paper_figs",
         "Draw the figures, all or those named, as PDF and PNG. Their data is committed where it is small, and\n"
         "computed where it is missing: stop it in any way and run it again to go on. A figure whose data has to be\n"
@@ -179,19 +179,21 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m paper_figs\n  python -m paper_figs bounds unbalanced --out pictures\n"
         "  python -m paper_figs --list",
     )
-    made.add_argument("names", nargs="*", type=_name, metavar="NAME", help="figures to draw (default: all; see --list)")
-    made.add_argument("--list", action="store_true", help="say what each figure shows and how long its data takes")
-    made.add_argument(
+    parser.add_argument(
+        "names", nargs="*", type=_name, metavar="NAME", help="figures to draw (default: all; see --list)"
+    )
+    parser.add_argument("--list", action="store_true", help="say what each figure shows and how long its data takes")
+    parser.add_argument(
         "--out", type=Path, default=Path("figures"), metavar="DIR", help="folder for the pictures (default: figures)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--data",
         type=Path,
         default=Path("nce-data"),
         metavar="DIR",
         help="folder of your own data, which comes before committed data, and of what is computed (default: nce-data)",
     )
-    made.add_argument("--recompute", action="store_true", help="compute the data from nothing, whatever there is")
+    parser.add_argument("--recompute", action="store_true", help="compute the data from nothing, whatever there is")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> FiguresResult | ListResult:
         if arguments.list:
@@ -204,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             progress=progress,
         )
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def run(claims: Sequence[Claim] = CLAIMS, *, progress: Callable[[str], None] | N
 
 
 def run_in_two(progress: Callable[[str], None] | None = None) -> Summary:
-    """The same for all claims that ship, the symbolic ones meanwhile in a process of their own."""
+    """Settle all claims that ship, the symbolic ones meanwhile in a process of their own."""
     begun = time.perf_counter()
     names = [claim.name for claim in CLAIMS if claim.symbolic]
     # modules are found where this process has found them, whatever the folder is
@@ -123,10 +123,10 @@ def load(path: str) -> tuple[Claim, ...]:
     module, _, attribute = path.partition(":")
     accepted = "accepted: package.module:NAME of a Claim, or of a list of them"
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        loaded = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:
         raise InputError("claims", path, f"{accepted} ({type(error).__name__}: {error})") from error
-    claims = (found,) if isinstance(found, Claim) else tuple(found) if isinstance(found, list | tuple) else ()
+    claims = (loaded,) if isinstance(loaded, Claim) else tuple(loaded) if isinstance(loaded, list | tuple) else ()
     if not claims or not all(isinstance(claim, Claim) for claim in claims):
         raise InputError("claims", path, accepted)
     return tuple(replace(claim, check=partial(_checked, claim)) for claim in claims)
@@ -151,22 +151,22 @@ def report(summary: Summary) -> str:
     width = max(len(one.name) for one in summary.claims)
     lines = [f"{'status':10} {'claim':{width}} seconds  evidence"]
     lines += [f"{one.status.value:10} {one.name:{width}} {one.seconds:7.1f}  {one.evidence}" for one in summary.claims]
-    found = Counter(one.status for one in summary.claims)
-    counts = ", ".join(f"{found[status]} {status.value}" for status in Status if found[status])
+    number = Counter(one.status for one in summary.claims)
+    counts = ", ".join(f"{number[status]} {status.value}" for status in Status if number[status])
     lines.append(f"{len(summary.claims)} claims: {counts}; in {summary.seconds:.1f} s")
     return "\n".join(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify",
         "Every claim at a default size, as one table. Each claim is settled by itself at any size by the commands\n"
         "verify.etf, verify.optimum, verify.collapse, verify.symbolic and their neighbours.",
         "  python -m verify\n  python -m verify --only lemma-1 --only balanced-etf --json",
     )
-    made.add_argument("--only", action="append", metavar="NAME", help="only this claim; may be given several times")
-    made.add_argument("--claims", metavar="P.M:NAME", help="claims of your own, instead of those that ship")
+    parser.add_argument("--only", action="append", metavar="NAME", help="only this claim; may be given several times")
+    parser.add_argument("--claims", metavar="P.M:NAME", help="claims of your own, instead of those that ship")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Summary:
         if arguments.claims is None and not arguments.only and (os.cpu_count() or 1) > 1:
@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
                 raise InputError("only", name, f"accepted: {', '.join(known)}")
         return run([known[name] for name in arguments.only or known], progress=progress)
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 if __name__ == "__main__":

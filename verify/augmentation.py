@@ -95,8 +95,8 @@ def run(
     from verify.graphs.series import best_rise, settle
     from verify.graphs.setting import check_dimension, check_kind, given_graph, given_setting
 
-    made = given_graph(prior, points, overlap, across, graph, labels)
-    setting, encoded = given_setting(made, tasks, encoder, loss, exact_temperature)
+    given = given_graph(prior, points, overlap, across, graph, labels)
+    setting, encoded = given_setting(given, tasks, encoder, loss, exact_temperature)
     check_dimension(d, setting.graph.points)
     if certificate is not None:
         check_kind(kind, ks, setting.graph)
@@ -116,19 +116,19 @@ def run(
         from verify.graphs.certificates import certify
 
         written, status, note = certify(setting, points_at_k, kind, certificate, status)
-    graph_prior = made.prior
+    graph_prior = given.prior
     return AugmentationResult(
         claim="augmentation",
         status=status,
         problem=Problem(
             graph_prior.C,
             ks if len(ks) > 1 else ks[0],
-            made.points if d is None else d,
+            given.points if d is None else d,
             listed(graph_prior),
             loss,
             f"{exact_temperature.numerator}/{exact_temperature.denominator}",
         ),
-        graph=described(setting.graph, made, encoded),
+        graph=described(setting.graph, given, encoded),
         series=entries,
         witness=witness,
         note=note,
@@ -152,10 +152,10 @@ def _thresholds(
     from verify.graphs.setting import given_graph
 
     if graph is not None:
-        made = given_graph(None, None, None, Fraction(0), graph, labels)
-        if made.crosses:
+        given = given_graph(None, None, None, Fraction(0), graph, labels)
+        if given.crosses:
             raise InputError("graph", "pairs across classes", "thresholds need positives that stay in their class")
-        prior = made.prior
+        prior = given.prior
     if prior is None:
         raise InputError("rho", "nothing", "a threshold needs --rho or --graph")
     entries = []
@@ -196,7 +196,7 @@ def _points(text: str) -> int | tuple[int, ...]:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.augmentation`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.augmentation",
         "Positives from an augmentation graph: are classes collapsed at the optimum, and does the downstream loss\n"
         "rise with the number of negatives? In the block family each class has M equal points, and the positive is\n"
@@ -205,23 +205,25 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.augmentation --graph graph.npz --k 1,64 --json\n"
         "  python -m verify.augmentation --rho uniform --C 10 --k 1,16,inf --threshold",
     )
-    made.add_argument("--rho", metavar="R", help="class prior, as in verify.optimum; with --points and --overlap")
-    made.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
-    made.add_argument("--C", type=cli.integer(2), metavar="C", help="number of classes, for profiles like zipf:1")
-    made.add_argument("--points", type=_points, metavar="M", help="points of each class: 8, or 4,8,2")
-    made.add_argument("--overlap", metavar="A", help="probability that the positive is any point of the class")
-    made.add_argument("--across", default="0", metavar="E", help="share of positives from all points (default: 0)")
-    made.add_argument("--graph", metavar="FILE", help=".npz with 'pairs' (n x n) and 'labels' (n), or as documented")
-    made.add_argument("--labels", metavar="FILE", help=".npy with the labels, instead of those in --graph")
-    made.add_argument("--tasks", metavar="FILE", help=".npz with further labelings of the points, one a task")
-    made.add_argument("--encoder", metavar="E", help="cells:FILE or linear:FILE: restricted encoders")
-    made.add_argument("--k", type=cli.k_list, required=True, metavar="K", help="numbers of negatives: 64, 1,16,inf")
-    made.add_argument("--d", type=cli.integer(2), metavar="D", help="dimension (default: that of points)")
-    made.add_argument("--loss", default="logistic", metavar="L", help="logistic, decoupled, exponential or separable")
-    made.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
-    made.add_argument("--threshold", action="store_true", help="only the overlap from which on classes collapse")
-    cli.add_certificate(made)
-    made.add_argument("--kind", choices=KINDS, help="which certificate (default: a rise for several k, else collapse)")
+    parser.add_argument("--rho", metavar="R", help="class prior, as in verify.optimum; with --points and --overlap")
+    parser.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
+    parser.add_argument("--C", type=cli.integer(2), metavar="C", help="number of classes, for profiles like zipf:1")
+    parser.add_argument("--points", type=_points, metavar="M", help="points of each class: 8, or 4,8,2")
+    parser.add_argument("--overlap", metavar="A", help="probability that the positive is any point of the class")
+    parser.add_argument("--across", default="0", metavar="E", help="share of positives from all points (default: 0)")
+    parser.add_argument("--graph", metavar="FILE", help=".npz with 'pairs' (n x n) and 'labels' (n), or as documented")
+    parser.add_argument("--labels", metavar="FILE", help=".npy with the labels, instead of those in --graph")
+    parser.add_argument("--tasks", metavar="FILE", help=".npz with further labelings of the points, one a task")
+    parser.add_argument("--encoder", metavar="E", help="cells:FILE or linear:FILE: restricted encoders")
+    parser.add_argument("--k", type=cli.k_list, required=True, metavar="K", help="numbers of negatives: 64, 1,16,inf")
+    parser.add_argument("--d", type=cli.integer(2), metavar="D", help="dimension (default: that of points)")
+    parser.add_argument("--loss", default="logistic", metavar="L", help="logistic, decoupled, exponential or separable")
+    parser.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
+    parser.add_argument("--threshold", action="store_true", help="only the overlap from which on classes collapse")
+    cli.add_certificate(parser)
+    parser.add_argument(
+        "--kind", choices=KINDS, help="which certificate (default: a rise for several k, else collapse)"
+    )
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> AugmentationResult:
         return run(
@@ -245,7 +247,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             progress=progress,
         )
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 if __name__ == "__main__":

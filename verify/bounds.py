@@ -197,7 +197,7 @@ def _at_minimizer(
         starts = 2 if d >= prior.C else 16
         weights, beta = prior.as_array(), float(1 / temperature)
         nce = minimum(loss, weights, k, d, beta, starts=starts, seed=seed, progress=progress).best.value
-    missing = [found.note for found in (best, mean) if found.sup is None]
+    missing = [one.note for one in (best, mean) if one.sup is None]
     return Exact(nce, best.sup, mean.sup), list(dict.fromkeys(missing))
 
 
@@ -251,16 +251,16 @@ def _shown(value: float | None) -> str:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.bounds`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.bounds",
         "Four prior bounds on the downstream loss as functions of k, beside the exact values. They are stated for\n"
         "the mean classifier; upper bounds hold for the best classifier too.",
         "  python -m verify.bounds --rho uniform --C 10 --k 64\n"
         "  python -m verify.bounds --rho 0.5,0.3,0.2 --k 16 --json",
     )
-    cli.add_problem(made, rho=True)
-    cli.add_embeddings(made)
-    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
+    cli.add_problem(parser, rho=True)
+    cli.add_embeddings(parser)
+    parser.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
         from verify.files.arrays import read_array
@@ -281,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
         return run_each(one, arguments.k)
 
-    cli.main(made, execute, reported(report), argv)
+    cli.main(parser, execute, reported(report), argv)
 
 
 if __name__ == "__main__":

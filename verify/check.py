@@ -133,16 +133,16 @@ def _read(name: str) -> bytes:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.check`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.check",
         "Decide whether a certificate proves its statement: every bound is derived again from the statement, in\n"
         "interval arithmetic, by a small program that shares nothing with the one that wrote the certificate.\n"
         "Exit status: 0 accepted, 1 rejected, 2 unreadable, 3 precision exhausted.",
         "  python -m verify.etf --C 10 --k 64 --certificate etf.json && python -m verify.check etf.json",
     )
-    made.add_argument("certificate", type=_read, metavar="FILE", help="the certificate, or - for standard input")
+    parser.add_argument("certificate", type=_read, metavar="FILE", help="the certificate, or - for standard input")
 
-    cli.main(made, lambda arguments, progress: run(arguments.certificate), report, argv)
+    cli.main(parser, lambda arguments, progress: run(arguments.certificate), report, argv)
 
 
 if __name__ == "__main__":

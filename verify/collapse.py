@@ -116,19 +116,19 @@ def run_search(
     assert isinstance(asked.k, int)
     if (C * points) ** (asked.k + 1) * points**2 > _MAX_PROOF_TERMS:
         raise InputError("points", points, f"(C N)^(k+1) N^2 terms are enumerated, at most {_MAX_PROOF_TERMS}")
-    found = search(
+    counterexample = search(
         C=C, k=asked.k, points=points, d=asked.d, seed=seed, minutes=minutes, every_point=every_point, progress=progress
     )
-    if found is None:
+    if counterexample is None:
         return CollapseResult(
             claim="lemma-1", status=Status.UNDECIDED, problem=asked, points=points, hypotheses={}, lemma=None,
             averaging_step=AveragingStep(Status.UNDECIDED, 0, 0, 0, None, None, None, None), lifting=None,
             optimization=None, note=f"no loss was found in {minutes:g} minutes that breaks the averaging step",
             certificate=None, seconds=time.perf_counter() - begun, versions=versions(*PACKAGES),
         )  # fmt: skip
-    loss = found.candidate.loss
+    loss = counterexample.candidate.loss
     settled = settle(Custom(loss), replace(asked, loss=str(loss)), points, None, (trials, starts, seed))
-    step, written = refuted(settled.averaging_step, found, certificate)
+    step, written = refuted(settled.averaging_step, counterexample, certificate)
     return replace(
         settled,
         averaging_step=step,
@@ -141,7 +141,7 @@ def run_search(
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.collapse`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.collapse",
         "Lemma 1 (the optimal representation is constant on classes) and each step of its proof, on random and\n"
         "adversarial representations with finitely many points a class; and direct optimization over points.\n"
@@ -149,23 +149,25 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.collapse --loss logistic --C 3 --k 4 --points 3\n"
         "  python -m verify.collapse --search-loss --certificate step.json && python -m verify.check step.json",
     )
-    made.add_argument("--search-loss", action="store_true", help="search for a loss that breaks the averaging step")
-    made.add_argument(
+    parser.add_argument("--search-loss", action="store_true", help="search for a loss that breaks the averaging step")
+    parser.add_argument(
         "--every-point", action="store_true", help="with --search-loss: not only the average, but every x* is to lose"
     )
-    made.add_argument("--minutes", type=cli.minutes, metavar="M", help="how long to search (default: 5)")
-    made.add_argument("--C", type=cli.integer(2), metavar="C", help="number of classes (default: 3; search: 2)")
-    made.add_argument("--k", type=cli.k_list, metavar="K", help="numbers of negatives (default: 4; search: 2)")
-    made.add_argument("--points", type=cli.integer(1), metavar="N", help="points a class (default: 3; search: 2)")
-    made.add_argument("--d", type=cli.integer(2), metavar="D", help="dimension of the embeddings (default: C)")
-    made.add_argument("--rho", metavar="R", help="class prior of every trial (default: drawn for each trial)")
-    made.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
-    made.add_argument("--loss", metavar="L", help="name (default: logistic), or package.module:callable")
-    made.add_argument("--temperature", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
-    made.add_argument("--trials", type=cli.integer(1), default=200, metavar="N", help="representations (default: 200)")
-    cli.add_search(made, 4)
-    cli.add_certificate(made)
-    cli.main(made, _execute, reported(report), argv)
+    parser.add_argument("--minutes", type=cli.minutes, metavar="M", help="how long to search (default: 5)")
+    parser.add_argument("--C", type=cli.integer(2), metavar="C", help="number of classes (default: 3; search: 2)")
+    parser.add_argument("--k", type=cli.k_list, metavar="K", help="numbers of negatives (default: 4; search: 2)")
+    parser.add_argument("--points", type=cli.integer(1), metavar="N", help="points a class (default: 3; search: 2)")
+    parser.add_argument("--d", type=cli.integer(2), metavar="D", help="dimension of the embeddings (default: C)")
+    parser.add_argument("--rho", metavar="R", help="class prior of every trial (default: drawn for each trial)")
+    parser.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
+    parser.add_argument("--loss", metavar="L", help="name (default: logistic), or package.module:callable")
+    parser.add_argument("--temperature", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
+    parser.add_argument(
+        "--trials", type=cli.integer(1), default=200, metavar="N", help="representations (default: 200)"
+    )
+    cli.add_search(parser, 4)
+    cli.add_certificate(parser)
+    cli.main(parser, _execute, reported(report), argv)
 
 
 def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:

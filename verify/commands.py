@@ -88,10 +88,10 @@ def _dispatch(prog: str, commands: Mapping[str, Command], words: Sequence[str], 
         known = _typed()[depth:-1] if completing else words
         if completing:
             os.environ["_ARGCOMPLETE"] = str(depth)
-        if known and (found := commands.get(known[0])) is not None:
+        if known and (command := commands.get(known[0])) is not None:
             if completing:
                 os.environ["_ARGCOMPLETE"] = str(depth + 1)
-            module, _, function = found.start.partition(":")
+            module, _, function = command.start.partition(":")
             raise Ended(getattr(import_module(module), function)(known[1:]))
         if known and (members := _members(known[0], commands)):
             _dispatch(f"{prog} {known[0]}", members, known[1:], depth + 1)
@@ -125,8 +125,8 @@ def _complete(commands: Mapping[str, Command]) -> None:
     """Offer the first words of commands to the shell that asks for them."""
     import argcomplete
 
-    made = argparse.ArgumentParser()
-    names = made.add_subparsers()
+    parser = argparse.ArgumentParser()
+    names = parser.add_subparsers()
     for name in dict.fromkeys(name.partition(" ")[0] for name in commands):
         names.add_parser(name)
-    argcomplete.autocomplete(made)
+    argcomplete.autocomplete(parser)

@@ -247,18 +247,18 @@ def report(result: ConjectureResult) -> str:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.conjecture`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.conjecture",
         "Is the downstream loss of the NCE minimizer non-increasing over these numbers of negatives?\n"
         "Proved for a finite list, refuted with a witness, or undecided.",
         "  python -m verify.conjecture --rho 0.7,0.2,0.1 --k 1:64\n"
         "  python -m verify.conjecture --rho 0.863,0.135,0.002 --k 1,16,4096 --certificate rise.json",
     )
-    cli.add_problem(made, rho=True)
-    cli.add_weighting(made)
-    cli.add_classifier(made)
-    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the start (default: 0)")
-    cli.add_certificate(made)
+    cli.add_problem(parser, rho=True)
+    cli.add_weighting(parser)
+    cli.add_classifier(parser)
+    parser.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the start (default: 0)")
+    cli.add_certificate(parser)
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> ConjectureResult:
         return run(
@@ -276,7 +276,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             progress=progress,
         )
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 if __name__ == "__main__":

@@ -97,12 +97,12 @@ def run(
     if prior.C > MAX_CLASSES and (embeddings is not None or not in_groups(prior, loss)):
         raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
     if embeddings is None:
-        found = _at_minimizer(
+        result = _at_minimizer(
             prior, k, d, loss, given, exact_temperature, checked_weighting(weighting), certificate, progress
         )
     else:
-        found = _at_embeddings(prior, k, d, loss, given, exact_temperature, weighting, embeddings, certificate)
-    return replace(found, seconds=time.perf_counter() - begun)
+        result = _at_embeddings(prior, k, d, loss, given, exact_temperature, weighting, embeddings, certificate)
+    return replace(result, seconds=time.perf_counter() - begun)
 
 
 def _at_minimizer(
@@ -133,10 +133,10 @@ def _at_minimizer(
     points = {name: point(task, problem_at_k, _WIDTH) for name, task in tasks.items()}
     best, mean = points["optimal"], points["mean"]
     notes = []
-    if all(found.bracket is not None for found in points.values()):
+    if all(one.bracket is not None for one in points.values()):
         status = Status.PROVED
     else:
-        notes += list(dict.fromkeys(f"not proved: {found.note}" for found in points.values() if found.note))
+        notes += list(dict.fromkeys(f"not proved: {one.note}" for one in points.values() if one.note))
         notes += [rests.note] if rests.note else []
         status = Status.UNDECIDED if best.sup is None or mean.sup is None else Status.NUMERICAL
     exact = None
@@ -225,12 +225,12 @@ def _float_status(loss: Loss, head: Classifier, notes: list[str]) -> Status:
     return Status.NUMERICAL if closed and head.converged else Status.UNDECIDED
 
 
-def _interval(found: Point) -> Interval | None:
-    if found.bracket is not None:
-        return _ends(found.bracket.lower, found.bracket.upper)
-    if found.sup is None or found.error is None:
+def _interval(at_k: Point) -> Interval | None:
+    if at_k.bracket is not None:
+        return _ends(at_k.bracket.lower, at_k.bracket.upper)
+    if at_k.sup is None or at_k.error is None:
         return None
-    return _ends(found.sup - found.error, found.sup + found.error)
+    return _ends(at_k.sup - at_k.error, at_k.sup + at_k.error)
 
 
 def _ends(lower: Fraction | float, upper: Fraction | float) -> Interval:
@@ -239,17 +239,17 @@ def _ends(lower: Fraction | float, upper: Fraction | float) -> Interval:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.downstream`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.downstream",
         "The downstream loss of the NCE minimizer: best unit-norm classifier and mean classifier, bracketed.",
         "  python -m verify.downstream --rho 0.5,0.3,0.2 --k 16\n"
         "  python -m verify.downstream --rho uniform --C 10 --k 64 --weighting balanced --json",
     )
-    cli.add_problem(made, rho=True)
-    cli.add_weighting(made)
-    cli.add_embeddings(made)
-    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
-    cli.add_certificate(made)
+    cli.add_problem(parser, rho=True)
+    cli.add_weighting(parser)
+    cli.add_embeddings(parser)
+    parser.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the starts (default: 0)")
+    cli.add_certificate(parser)
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
         from verify.files.arrays import read_array
@@ -272,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
         return run_each(one, arguments.k, arguments.certificate)
 
-    cli.main(made, execute, reported(report), argv)
+    cli.main(parser, execute, reported(report), argv)
 
 
 if __name__ == "__main__":

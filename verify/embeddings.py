@@ -181,7 +181,7 @@ def compare(
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.embeddings`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.embeddings",
         "Trained embeddings (n x d) with labels: their exact population loss, how far it is above the certified\n"
         "minimum, and whether that is spread within the classes or the arrangement of the class means.",
@@ -189,17 +189,19 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.embeddings run.npz --k 256 --temperature 0.5 --html run.html\n"
         "  python -m verify.embeddings epoch-*.npz --compare --k 256 --temperature 0.5",
     )
-    made.add_argument(
+    parser.add_argument(
         "files", nargs="+", metavar="FILE", help=".npy with one point a row, or .npz with 'embeddings' and 'labels'"
     )
-    made.add_argument("--labels", metavar="FILE", help=".npy with the class of each point, an integer from 0 to C-1")
-    made.add_argument("--k", type=cli.one_k, required=True, metavar="K", help="number of negatives, an integer or inf")
-    made.add_argument("--temperature", default="1", metavar="T", help="of the training loss, T > 0 (default: 1)")
-    made.add_argument("--rho", metavar="R", help="class prior of training (default: that of the points)")
-    made.add_argument("--normalize", action="store_true", help="divide the rows by their lengths")
-    made.add_argument("--compare", action="store_true", help="several files as one table: checkpoints, or runs")
-    made.add_argument("--save", type=cli.writable, metavar="FILE", help="write the arrays to FILE (.npz)")
-    made.add_argument("--html", type=cli.writable, metavar="FILE", help="write a page with pictures")
+    parser.add_argument("--labels", metavar="FILE", help=".npy with the class of each point, an integer from 0 to C-1")
+    parser.add_argument(
+        "--k", type=cli.one_k, required=True, metavar="K", help="number of negatives, an integer or inf"
+    )
+    parser.add_argument("--temperature", default="1", metavar="T", help="of the training loss, T > 0 (default: 1)")
+    parser.add_argument("--rho", metavar="R", help="class prior of training (default: that of the points)")
+    parser.add_argument("--normalize", action="store_true", help="divide the rows by their lengths")
+    parser.add_argument("--compare", action="store_true", help="several files as one table: checkpoints, or runs")
+    parser.add_argument("--save", type=cli.writable, metavar="FILE", help="write the arrays to FILE (.npz)")
+    parser.add_argument("--html", type=cli.writable, metavar="FILE", help="write a page with pictures")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> EmbeddingsResult | Compared:
         from verify.trained.points import read_points
@@ -232,7 +234,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
         return results.report_compared(result) if isinstance(result, results.Compared) else results.report(result)
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 def _save(result: Any, path: Path) -> None:

@@ -94,19 +94,19 @@ def run(
     rests = hypotheses(chosen, loss, k, beta)
     if not rests.convex:  # which the theorem asks for
         raise InputError("loss", loss, rests.note.removeprefix("no lower bound: "))
-    found = search(chosen, prior.as_array(), k, d, beta, starts=starts, seed=seed, progress=progress)
+    searched = search(chosen, prior.as_array(), k, d, beta, starts=starts, seed=seed, progress=progress)
     has_etf = d >= C - 1
     etf = nce_minimum(chosen, C, k, beta) if has_etf else None
     target = target_cosine(C) if has_etf else None
     unique = uniqueness(chosen, k, beta)
-    error = max_cosine_error(found.gram, target) if target is not None else None
+    error = max_cosine_error(searched.gram, target) if target is not None else None
 
     proof = _prove(C, k, max(d, C - 1), loss, exact_temperature)
-    bracket = _bracket(proof, found, chosen, C, k, beta, etf)
-    said = (rests.note, estimated(chosen, found.gram, prior.as_array(), k, beta))
+    bracket = _bracket(proof, searched, chosen, C, k, beta, etf)
+    said = (rests.note, estimated(chosen, searched.gram, prior.as_array(), k, beta))
     unproved = "; ".join(text for text in said if text)
     exact = chosen.is_exact(C, k)
-    status, note = _decide(proof, bracket, found, error, unique if has_etf else None, unproved, exact)
+    status, note = _decide(proof, bracket, searched, error, unique if has_etf else None, unproved, exact)
     exact_rank = C - 1 if has_etf and proof is not None and unique.unique else None
     written = None
     if certificate is not None and status is Status.PROVED and proof is not None:
@@ -118,14 +118,14 @@ def run(
         status=status,
         problem=problem(prior, k, d, loss, exact_temperature),
         nce=bracket,
-        geometry=Geometry(target, error, exact_rank, rank(found.gram), unique.unique if has_etf else None),
-        search=report_search(found, bracket.lower),
+        geometry=Geometry(target, error, exact_rank, rank(searched.gram), unique.unique if has_etf else None),
+        search=report_search(searched, bracket.lower),
         normalization=chosen.normalization if math.isinf(k) else "none",
         note=note,
         certificate=written,
         seconds=time.perf_counter() - begun,
         versions=versions("jax", "numpy", "python-flint"),
-        embeddings=found.best.embeddings,
+        embeddings=searched.best.embeddings,
     )
 
 
@@ -140,9 +140,9 @@ def _prove(C: int, k: int | float, d: int, loss: str, temperature: Fraction) -> 
 
 
 def _bracket(
-    proof: EtfProof | None, found: Search, loss: Loss, C: int, k: int | float, beta: float, etf: float | None
+    proof: EtfProof | None, searched: Search, loss: Loss, C: int, k: int | float, beta: float, etf: float | None
 ) -> Bracket:
-    value = found.best.value
+    value = searched.best.value
     if proof is not None and proof.lower is not None and proof.upper is not None:
         return Bracket.around(value, proof.lower, value if etf is None else proof.upper, etf)
     import numpy as np
@@ -162,7 +162,7 @@ def _bracket(
 def _decide(
     proof: EtfProof | None,
     bracket: Bracket,
-    found: Search,
+    searched: Search,
     error: float | None,
     unique: Uniqueness | None,
     unproved: str,
@@ -170,13 +170,13 @@ def _decide(
 ) -> tuple[Status, str]:
     """The status, and a note on what it does not say."""
     assert bracket.upper is not None and bracket.relative_gap is not None
-    if found.converged == 0:
+    if searched.converged == 0:
         return Status.UNDECIDED, "no start converged: see search.runs for why each of them stopped"
     if error is None:
         note = "d < C-1: there is no simplex ETF, and 'lower' is the minimum of the convex relaxation"
         closed = bracket.relative_gap <= GAP_TOLERANCE
         return (Status.NUMERICAL, note + "; the bracket closes") if closed else (Status.UNDECIDED, note)
-    off = (found.best.value - bracket.upper) / max(1.0, abs(bracket.upper))
+    off = (searched.best.value - bracket.upper) / max(1.0, abs(bracket.upper))
     if abs(off) > GAP_TOLERANCE:
         return Status.UNDECIDED, f"the best start is off the simplex ETF's loss by {off:.2e} (relative)"
     assert unique is not None
@@ -194,7 +194,7 @@ def _decide(
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.etf`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.etf",
         "Balanced classes: minimize the exact population NCE loss of k negatives over class embeddings on the\n"
         "sphere, from random starts; compare the optimum with the simplex ETF (all cosines -1/(C-1)), which the\n"
@@ -202,10 +202,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.etf --C 10 --k 64\n"
         "  python -m verify.etf --C 10 --k 64 --certificate etf.json && python -m verify.check etf.json",
     )
-    cli.add_problem(made, rho=False)
-    cli.add_search(made, 8)
-    cli.add_certificate(made)
-    cli.add_save(made)
+    cli.add_problem(parser, rho=False)
+    cli.add_search(parser, 8)
+    cli.add_certificate(parser)
+    cli.add_save(parser)
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
         def one(k: int | float) -> EtfResult:
@@ -223,7 +223,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
         return run_each(one, arguments.k, arguments.certificate, arguments.save)
 
-    cli.main(made, execute, reported(report), argv)
+    cli.main(parser, execute, reported(report), argv)
 
 
 if __name__ == "__main__":

@@ -129,19 +129,19 @@ def run(
     chosen, beta, weights = get_loss(given), float(1 / exact_temperature), prior.as_array()
     rests = hypotheses(chosen, loss, k, beta)
     relaxed = d < prior.C - 1
-    found = minimum(
+    searched = minimum(
         chosen, weights, k, d, beta, starts=max(starts, 16) if relaxed else starts, seed=seed, progress=progress
     )
     # the relaxation of a small d is the same problem in d = C, where local minima are global
-    full = minimum(chosen, weights, k, prior.C, beta, starts=2, seed=seed) if relaxed else found
+    full = minimum(chosen, weights, k, prior.C, beta, starts=2, seed=seed) if relaxed else searched
 
     proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d, progress)
-    lower, upper = _bounds(proof, found, full, chosen, weights, k, beta, relaxed)
-    bracket = Bracket.around(found.best.value, lower if rests.convex else None, upper)
-    said = (rests.note, estimated(chosen, found.gram, weights, k, beta))
+    lower, upper = _bounds(proof, searched, full, chosen, weights, k, beta, relaxed)
+    bracket = Bracket.around(searched.best.value, lower if rests.convex else None, upper)
+    said = (rests.note, estimated(chosen, searched.gram, weights, k, beta))
     unproved = "; ".join(text for text in said if text)
-    status, note = _decide(proof, bracket, found, relaxed, unproved, chosen.is_exact(prior.C, k))
-    gram: Any = found.gram
+    status, note = _decide(proof, bracket, searched, relaxed, unproved, chosen.is_exact(prior.C, k))
+    gram: Any = searched.gram
     radius = None
     written = None
     if proof is not None and not relaxed and proof.gram is not None and proof.gram_radius is not None:
@@ -162,8 +162,8 @@ def run(
         groups=None,
         gram_radius=radius,
         rank=proven_rank(proof) if status is Status.PROVED else None,
-        rank_numerical=rank(found.gram),
-        search=report_search(found, bracket.lower),
+        rank_numerical=rank(searched.gram),
+        search=report_search(searched, bracket.lower),
         normalization=chosen.normalization if math.isinf(k) else "none",
         note=note,
         certificate=written,
@@ -175,7 +175,7 @@ def run(
 def _prove(
     prior: Prior,
     k: int | float,
-    found: Search,
+    searched: Search,
     loss: str,
     temperature: Fraction,
     d: int,
@@ -187,7 +187,7 @@ def _prove(
     from verify.certify import prove_bracket, prove_optimum
     from verify.certify.optimum import MAX_CLASSES as MAX_POLISHED
 
-    embeddings = found.best.embeddings
+    embeddings = searched.best.embeddings
     if progress is not None:
         progress("enclosing the minimum")
     proof = prove_optimum(prior, k, embeddings, loss=loss, temperature=temperature, d=d)
@@ -199,7 +199,7 @@ def _prove(
 
 def _bounds(
     proof: OptimumProof | None,
-    found: Search,
+    searched: Search,
     full: Search,
     loss: Loss,
     weights: object,
@@ -208,7 +208,7 @@ def _bounds(
     relaxed: bool,
 ) -> tuple[Fraction | float, Fraction | float]:
     """Below and above the minimum: proven, or in double precision."""
-    value = found.best.value
+    value = searched.best.value
     if proof is not None and proof.lower is not None and proof.upper is not None:
         return proof.lower, value if relaxed else proof.upper
     from verify.optimize.dual import dual_bound
@@ -219,7 +219,7 @@ def _bounds(
 
 
 def _decide(
-    proof: OptimumProof | None, bracket: Bracket, found: Search, relaxed: bool, unproved: str, exact: bool
+    proof: OptimumProof | None, bracket: Bracket, searched: Search, relaxed: bool, unproved: str, exact: bool
 ) -> tuple[Status, str]:
     """The status, and a note on what it does not say."""
     assert bracket.upper is not None
@@ -229,13 +229,13 @@ def _decide(
     if relaxed and bracket.lower is not None:
         notes = ["d < C-1: 'lower' is the minimum of the convex relaxation (d = C)"]
     elif proved:
-        off = (found.best.value - bracket.upper) / max(1.0, abs(bracket.upper))
+        off = (searched.best.value - bracket.upper) / max(1.0, abs(bracket.upper))
         if abs(off) > GAP_TOLERANCE:
             return Status.UNDECIDED, f"the best start is off the proven minimum by {off:.2e} (relative)"
         return Status.PROVED, ""
     if unproved:
         notes = [*(notes if relaxed else []), unproved]
-    if found.converged == 0:
+    if searched.converged == 0:
         notes.append("no start converged: see search.runs for why each of them stopped")
     # a bracket that closes needs no start that converged
     status = Status.NUMERICAL if closed and exact else Status.UNDECIDED
@@ -244,18 +244,18 @@ def _decide(
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.optimum`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.optimum",
         "Any class prior: minimize the exact population NCE loss over class embeddings on the sphere, and bracket\n"
         "the global minimum by convex duality.",
         "  python -m verify.optimum --rho 0.5,0.3,0.2 --k 16\n"
         "  python -m verify.optimum --rho zipf:1 --C 50 --k 256 --json",
     )
-    cli.add_problem(made, rho=True)
-    cli.add_search(made, 2)
-    cli.add_certificate(made)
-    cli.add_save(made)
-    made.add_argument(
+    cli.add_problem(parser, rho=True)
+    cli.add_search(parser, 2)
+    cli.add_certificate(parser)
+    cli.add_save(parser)
+    parser.add_argument(
         "--floor", action="store_true", help="for a training log: the loss at chance and of the simplex ETF beside it"
     )
 
@@ -278,7 +278,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
         return run_each(one, arguments.k, arguments.certificate, arguments.save)
 
-    cli.main(made, execute, reported(report), argv)
+    cli.main(parser, execute, reported(report), argv)
 
 
 def _floor(arguments: argparse.Namespace, k: int | float, result: OptimumResult) -> Floor:

@@ -84,8 +84,8 @@ def run(names: Sequence[str] | None = None, *, progress: Callable[[str], None] |
         proof = prove(step)
         obligations = tuple(Obligation(what, holds) for what, holds in proof.obligations)
         results.append(StepResult(name, step.statement, Status(proof.status), step.source, step.scope, obligations))
-    found = {result.status for result in results}
-    weakest = next((s for s in (Status.REFUTED, Status.UNDECIDED) if s in found), Status.PROVED)
+    statuses = {result.status for result in results}
+    weakest = next((s for s in (Status.REFUTED, Status.UNDECIDED) if s in statuses), Status.PROVED)
     return SymbolicResult(
         "symbolic-derivations", weakest, EveryProblem(), tuple(results), time.perf_counter() - begun, versions("sympy")
     )
@@ -106,14 +106,14 @@ def report(result: SymbolicResult) -> str:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m verify.symbolic`."""
-    made = cli.parser(
+    parser = cli.parser(
         "verify.symbolic",
         "The symbolic derivations behind the theorems: each step is reduced by SymPy to identities and signs, for\n"
         "symbolic numbers of classes, points and negatives. Nothing is settled by evaluating numbers.",
         "  python -m verify.symbolic\n  python -m verify.symbolic --step lifting-inequality --step mean-margin",
     )
-    made.add_argument("--step", action="append", metavar="NAME", help="only this step; may be given several times")
-    cli.main(made, lambda arguments, progress: run(arguments.step, progress=progress), report, argv)
+    parser.add_argument("--step", action="append", metavar="NAME", help="only this step; may be given several times")
+    cli.main(parser, lambda arguments, progress: run(arguments.step, progress=progress), report, argv)
 
 
 if __name__ == "__main__":

@@ -75,11 +75,11 @@ MEASUREMENTS: dict[str, tuple[Measurement, int, str]] = {
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one measurement and write its results."""
     described = "\n".join(f"{name}: {what} (default: {n})." for name, (_, n, what) in MEASUREMENTS.items())
-    made = cli.parser("experiments.augmentation", described, "  python -m experiments.augmentation laws --trials 100")
-    made.add_argument("name", choices=list(MEASUREMENTS), help="which measurement")
-    made.add_argument("--trials", type=cli.integer(1), metavar="N", help="how many (default: see above)")
-    made.add_argument("--out", type=Path, metavar="FILE", help="where results go (default: NAME.json)")
-    cli.main(made, _execute, report, argv)
+    parser = cli.parser("experiments.augmentation", described, "  python -m experiments.augmentation laws --trials 100")
+    parser.add_argument("name", choices=list(MEASUREMENTS), help="which measurement")
+    parser.add_argument("--trials", type=cli.integer(1), metavar="N", help="how many (default: see above)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where results go (default: NAME.json)")
+    cli.main(parser, _execute, report, argv)
 
 
 def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Measured:

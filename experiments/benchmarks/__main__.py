@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Measure what is missing, save, and print."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.benchmarks",
         "Times, memory and gaps of this project and of CVXPY with Clarabel or SCS, pymanopt, Adam on sampled\n"
         "negatives and plain enumeration, on the same problems. Every measurement has a process of its own; results\n"
         "are saved one by one, and a run that was interrupted goes on. What a method cannot do is said in its line.",
         "  python -m experiments.benchmarks --quick\n  python -m experiments.benchmarks --suite kernel --json",
     )
-    made.add_argument("--quick", action="store_true", help="about a minute of small problems")
-    made.add_argument("--suite", choices=tuple(SUITES), action="append", help="only this suite (may be repeated)")
-    made.add_argument("--show", action="store_true", help="print what is saved, and measure nothing")
-    made.add_argument(
+    parser.add_argument("--quick", action="store_true", help="about a minute of small problems")
+    parser.add_argument("--suite", choices=tuple(SUITES), action="append", help="only this suite (may be repeated)")
+    parser.add_argument("--show", action="store_true", help="print what is saved, and measure nothing")
+    parser.add_argument(
         "--out", type=Path, metavar="FILE", help="results (default: nce-data/benchmarks.json, or benchmarks-quick.json)"
     )
 
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
         return table(results)
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 if __name__ == "__main__":

@@ -74,12 +74,12 @@ def main() -> None:
     from verify.certify.document import write
     from verify.results import versions
 
-    made = argparse.ArgumentParser(prog="python -m experiments.benchmarks.cold", description=__doc__.split("\n")[0])
-    made.add_argument("--runs", type=int, default=9, help="runs of each command, and of the import (default 9)")
-    made.add_argument("--random", type=int, default=20, help="random small problems besides (default 20)")
-    made.add_argument("--random-runs", type=int, default=3, help="runs of each of those (default 3)")
-    made.add_argument("--out", type=Path, default=Path("nce-data/cold.json"), help="file of results")
-    arguments = made.parse_args()
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.cold", description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=int, default=9, help="runs of each command, and of the import (default 9)")
+    parser.add_argument("--random", type=int, default=20, help="random small problems besides (default 20)")
+    parser.add_argument("--random-runs", type=int, default=3, help="runs of each of those (default 3)")
+    parser.add_argument("--out", type=Path, default=Path("nce-data/cold.json"), help="file of results")
+    arguments = parser.parse_args()
     results: dict[str, Any] = {
         "machine": machine(),
         "versions": versions("jax", "numpy", "scipy", "python-flint"),

@@ -211,23 +211,23 @@ class Compared:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the methods that the file does not have yet, and save after each."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.benchmarks.scale",
         "Certified gap against matrix products, for each method tried; a run that was interrupted goes on.",
         "  python -m experiments.benchmarks.scale --C 100 --products 200 --out nce-data/scale-100.json",
     )
-    made.add_argument("--rho", default="zipf:1", metavar="R", help="class prior (default: zipf:1)")
-    made.add_argument("--C", type=cli.integer(2), default=1000, metavar="C", help="classes, and dimension")
-    made.add_argument("--k", type=cli.integer(1), default=4096, metavar="K", help="negatives (default: 4096)")
-    made.add_argument("--products", type=cli.integer(1), default=2000, metavar="N", help="budget of matrix products")
-    made.add_argument("--method", action="append", choices=["convex-program", *METHODS], help="only this one")
-    made.add_argument("--out", type=Path, default=Path("nce-data/scale-methods.json"), metavar="FILE", help="results")
+    parser.add_argument("--rho", default="zipf:1", metavar="R", help="class prior (default: zipf:1)")
+    parser.add_argument("--C", type=cli.integer(2), default=1000, metavar="C", help="classes, and dimension")
+    parser.add_argument("--k", type=cli.integer(1), default=4096, metavar="K", help="negatives (default: 4096)")
+    parser.add_argument("--products", type=cli.integer(1), default=2000, metavar="N", help="budget of matrix products")
+    parser.add_argument("--method", action="append", choices=["convex-program", *METHODS], help="only this one")
+    parser.add_argument("--out", type=Path, default=Path("nce-data/scale-methods.json"), metavar="FILE", help="results")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Compared:
         words = sys.argv[1:] if argv is None else argv
         return _run(arguments, shlex.join(["python", "-m", "experiments.benchmarks.scale", *words]), progress)
 
-    cli.main(made, execute, _report, argv)
+    cli.main(parser, execute, _report, argv)
 
 
 def _report(found: Compared) -> str:

@@ -29,7 +29,7 @@ class Counted:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one experiment and write what it counts to `DATA/NAME.json`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.certificates",
         "priors: how many random problems are proved, each proof through the checker and some against a reference.\n"
         "tampering: how many tampered certificates the checker accepts, and whether those are true.\n"
@@ -38,25 +38,27 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m experiments.certificates priors --count 20\n"
         "  python -m experiments.certificates tampering --count 200",
     )
-    made.add_argument("name", choices=["priors", "tampering", "classes", "rare"], help="which experiment")
-    made.add_argument(
+    parser.add_argument("name", choices=["priors", "tampering", "classes", "rare"], help="which experiment")
+    parser.add_argument(
         "--count",
         type=cli.integer(1),
         metavar="N",
         help="problems (default: 200, or 300 rare ones), mutants (default: 10000) or sizes (default: all)",
     )
-    made.add_argument("--seed", type=cli.integer(0), default=SEED, metavar="N", help=f"of the draws (default: {SEED})")
-    made.add_argument(
+    parser.add_argument(
+        "--seed", type=cli.integer(0), default=SEED, metavar="N", help=f"of the draws (default: {SEED})"
+    )
+    parser.add_argument(
         "--certificates",
         type=Path,
         default=FOLDER,
         metavar="DIR",
         help=f"what to tamper with (default: {FOLDER})",
     )
-    made.add_argument(
+    parser.add_argument(
         "--data", type=Path, default=Path("nce-data"), metavar="DIR", help="folder for the result (default: nce-data)"
     )
-    cli.main(made, _execute, lambda result: f"{result.claim}: {result.status.value}, see {result.path}", argv)
+    cli.main(parser, _execute, lambda result: f"{result.claim}: {result.status.value}, see {result.path}", argv)
 
 
 def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:

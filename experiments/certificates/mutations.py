@@ -193,7 +193,7 @@ def _witness(document: Any, rng: Random) -> None:
 
 
 def _points(document: Any, rng: Random) -> None:
-    """Of a claim about several k: one taken away, repeated or exchanged with another, in the claim or in both parts."""
+    """A point of a claim about several k taken away, repeated or exchanged, in the claim alone or in both parts."""
     lists = [part["points"] for part in (document["statement"], document["witness"]) if "points" in part]
     if not lists:
         _permute(document, rng)

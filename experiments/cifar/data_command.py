@@ -37,16 +37,16 @@ class Contents:
 
 def data_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.cifar data`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.cifar data",
         "Say what a data set holds: images a class, and where they come from. With --download, fetch the official\n"
         "archive first, unless it is there; its checksum is compared with the published one.",
         "  python -m experiments.cifar data --dataset cifar10 --download\n"
         "  python -m experiments.cifar data --dataset cifar100 --folder cifar-100-binary --imbalance 100",
     )
-    add_dataset(made)
-    made.add_argument("--download", action="store_true", help="fetch the official archive into --folder")
-    made.add_argument(
+    add_dataset(parser)
+    parser.add_argument("--download", action="store_true", help="fetch the official archive into --folder")
+    parser.add_argument(
         "--layout", choices=("binary", "python"), default="binary", help="which archive (default: binary)"
     )
 
@@ -55,7 +55,7 @@ def data_main(argv: Sequence[str] | None = None) -> NoReturn:
             _download(arguments, progress)
         return contents(load_chosen(arguments))
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 def contents(data: Dataset) -> Contents:

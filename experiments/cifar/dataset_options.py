@@ -16,36 +16,36 @@ if TYPE_CHECKING:
 FOLDER = Path("nce-data/cifar")
 
 
-def add_dataset(made: argparse.ArgumentParser) -> None:
+def add_dataset(parser: argparse.ArgumentParser) -> None:
     """`--dataset` and what narrows it down."""
-    made.add_argument("--dataset", choices=NAMES, default="standin", help="the images (default: standin, generated)")
-    made.add_argument(
+    parser.add_argument("--dataset", choices=NAMES, default="standin", help="the images (default: standin, generated)")
+    parser.add_argument(
         "--folder",
         type=Path,
         metavar="PATH",
         help=f"folder or archive with CIFAR in an official layout (default: {FOLDER})",
     )
-    made.add_argument(
+    parser.add_argument(
         "--provenance",
         metavar="TEXT",
         help="where the images come from, said beside every result (default: PROVENANCE.txt beside the data)",
     )
-    made.add_argument(
+    parser.add_argument(
         "--classes", type=_classes, metavar="N", help="the first N classes, or those with the labels A,B,... in order"
     )
-    made.add_argument(
+    parser.add_argument(
         "--per-class", type=cli.integer(1), metavar="N", help="at most N training images a class (standin: exactly N)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--imbalance", metavar="F", help="a long-tailed training set: largest over smallest class, exponential profile"
     )
-    made.add_argument(
+    parser.add_argument(
         "--majority", metavar="P", help="share of the first class in the training set, the others equal; or --imbalance"
     )
-    made.add_argument(
+    parser.add_argument(
         "--size", type=cli.integer(1), default=32, metavar="N", help="width of the generated images (default: 32)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--data-seed", type=cli.integer(0), default=0, metavar="N", help="seed of subsets and generated images"
     )
 

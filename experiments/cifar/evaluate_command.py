@@ -47,15 +47,15 @@ class AllEvaluated:
 
 def evaluate_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.cifar evaluate`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.cifar evaluate",
         "Measure trained networks on training and test set: linear probe, nearest neighbours and mean classifier,\n"
         "cosines, neural collapse, and the distance from the simplex ETF and from the computed optimum. Writes\n"
         "metrics.json into the folder of each run.",
         "  python -m experiments.cifar evaluate nce-data/cifar/runs/first",
     )
-    made.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
-    made.add_argument("--folder", type=Path, metavar="PATH", help=f"folder or archive with CIFAR (default: {FOLDER})")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
+    parser.add_argument("--folder", type=Path, metavar="PATH", help=f"folder or archive with CIFAR (default: {FOLDER})")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> AllEvaluated:
         from experiments.cifar.runs import Run
@@ -64,7 +64,7 @@ def evaluate_main(argv: Sequence[str] | None = None) -> NoReturn:
         found = [evaluate(run, run.dataset(arguments.folder or FOLDER), progress=progress) for run in runs]
         return AllEvaluated(tuple(found))
 
-    cli.main(made, execute, lambda result: "\n".join(report(found) for found in result.runs), argv)
+    cli.main(parser, execute, lambda result: "\n".join(report(found) for found in result.runs), argv)
 
 
 def evaluate(run: Run, data: Dataset, *, progress: Callable[[str], None] = lambda text: None) -> Evaluated:

@@ -267,7 +267,7 @@ def predicted(
 
 
 def _block_optimum(prior: Prior, k: int, beta: float, d: int, overlap: float, points: int) -> Optimum:
-    """Of equal classes of equally many images, where it fits into `d` dimensions."""
+    """The optimum for equal classes of equally many images, where it fits into `d` dimensions."""
     C = prior.C
     if not prior.is_uniform or points < 2:
         raise InputError("overlap", overlap, "the optimum is known for equal classes of at least 2 images")

@@ -27,7 +27,7 @@ def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
         f"{kind}:\n" + "\n".join(f"  {letter}  {title}" for letter, title in titles.items())
         for kind, titles in PARTS.items()
     )
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.cifar reproduce",
         "Measure the whole study, in this order, until the time is used:\n"
         f"{parts}\n"
@@ -35,22 +35,22 @@ def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
         "way. An item that fails is reported, and the others are measured. Items among the committed results are done.",
         "  python -m experiments.cifar reproduce --folder cifar --minutes 30 --out study",
     )
-    made.add_argument(
+    parser.add_argument(
         "--folder", type=Path, metavar="PATH", help=f"folder with CIFAR-10 and CIFAR-100 (default: {FOLDER})"
     )
-    made.add_argument(
+    parser.add_argument(
         "--provenance",
         type=_provenance,
         action="append",
         metavar="DATASET=TEXT",
         help="where the images come from, said beside every result (default: PROVENANCE.txt beside the data)",
     )
-    made.add_argument("--minutes", type=cli.minutes, default=30.0, metavar="M", help="time to use (default: 30)")
-    made.add_argument("--parts", metavar="LETTERS", help="only these parts (default: all)")
-    made.add_argument(
+    parser.add_argument("--minutes", type=cli.minutes, default=30.0, metavar="M", help="time to use (default: 30)")
+    parser.add_argument("--parts", metavar="LETTERS", help="only these parts (default: all)")
+    parser.add_argument(
         "--rehearse", action="store_true", help="only whether every part runs: one item of each kind, at tiny sizes"
     )
-    made.add_argument(
+    parser.add_argument(
         "--out", type=Path, default=Path("nce-data/cifar/study"), metavar="DIR", help="runs, timings and summary"
     )
 
@@ -76,7 +76,7 @@ def reproduce_main(argv: Sequence[str] | None = None) -> NoReturn:
             ended=_log,
         )
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 def _provenance(text: str) -> tuple[str, str]:

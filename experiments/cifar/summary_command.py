@@ -33,14 +33,14 @@ class Written:
 
 def summary_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.cifar summary`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.cifar summary",
         "Print tables of evaluated runs, with the spread over seeds. With --out, write summary.md (the tables),\n"
         "summary.json (the data of the figures) and summary.csv (one line a run and set).",
         "  python -m experiments.cifar summary nce-data/cifar/runs --out nce-data/cifar",
     )
-    made.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs, or folders that hold them")
-    made.add_argument("--out", type=Path, metavar="DIR", help="write the summary's files here")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs, or folders that hold them")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write the summary's files here")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Written:
         if arguments.out is not None:
@@ -49,4 +49,4 @@ def summary_main(argv: Sequence[str] | None = None) -> NoReturn:
         files = tuple(map(str, write(found, arguments.out))) if arguments.out is not None else ()
         return Written(len(found.runs), len(found.groups), found.left_out, files, markdown(found))
 
-    cli.main(made, execute, lambda result: result.text, argv)
+    cli.main(parser, execute, lambda result: result.text, argv)

@@ -31,17 +31,17 @@ class Measured:
 
 def throughput_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.cifar throughput`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.cifar throughput",
         "Time a bare forward and backward pass, the same with the NCE loss, and a whole training step.",
         "  python -m experiments.cifar throughput --classes 4 --k 64",
     )
-    add_dataset(made)
-    add_training(made)
-    made.add_argument(
+    add_dataset(parser)
+    add_training(parser)
+    parser.add_argument(
         "--repetitions", type=cli.integer(1), default=20, metavar="N", help="of each part, in turns (default: 20)"
     )
-    made.add_argument("--out", type=cli.writable, metavar="FILE", help="write the JSON object here too")
+    parser.add_argument("--out", type=cli.writable, metavar="FILE", help="write the JSON object here too")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Measured:
         from experiments.cifar.runs import PACKAGES, device_in_words, write_json
@@ -51,12 +51,12 @@ def throughput_main(argv: Sequence[str] | None = None) -> NoReturn:
         configuration = configure(arguments, data.provenance)
         found = measure(configuration, data, repetitions=arguments.repetitions, progress=progress)
         device, count = device_in_words()
-        made = Measured(configuration.as_json(), device, count, versions(*PACKAGES), found)
+        parser = Measured(configuration.as_json(), device, count, versions(*PACKAGES), found)
         if arguments.out is not None:
-            write_json(as_json(made), Path(arguments.out))
-        return made
+            write_json(as_json(parser), Path(arguments.out))
+        return parser
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 def report(found: Measured) -> str:

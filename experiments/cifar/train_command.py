@@ -35,7 +35,7 @@ class Trained:
 
 def train_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.cifar train`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.cifar train",
         "Train a network with the NCE loss, k negatives drawn iid from the marginal as in the theory. Everything\n"
         "goes to the folder of the run: configuration, record, log and checkpoints. Stop it in any way and give\n"
@@ -43,25 +43,29 @@ def train_main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m experiments.cifar train --classes 4 --k 8 --out nce-data/cifar/runs/first\n"
         "  python -m experiments.cifar train --dataset cifar10 --folder cifar-10-batches-bin --k 64 --out run --resume",
     )
-    add_dataset(made)
-    add_training(made)
-    made.add_argument("--out", type=Path, metavar="DIR", help=f"the folder of the run (default: in {RUNS})")
-    made.add_argument("--resume", action="store_true", help="go on with the run in --out; begin it if it is not there")
-    made.add_argument(
+    add_dataset(parser)
+    add_training(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"the folder of the run (default: in {RUNS})")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out; begin it if it is not there"
+    )
+    parser.add_argument(
         "--checkpoint-seconds", type=cli.integer(0), default=30, metavar="S", help="between checkpoints (default: 30)"
     )
-    made.add_argument("--minutes", type=cli.minutes, metavar="M", help="stop after about M minutes, to be resumed")
+    parser.add_argument("--minutes", type=cli.minutes, metavar="M", help="stop after about M minutes, to be resumed")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Trained:
         until = None if arguments.minutes is None else time.monotonic() + 60 * arguments.minutes
-        return _run(arguments, _given(made, argv), until, progress)
+        return _run(arguments, _given(parser, argv), until, progress)
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
-def add_training(made: argparse.ArgumentParser) -> None:
+def add_training(parser: argparse.ArgumentParser) -> None:
     """The options of a `Configuration` beyond the images; without a default where `defaults.complete` has it."""
-    made.add_argument("--k", type=cli.integer(1), default=16, metavar="K", help="negatives of an anchor (default: 16)")
+    parser.add_argument(
+        "--k", type=cli.integer(1), default=16, metavar="K", help="negatives of an anchor (default: 16)"
+    )
     helps = {
         "positives": "another image of the class, another augmentation of the image, or a mixture (default: class)",
         "negatives": "iid from the marginal, or resampled from the batch (default: marginal)",
@@ -72,10 +76,12 @@ def add_training(made: argparse.ArgumentParser) -> None:
         "dtype": "in which the network computes (default: bfloat16 on an accelerator)",
     }
     for name, accepted in CHOICES.items():
-        made.add_argument(f"--{name}", choices=accepted, help=helps[name])
-    made.add_argument("--overlap", metavar="A", help="share of mixed positives that are of another image of the class")
-    made.add_argument("--temperature", metavar="T", help="the loss sees cosines / T (default: 1)")
-    made.add_argument(
+        parser.add_argument(f"--{name}", choices=accepted, help=helps[name])
+    parser.add_argument(
+        "--overlap", metavar="A", help="share of mixed positives that are of another image of the class"
+    )
+    parser.add_argument("--temperature", metavar="T", help="the loss sees cosines / T (default: 1)")
+    parser.add_argument(
         "--initial-temperature", metavar="T", help="at first, changing over the first half (default: that of the loss)"
     )
     for name, text in {
@@ -84,10 +90,10 @@ def add_training(made: argparse.ArgumentParser) -> None:
         "epochs": "passes over the training set",
         "batch": "anchors in a step",
     }.items():
-        made.add_argument(f"--{name}", type=cli.integer(1), metavar="N", help=text)
-    made.add_argument("--learning-rate", type=float, metavar="X", help="at its height")
-    made.add_argument("--weight-decay", type=float, metavar="X", help="decoupled for adamw (default: 0.1)")
-    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="of weights and draws (default: 0)")
+        parser.add_argument(f"--{name}", type=cli.integer(1), metavar="N", help=text)
+    parser.add_argument("--learning-rate", type=float, metavar="X", help="at its height")
+    parser.add_argument("--weight-decay", type=float, metavar="X", help="decoupled for adamw (default: 0.1)")
+    parser.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="of weights and draws (default: 0)")
 
 
 def configure(arguments: argparse.Namespace, provenance: str) -> Configuration:
@@ -100,12 +106,12 @@ def configure(arguments: argparse.Namespace, provenance: str) -> Configuration:
     return complete(given, jax.default_backend())
 
 
-def _given(made: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
+def _given(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
     """The values of a configuration that the command line states, equal to a default or not."""
     from experiments.cifar.configuration import FIELDS
 
     unset = object()
-    stated = vars(made.parse_args(argv, argparse.Namespace(**dict.fromkeys(FIELDS, unset))))
+    stated = vars(parser.parse_args(argv, argparse.Namespace(**dict.fromkeys(FIELDS, unset))))
     return {name: stated[name] for name in FIELDS if stated[name] is not unset}
 
 

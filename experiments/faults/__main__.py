@@ -37,17 +37,19 @@ class Counted:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.faults`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.faults",
         "Random command lines over every command: exit status in {0, 1, 2, 3, 130, 141}, 2 always one line with\n"
         "nothing left behind, no more than 4 GB, and no minute without a word.",
         "  python -m experiments.faults --count 100 --seed 1",
     )
-    made.add_argument("--count", type=cli.integer(1), default=5000, metavar="N", help="command lines (default: 5000)")
-    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="number of the first (default: 0)")
-    made.add_argument("--limit", type=cli.integer(1), default=120, metavar="S", help="seconds for each (default: 120)")
-    made.add_argument("--out", type=Path, metavar="FILE", help="write the JSON object here too, after each fault")
-    cli.main(made, _execute, report, argv)
+    parser.add_argument("--count", type=cli.integer(1), default=5000, metavar="N", help="command lines (default: 5000)")
+    parser.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="number of the first (default: 0)")
+    parser.add_argument(
+        "--limit", type=cli.integer(1), default=120, metavar="S", help="seconds for each (default: 120)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the JSON object here too, after each fault")
+    cli.main(parser, _execute, report, argv)
 
 
 def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:

@@ -93,8 +93,8 @@ class _Parser(Exception):
 def parser(name: str) -> argparse.ArgumentParser:
     """The parser of a command, taken from it as it begins."""
 
-    def take(made: argparse.ArgumentParser, *_: object) -> None:
-        raise _Parser(made)
+    def take(parser: argparse.ArgumentParser, *_: object) -> None:
+        raise _Parser(parser)
 
     module, _, function = COMMANDS[name].start.partition(":")
     command: Callable[[list[str]], object] = getattr(import_module(module), function)

@@ -105,20 +105,22 @@ def report(cost: Cost) -> str:
 
 def cost_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.trained cost`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.trained cost",
         "The exact loss of many points beside the product F F^T.",
         "  python -m experiments.trained cost --n 50000 --k 4096 --temperature 0.5",
     )
     for name, default in (("n", 50_000), ("d", 128), ("C", 100), ("k", 4096)):
-        made.add_argument(f"--{name}", type=cli.integer(1), default=default, metavar="N", help=f"(default: {default})")
-    made.add_argument("--temperature", default="0.5", metavar="T", help="(default: 0.5)")
+        parser.add_argument(
+            f"--{name}", type=cli.integer(1), default=default, metavar="N", help=f"(default: {default})"
+        )
+    parser.add_argument("--temperature", default="0.5", metavar="T", help="(default: 0.5)")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Cost:
         a = arguments
         return measure(a.n, a.d, a.C, a.k, check_temperature(a.temperature), progress=progress)
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def report(found: Floors) -> str:
 
 def floors_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.trained floors`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.trained floors",
         "For common settings: the loss at chance, the certified minimum, and the loss of the simplex ETF.",
         "  python -m experiments.trained floors",
@@ -100,7 +100,7 @@ def floors_main(argv: Sequence[str] | None = None) -> NoReturn:
         del arguments
         return floors(progress)
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 if __name__ == "__main__":

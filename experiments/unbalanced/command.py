@@ -49,7 +49,7 @@ class SearchResult:
 
 def search_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.unbalanced search`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.unbalanced search",
         "Search the simplex of priors for the largest rise of the downstream loss between two numbers of negatives.\n"
         "Each restart begins with uniform draws; every hit is proven before it is reported. Stop with Ctrl-C and run\n"
@@ -57,16 +57,16 @@ def search_main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m experiments.unbalanced search --C 3 --minutes 10\n"
         "  python -m experiments.unbalanced search --groups 1,4,20 --classifier mean --minutes 5",
     )
-    made.add_argument("--C", type=cli.integer(3), default=3, metavar="C", help="number of free masses (default: 3)")
-    made.add_argument(
+    parser.add_argument("--C", type=cli.integer(3), default=3, metavar="C", help="number of free masses (default: 3)")
+    parser.add_argument(
         "--groups", type=_sizes, metavar="N1,N2,...", help="groups of equal classes instead of free masses"
     )
-    made.add_argument("--weighting", choices=("weighted", "balanced"), default="weighted", help="test distribution")
-    made.add_argument("--classifier", choices=("optimal", "mean"), default="optimal", help="the classifier")
-    made.add_argument("--minutes", type=cli.minutes, default=10.0, metavar="M", help="time to search (default: 10)")
-    made.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the draws (default: 0)")
-    made.add_argument("--keep", type=cli.integer(0), default=3, metavar="N", help="restarts whose best is proven")
-    made.add_argument(
+    parser.add_argument("--weighting", choices=("weighted", "balanced"), default="weighted", help="test distribution")
+    parser.add_argument("--classifier", choices=("optimal", "mean"), default="optimal", help="the classifier")
+    parser.add_argument("--minutes", type=cli.minutes, default=10.0, metavar="M", help="time to search (default: 10)")
+    parser.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="seed of the draws (default: 0)")
+    parser.add_argument("--keep", type=cli.integer(0), default=3, metavar="N", help="restarts whose best is proven")
+    parser.add_argument(
         "--out", type=Path, default=Path("nce-data/unbalanced"), metavar="DIR", help="state and certificates go here"
     )
 
@@ -79,7 +79,7 @@ def search_main(argv: Sequence[str] | None = None) -> NoReturn:
         problem = Problem(Logistic(nodes=96), sizes, arguments.weighting, arguments.classifier)
         return run_search(problem, arguments.out, minutes=arguments.minutes, seed=arguments.seed, keep=arguments.keep)
 
-    cli.main(made, execute, _search_report, argv)
+    cli.main(parser, execute, _search_report, argv)
 
 
 def run_search(problem: Problem, out: Path, *, minutes: int | float, seed: int, keep: int) -> SearchResult:
@@ -136,15 +136,15 @@ class Shown:
 
 def show_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.unbalanced show`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.unbalanced show",
         "The committed findings: what each search did, and its strongest proven rises; or the store of a map.",
         "  python -m experiments.unbalanced show\n"
         "  python -m experiments.unbalanced show --store nce-data/unbalanced/map-1-1-1.sqlite --export map.csv\n"
         "  python -m experiments.unbalanced show --store nce-data/unbalanced/map-1-1-1.sqlite --regions --prove 3",
     )
-    made.add_argument("--store", type=Path, metavar="FILE", help="show this map, finished or not")
-    made.add_argument(
+    parser.add_argument("--store", type=Path, metavar="FILE", help="show this map, finished or not")
+    parser.add_argument(
         "--regions",
         type=cli.integer(1),
         nargs="?",
@@ -153,11 +153,11 @@ def show_main(argv: Sequence[str] | None = None) -> NoReturn:
         help="prove over boxes of priors, halved DEPTH times (default: 12), where the conjecture holds and where it "
         "fails (three classes)",
     )
-    made.add_argument("--boxes", type=cli.writable, metavar="FILE", help="write the boxes of --regions, .npz")
-    made.add_argument(
+    parser.add_argument("--boxes", type=cli.writable, metavar="FILE", help="write the boxes of --regions, .npz")
+    parser.add_argument(
         "--export", type=cli.writable, metavar="FILE", help="write its rows as .csv or .parquet, or a .npz for figures"
     )
-    map_command.add_prove(made)
+    map_command.add_prove(parser)
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Shown | MapResult:
         if arguments.store is not None:
@@ -179,7 +179,7 @@ def show_main(argv: Sequence[str] | None = None) -> NoReturn:
                 lines.append(f"  >= {f['increase_lower']:.6g}  k = {f['k1']} -> {f['k2']}  at {', '.join(f['rho'])}")
         return "\n".join(lines)
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ _LARGEST = {"longtail": Fraction(1000), "zipf": Fraction(3)}
 
 def map_main(argv: Sequence[str] | None = None) -> NoReturn:
     """`python -m experiments.unbalanced map`."""
-    made = cli.parser(
+    parser = cli.parser(
         "experiments.unbalanced map",
         "Solve the NCE problem over a family of class priors and a list of k, with the downstream losses of all\n"
         "weightings and classifiers, and refine the grid where the behaviour changes. Every finished batch is kept:\n"
@@ -47,33 +47,33 @@ def map_main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m experiments.unbalanced map --family longtail --C 10 --resolution 200\n"
         "  python -m experiments.unbalanced map --scheduler tcp://10.0.0.1:8786 --prove 2",
     )
-    made.add_argument("--groups", type=_groups, metavar="N1,N2[,N3]", help="two or three groups of equal classes")
-    made.add_argument(
+    parser.add_argument("--groups", type=_groups, metavar="N1,N2[,N3]", help="two or three groups of equal classes")
+    parser.add_argument(
         "--slice", metavar="M1,M2,...", help="masses, each a number or * (free); NxM and Nx* are N equal classes"
     )
-    made.add_argument("--family", choices=tuple(_LARGEST), help="a profile, over its one parameter (with --C)")
-    made.add_argument("--C", type=cli.integer(3), metavar="C", help="number of classes of --family")
-    made.add_argument(
+    parser.add_argument("--family", choices=tuple(_LARGEST), help="a profile, over its one parameter (with --C)")
+    parser.add_argument("--C", type=cli.integer(3), metavar="C", help="number of classes of --family")
+    parser.add_argument(
         "--largest", metavar="X", help="largest factor (longtail, default: 1000) or exponent (zipf, default: 3)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--resolution", type=cli.integer(1), default=60, metavar="N", help="cells along an edge (default: 60)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--levels", type=cli.integer(0), default=2, metavar="L", help="how often cells may be halved (default: 2)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--k", type=cli.k_list, default=cli.k_list(_KS), metavar="K", help=f"numbers of negatives (default: {_KS})"
     )
-    made.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
-    made.add_argument(
+    parser.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
+    parser.add_argument(
         "--store", type=Path, metavar="FILE", help="the store (default: nce-data/unbalanced/map-FAMILY.sqlite)"
     )
-    made.add_argument("--jobs", type=cli.integer(1), metavar="N", help="worker processes here (default: all cores)")
-    made.add_argument(
+    parser.add_argument("--jobs", type=cli.integer(1), metavar="N", help="worker processes here (default: all cores)")
+    parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="work on the Dask cluster of this scheduler, like tcp://10.0.0.1:8786"
     )
-    add_prove(made)
+    add_prove(parser)
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> MapResult:
         family = _family(arguments)
@@ -96,19 +96,19 @@ def map_main(argv: Sequence[str] | None = None) -> NoReturn:
                 result = replace(result, proven=_prove(store, arguments, progress))
         return result
 
-    cli.main(made, execute, report, argv)
+    cli.main(parser, execute, report, argv)
 
 
-def add_prove(made: argparse.ArgumentParser) -> None:
+def add_prove(parser: argparse.ArgumentParser) -> None:
     """`--prove` and `--certificates`."""
-    made.add_argument(
+    parser.add_argument(
         "--prove",
         type=cli.integer(0),
         default=0,
         metavar="N",
         help="prove the N largest rises of each version of the conjecture, each with a certificate",
     )
-    made.add_argument(
+    parser.add_argument(
         "--certificates", type=Path, metavar="DIR", help="certificates go here (default: beside the store)"
     )
 

@@ -195,7 +195,7 @@ class Store:
         return True
 
     def _checksums(self, batch: int | None = None) -> Iterator[tuple[int, str]]:
-        """Of the finished batches, or of this one: what their checksums must be."""
+        """The number of each finished batch, or of this one, with the checksum that its rows have now."""
         which, of = ("id = ?", (batch,)) if batch is not None else ("done", ())
         for number, *head in self._db.execute(f"SELECT id, round, cells, seconds FROM batch WHERE {which}", of):
             rows = self._db.execute("SELECT * FROM cell WHERE batch = ? ORDER BY level, centre, k", (number,))

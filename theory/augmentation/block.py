@@ -115,7 +115,7 @@ class Block:
 
     @property
     def positives(self) -> tuple[float, float, float]:
-        """The same for the positive."""
+        """`(q_g, q_b, q_0)` of the positive: another point of the class, another class, the anchor itself."""
         return self.within, max(0.0, 1 - self.same - self.within), self.same
 
     def between(self, g: int | float) -> float:

@@ -139,7 +139,7 @@ def prove_grouped(
     d: int | None = None,
     width: Fraction = Fraction(1, 10**20),
 ) -> OptimumProof:
-    """The same in the number of groups of the prior, from candidates for their mean embeddings (module docstring).
+    """Enclose the minimum in the groups of the prior, from candidates for their mean embeddings (module docstring).
 
     Nothing is proven if `d` is less than both C-1 and the rank of the optimum.
 

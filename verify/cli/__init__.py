@@ -42,72 +42,76 @@ class _Version(argparse.Action):
 
 def parser(command: str, description: str, example: str) -> Parser:
     """A parser with the options that every command has."""
-    made = Parser(
+    parser = Parser(
         prog=f"python -m {command}",
         description=description,
         epilog=f"example:\n{example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("--json", action="store_true", help="print one JSON object, and nothing else, on standard output")
-    made.add_argument("--version", action=_Version, nargs=0, help="show the program's version number and exit")
-    return made
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, and nothing else, on standard output"
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the program's version number and exit")
+    return parser
 
 
-def add_problem(made: Parser, *, rho: bool) -> None:
+def add_problem(parser: Parser, *, rho: bool) -> None:
     """The options that say which population loss is meant."""
     if rho:
-        made.add_argument(
+        parser.add_argument(
             "--rho",
             required=True,
             metavar="R",
             help="class prior: 'uniform', '0.5,0.3,0.2', '1/2,3/10,1/5', 'zipf:S', 'longtail:F' (these with --C), "
             "'groups:N1xM1,N2xM2,...' or 'counts:FILE' (counts of labels); read exactly, must sum to 1",
         )
-        made.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
-    made.add_argument("--C", type=integer(2), required=not rho, metavar="C", help="number of classes, at least 2")
-    made.add_argument(
+        parser.add_argument("--normalize", action="store_true", help="divide the masses of --rho by their sum")
+    parser.add_argument("--C", type=integer(2), required=not rho, metavar="C", help="number of classes, at least 2")
+    parser.add_argument(
         "--k", type=k_list, required=True, metavar="K", help="numbers of negatives: 64, inf, 1,4,16 or 1:1024"
     )
-    made.add_argument("--d", type=integer(2), metavar="D", help="dimension of the embeddings (default: C)")
-    made.add_argument(
+    parser.add_argument("--d", type=integer(2), metavar="D", help="dimension of the embeddings (default: C)")
+    parser.add_argument(
         "--loss",
         default="logistic",
         metavar="L",
         help="logistic (default), hinge, exponential, separable, decoupled, or package.module:callable",
     )
-    made.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
+    parser.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
 
 
-def add_search(made: Parser, starts: int) -> None:
+def add_search(parser: Parser, starts: int) -> None:
     """The options of a search from random starts."""
-    made.add_argument(
+    parser.add_argument(
         "--starts",
         type=integer(1),
         default=starts,
         metavar="N",
         help=f"random starts of the search (default: {starts})",
     )
-    made.add_argument("--seed", type=integer(0), default=0, metavar="N", help="seed of the random starts (default: 0)")
+    parser.add_argument(
+        "--seed", type=integer(0), default=0, metavar="N", help="seed of the random starts (default: 0)"
+    )
 
 
-def add_certificate(made: Parser) -> None:
+def add_certificate(parser: Parser) -> None:
     """`--certificate FILE`."""
-    made.add_argument(
+    parser.add_argument(
         "--certificate", type=writable, metavar="FILE", help="write a certificate, for python -m verify.check FILE"
     )
 
 
-def add_save(made: Parser) -> None:
+def add_save(parser: Parser) -> None:
     """`--save FILE`."""
-    made.add_argument(
+    parser.add_argument(
         "--save", type=writable, metavar="FILE", help="write the arrays (.npz), or the embeddings alone (.npy)"
     )
 
 
-def add_weighting(made: Parser) -> None:
+def add_weighting(parser: Parser) -> None:
     """`--weighting`: the test distribution over classes."""
-    made.add_argument(
+    parser.add_argument(
         "--weighting",
         choices=("weighted", "balanced"),
         default="weighted",
@@ -115,9 +119,9 @@ def add_weighting(made: Parser) -> None:
     )
 
 
-def add_classifier(made: Parser) -> None:
+def add_classifier(parser: Parser) -> None:
     """`--classifier`."""
-    made.add_argument(
+    parser.add_argument(
         "--classifier",
         choices=("optimal", "mean"),
         default="optimal",
@@ -125,9 +129,9 @@ def add_classifier(made: Parser) -> None:
     )
 
 
-def add_embeddings(made: Parser) -> None:
+def add_embeddings(parser: Parser) -> None:
     """`--embeddings FILE`."""
-    made.add_argument("--embeddings", metavar="FILE", help="class embeddings (.npy, C x d) instead of the minimizer")
+    parser.add_argument("--embeddings", metavar="FILE", help="class embeddings (.npy, C x d) instead of the minimizer")
 
 
 def refused(text: str, accepted: str) -> argparse.ArgumentTypeError:
@@ -174,17 +178,17 @@ def one_k(text: str) -> int | float:
 
 def k_list(text: str) -> tuple[int | float, ...]:
     """Reads numbers of negatives: `64`, a list `1,4,inf`, a range `1:1024` with both ends; sorted, without repeats."""
-    found: set[int | float] = set()
+    ks: set[int | float] = set()
     for part in text.split(","):
         first, colon, last = part.partition(":")
         if not colon:
-            found.add(one_k(part))
+            ks.add(one_k(part))
             continue
         low, high = one_k(first), one_k(last)
         if not isinstance(low, int) or not isinstance(high, int) or low > high or high - low >= 10**6:
             raise refused(part, "a range FIRST:LAST of at most 10^6 integers")
-        found.update(range(low, high + 1))
-    return tuple(sorted(found))
+        ks.update(range(low, high + 1))
+    return tuple(sorted(ks))
 
 
 def writable(text: str) -> Path:
@@ -195,7 +199,7 @@ def writable(text: str) -> Path:
 
 
 def main(
-    made: Parser,
+    parser: Parser,
     execute: Callable[[argparse.Namespace, Progress], Any],
     report: Callable[[Any], str],
     argv: Sequence[str] | None = None,
@@ -207,15 +211,15 @@ def main(
     error: standard output has the result and nothing else.
     """
     told = open_streams()
-    progress = Progress(made.prog)
+    progress = Progress(parser.prog)
 
     def work() -> NoReturn:
         if "_ARGCOMPLETE" in os.environ:
             import argcomplete
 
-            argcomplete.autocomplete(made)
+            argcomplete.autocomplete(parser)
         try:
-            arguments = made.parse_args(argv)
+            arguments = parser.parse_args(argv)
         except SystemExit as stop:
             raise Ended(stop.code if isinstance(stop.code, int) else USAGE) from None
         if not told:
@@ -234,7 +238,7 @@ def main(
         tell(f"{text}\n", code)
         raise Ended(code)
 
-    conclude(made.prog, work, progress.done)
+    conclude(parser.prog, work, progress.done)
 
 
 def payload(result: Any) -> Any:

@@ -35,14 +35,14 @@ def unwritable(path: Path, *, folders: bool = False) -> str | None:
         folders: folders that are missing will be made (`replacing`).
     """
     try:
-        found = _status(path)
-        if found is not None and stat.S_ISDIR(found.st_mode):
+        status = _status(path)
+        if status is not None and stat.S_ISDIR(status.st_mode):
             return "it is a folder"
-        if found is not None and not stat.S_ISREG(found.st_mode):
-            return None if _written_through(found) and os.access(path, os.W_OK) else "nothing can be written there"
-        if found is not None and not os.access(path, os.W_OK):
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            return None if _written_through(status) and os.access(path, os.W_OK) else "nothing can be written there"
+        if status is not None and not os.access(path, os.W_OK):
             return "it is write-protected"
-        if found is not None and _is_standard_stream(found):
+        if status is not None and _is_standard_stream(status):
             return "that is where standard output or standard error goes"
         return unusable(Path(os.path.realpath(path)).parent, folders=folders)
     except OSError as error:
@@ -118,9 +118,9 @@ def replacing(path: Path | str, *, folders: bool = False) -> Iterator[IO[bytes]]
     try:
         if folders:
             path.parent.mkdir(parents=True, exist_ok=True)
-        found = _status(path)
-        if found is not None and not stat.S_ISREG(found.st_mode):
-            if not _written_through(found):
+        status = _status(path)
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            if not _written_through(status):
                 raise OSError(None, unwritable(path), str(path))
             with path.open("wb") as stream:
                 yield stream
@@ -129,8 +129,8 @@ def replacing(path: Path | str, *, folders: bool = False) -> Iterator[IO[bytes]]
         handle, temporary = _temporary(target.parent, 0o666)
         try:
             with os.fdopen(handle, "wb") as stream:
-                if found is not None:
-                    os.fchmod(stream.fileno(), stat.S_IMODE(found.st_mode))
+                if status is not None:
+                    os.fchmod(stream.fileno(), stat.S_IMODE(status.st_mode))
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -179,10 +179,10 @@ def resume_lines(path: Path, option: str) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     *lines, last = (content := read_bytes(path, option, most=MAX_JSON)).split(b"\n")
-    found = [as_object(line, path, option) for line in lines]
+    rows = [as_object(line, path, option) for line in lines]
     if last:
         write(path, content[: -len(last)])
-    return found
+    return rows
 
 
 def as_object(content: bytes | str, path: Path | str, option: str) -> dict[str, Any]:
@@ -192,30 +192,30 @@ def as_object(content: bytes | str, path: Path | str, option: str) -> dict[str, 
         InputError: if it is none.
     """
     try:
-        found = json.loads(content)
+        parsed = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(option, path, f"it cannot be read: damaged, or no JSON ({str(error)[:80]})") from None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise InputError(option, path, "it is not a JSON object")
-    return found
+    return parsed
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """Of what the path leads to; None if there is nothing yet."""
+    """The status of the file that the path leads to; None if there is none yet."""
     try:
         return path.stat()
     except FileNotFoundError:
         return None
 
 
-def _written_through(found: os.stat_result) -> bool:
-    return stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode)
+def _written_through(status: os.stat_result) -> bool:
+    return stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode)
 
 
-def _is_standard_stream(found: os.stat_result) -> bool:
+def _is_standard_stream(status: os.stat_result) -> bool:
     for descriptor in (1, 2):
         with suppress(OSError):
-            if os.path.samestat(found, os.fstat(descriptor)):
+            if os.path.samestat(status, os.fstat(descriptor)):
                 return True
     return False
 

@@ -30,7 +30,7 @@ def entry(setting: Setting, point: Point, d: int | None) -> Entry:
     # an encoder that joins classes leaves nothing to be asked about collapse
     decided = point.collapsed in ("proved", "refuted") or setting.graph.labels is None
     proved = point.nce is not None and decided
-    closed = point.found[0] - point.found[1] <= GAP_TOLERANCE * max(1.0, abs(point.found[0]))
+    closed = point.numerical[0] - point.numerical[1] <= GAP_TOLERANCE * max(1.0, abs(point.numerical[0]))
     for name, task in point.tasks.items():
         head, found = task.head, task.bracket
         accuracy = None if head is None else head.accuracy
@@ -47,7 +47,7 @@ def entry(setting: Setting, point: Point, d: int | None) -> Entry:
         low, high = point.nce
         nce = Enclosed(round_down(low), round_up(high), float(high - low))
     else:
-        nce = Enclosed(point.found[1], point.found[0], point.found[0] - point.found[1])
+        nce = Enclosed(point.numerical[1], point.numerical[0], point.numerical[0] - point.numerical[1])
     status = Status.PROVED if proved else Status.NUMERICAL if closed else Status.UNDECIDED
     rank = point.representation.rank
     if d is not None and d <= rank:

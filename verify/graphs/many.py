@@ -25,8 +25,8 @@ def minimize(problem: GraphProblem) -> Optimum:
     """The optimum for a graph of one point a group."""
     if max(problem.graph.counts) > 1:
         expanded = GraphProblem(problem.graph.expanded(), problem.loss, problem.k, problem.temperature)
-        found = minimize(expanded)
-        return _averaged(problem, found)
+        optimum = minimize(expanded)
+        return _averaged(problem, optimum)
     law, beta, k = problem.graph.arrays, float(problem.beta), problem.k / problem.scale
     n, evaluate = len(law.counts), objective(problem.loss, law, k, beta)
     run = minimize_on_spheres(evaluate, random_starts(1, n, n, _SEED), law.marginal, tolerance=1e-9)[0]
@@ -38,11 +38,11 @@ def minimize(problem: GraphProblem) -> Optimum:
     return Optimum(B, scale * local.value, scale * lower, 0.0, run.iterations)
 
 
-def _averaged(problem: GraphProblem, found: Optimum) -> Optimum:
+def _averaged(problem: GraphProblem, optimum: Optimum) -> Optimum:
     """The groups' mean Gram matrix of the points' one; the loss does not grow (convexity)."""
     counts = problem.graph.counts
     owner = np.repeat(np.arange(len(counts)), counts)
     indicator = (owner[:, None] == np.arange(len(counts))) / np.array(counts)
-    B = indicator.T @ found.means @ indicator
+    B = indicator.T @ optimum.means @ indicator
     local = problem.derivatives(B, hessian=False)
-    return Optimum(B, problem.scale * local.value, found.lower, 0.0, found.steps)
+    return Optimum(B, problem.scale * local.value, optimum.lower, 0.0, optimum.steps)

@@ -63,7 +63,7 @@ class GraphProblem:
         return scale_of(self.loss, self.k)
 
     def derivatives(self, B: Float[np.ndarray, "m m"], *, hessian: bool = True) -> Derivatives:
-        """Of the loss over `scale`, in the entries of B; the Hessian only if it is asked for."""
+        """Value and derivatives of the loss over `scale`, in the entries of B; the Hessian only if it is asked for."""
         beta, stretch, m = float(self.beta), self.stretch, len(B)
         k = self.k / self.scale
         rows = anchors(self.loss, self.graph.arrays, self.cosines(B), k, beta, hessian=hessian)

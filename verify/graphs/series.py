@@ -102,7 +102,7 @@ class Point:
     Attributes:
         level: the class-level problem; None where a positive pair crosses classes.
         collapsed: "proved", "refuted", "numerical" or "undecided".
-        found: loss and lower bound in double precision.
+        numerical: loss and lower bound in double precision.
         nce: proven bounds on the minimum.
         proof: of the minimum, where the classes are not collapsed.
     """
@@ -110,7 +110,7 @@ class Point:
     k: int | float
     level: ClassLevel | None
     collapsed: str
-    found: tuple[float, float]
+    numerical: tuple[float, float]
     nce: tuple[Fraction, Fraction] | None
     representation: Representation
     proof: GraphProof | UniformProof | None
@@ -169,7 +169,7 @@ def _by_class(setting: Setting, masses: Masses) -> Masses:
 def _spread(setting: Setting, k: int | float, level: ClassLevel | None, collapsed: str, note: str) -> Point:
     graph = setting.graph
     problem = GraphProblem(graph, setting.loss, k, setting.temperature)
-    found = solve(problem) if setting.features is None else minimize_linear(problem, setting.features)
+    optimum = solve(problem) if setting.features is None else minimize_linear(problem, setting.features)
     m = len(graph.counts)
     proof: GraphProof | UniformProof | str = f"proofs are made for at most {MAX_PROVED} groups"
     if setting.features is not None:
@@ -178,21 +178,21 @@ def _spread(setting: Setting, k: int | float, level: ClassLevel | None, collapse
         proof = (
             prove_uniform(problem)
             if is_uniform(graph) and setting.loss in STRICT
-            else prove_minimum(problem, found.means)
+            else prove_minimum(problem, optimum.means)
         )
-    cosines = problem.cosines(found.means)
+    cosines = problem.cosines(optimum.means)
     centre, radius = (None, None) if isinstance(proof, str) else _enclosure(problem, proof)
     if centre is not None and radius is not None and collapsed == "undecided" and _is_spread(setting, centre, radius):
         collapsed, note = "refuted", ""
     if isinstance(proof, str):
         note = "; ".join(text for text in (note, f"not proved: {proof}") if text)
     free = int(sum(n - 1 for n, t in zip(graph.counts, np.diag(cosines), strict=True) if n > 1 and t < 1 - 1e-7))
-    representation = Representation(found.means, *_means(problem, centre, radius), False, rank(found.means) + free)
+    representation = Representation(optimum.means, *_means(problem, centre, radius), False, rank(optimum.means) + free)
     tasks = {name: _task(setting, representation, masses) for name, masses in setting.tasks.items()}
     nce = (proof.lower, proof.upper) if not isinstance(proof, str) else None
     kept = None if isinstance(proof, str) else proof
     return Point(
-        k, level, collapsed, (found.value, min(found.lower, found.value)), nce, representation, kept, tasks, note
+        k, level, collapsed, (optimum.value, min(optimum.lower, optimum.value)), nce, representation, kept, tasks, note
     )
 
 
@@ -270,14 +270,14 @@ def within_class_cosines(setting: Setting, point: Point) -> list[float | None]:
         sizes = [sum(graph.counts[g] for g in groups) for groups in setting.points_of_class]
         return [1.0 if n > 1 else None for n in sizes]
     B, counts = point.representation.means, np.array(graph.counts, dtype=float)
-    found: list[float | None] = []
+    cosines: list[float | None] = []
     for groups in setting.points_of_class:
         n = counts[groups]
         pairs = float(np.sum(n)) ** 2 - float(np.sum(n))
         # the sum over all pairs, the points with themselves included, is that of the means
         total = float(n @ B[np.ix_(groups, groups)] @ n) - float(np.sum(n))
-        found.append(total / pairs if pairs else None)
-    return found
+        cosines.append(total / pairs if pairs else None)
+    return cosines
 
 
 def proven_rise(first: Task, second: Task) -> Fraction | None:

@@ -48,17 +48,17 @@ def given_graph(
         if labels is not None:
             raise InputError("labels", labels, "labels belong to --graph")
         share = number(overlap, "overlap") if isinstance(overlap, str) else overlap
-        made = block(prior, points, share)
+        described = block(prior, points, share)
     else:
         if prior is not None or points is not None or overlap is not None:
             raise InputError("graph", graph, "a graph has its own classes: leave out --rho, --points and --overlap")
-        made = graph if isinstance(graph, Graph) else read_graph(graph, labels)
+        described = graph if isinstance(graph, Graph) else read_graph(graph, labels)
     mixed = number(across, "across") if isinstance(across, str) else across
     if mixed:
-        made = mixed_across(made, mixed)
-    if made.C > MAX_CLASSES:
-        raise InputError("graph", f"{made.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
-    return made
+        described = mixed_across(described, mixed)
+    if described.C > MAX_CLASSES:
+        raise InputError("graph", f"{described.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    return described
 
 
 def given_setting(

@@ -88,21 +88,23 @@ def settle(
     )
 
 
-def refuted(step: AveragingStep, found: Counterexample, path: Path | str | None) -> tuple[AveragingStep, str | None]:
+def refuted(
+    step: AveragingStep, counterexample: Counterexample, path: Path | str | None
+) -> tuple[AveragingStep, str | None]:
     """The step's summary with the proven witness; `refuted` only once the checker has accepted the certificate."""
-    certificate = found.certificate()
+    certificate = counterexample.certificate()
     verdict = check(certificate)
     accepted = verdict.verdict == "accepted"
     witness = {
-        "loss": str(found.candidate.loss),
-        "class": found.candidate.collapsed,
-        "excess_of": "every point" if found.every_point else "average",
-        "excess_lower": round_down(found.excess_lower),
-        "excess_upper": round_up(found.excess_upper),
-        "nce": found.value,
-        "best_single_point_margin": found.best_margin,
-        "search_starts": found.starts,
-        "search_seconds": found.seconds,
+        "loss": str(counterexample.candidate.loss),
+        "class": counterexample.candidate.collapsed,
+        "excess_of": "every point" if counterexample.every_point else "average",
+        "excess_lower": round_down(counterexample.excess_lower),
+        "excess_upper": round_up(counterexample.excess_upper),
+        "nce": counterexample.value,
+        "best_single_point_margin": counterexample.best_margin,
+        "search_starts": counterexample.starts,
+        "search_seconds": counterexample.seconds,
         "checker": verdict.verdict,
     }
     if accepted and path is not None:

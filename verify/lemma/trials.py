@@ -42,8 +42,8 @@ class Margins(NamedTuple):
 
     def lemma(self, *, lift: bool) -> Float[np.ndarray, " t"]:
         """`L(f) - L(f~)` for the better `f~` of the loop and, if the dimension allows to `lift`, the lifting."""
-        found = np.minimum(self.loop[:, -1], self.lifting.lifted) if lift else self.loop[:, -1]
-        return np.asarray(self.averaging.value - found)
+        best = np.minimum(self.loop[:, -1], self.lifting.lifted) if lift else self.loop[:, -1]
+        return np.asarray(self.averaging.value - best)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class MeansProblem(Protocol):
         """What the derivatives are divided by."""
 
     def derivatives(self, B: Float[np.ndarray, "m m"]) -> Derivatives:
-        """Of the loss over `scale`, in the entries of B."""
+        """Value and derivatives of the loss over `scale`, in the entries of B."""
 
 
 def scale_of(loss: str, k: int | float) -> float:
@@ -62,5 +62,5 @@ class GroupedLoss:
         return scale_of(self.loss, self.k)
 
     def derivatives(self, B: Float[np.ndarray, "m m"]) -> Derivatives:
-        """Of the loss over `scale`, in the entries of B."""
+        """Value and derivatives of the loss over `scale`, in the entries of B."""
         return derivatives(self.loss, self.k / self.scale, self.beta, self.rho, B, self.counts)

@@ -105,9 +105,9 @@ def solve(
         best.errors if end.known else None,
         "" if end.known else "rounding leaves the minimizer open",
         [one.start for one in end.ends],
-        end.found.steps,
+        end.optimum.steps,
         "barrier method",
-        end.found.converged,
+        end.optimum.converged,
     )
 
 
@@ -115,7 +115,7 @@ def solve(
 class End:
     """Where a problem in groups ended: the barrier's last point, and stationary points near it, the best first."""
 
-    found: Optimum
+    optimum: Optimum
     ends: list[Polished]
     value: float
     lower: float
@@ -124,19 +124,19 @@ class End:
     def known(self) -> bool:
         """Whether the first of the points is the minimizer to within its estimated errors."""
         # a point that is no better than the barrier's is another one
-        return self.ends[0].known and self.value <= self.found.value + 1e-12 * max(1.0, abs(self.found.value))
+        return self.ends[0].known and self.value <= self.optimum.value + 1e-12 * max(1.0, abs(self.optimum.value))
 
 
 def minimize(problem: GroupedLoss) -> End:
     """Solve and polish."""
     barrier = Barrier(problem)
-    found = barrier.solve()
-    ends = _polished(problem, barrier.start(found))
+    optimum = barrier.solve()
+    ends = _polished(problem, barrier.start(optimum))
     start = ends[0].start
     B: np.ndarray = start.U @ start.U.T
     np.fill_diagonal(B, np.where(start.free, B.diagonal(), 1.0))
     local, scale = problem.derivatives(B), problem.scale
-    return End(found, ends, scale * local.value, max(scale * dual_bound(problem, B, local), found.lower))
+    return End(optimum, ends, scale * local.value, max(scale * dual_bound(problem, B, local), optimum.lower))
 
 
 def _polished(problem: GroupedLoss, start: Start) -> list[Polished]:
@@ -182,8 +182,8 @@ def _one_by_one(
     from verify.optimize.search import minimum
 
     chosen, rho, beta = get_loss(loss), prior.as_array(), float(1 / temperature)
-    found = minimum(chosen, rho, k, prior.C, beta, progress=progress)
-    U, errors = polish_and_probe(chosen, rho, k, beta, found.best.embeddings)
+    searched = minimum(chosen, rho, k, prior.C, beta, progress=progress)
+    U, errors = polish_and_probe(chosen, rho, k, beta, searched.best.embeddings)
     G = gram(U)
     value, gradient = gram_value_and_gradient(chosen, G, rho, k, beta)
     return Solution(
@@ -195,7 +195,7 @@ def _one_by_one(
         errors,
         "" if errors is not None else _reason(prior.C),
         starts_near(U),
-        found.best.iterations,
-        found.method,
-        found.converged > 0,
+        searched.best.iterations,
+        searched.method,
+        searched.converged > 0,
     )

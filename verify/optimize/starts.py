@@ -45,19 +45,19 @@ def starts_near(U: Float[np.ndarray, "C d"]) -> list[Start]:
     left, singular, _ = np.linalg.svd(U, full_matrices=False)
     most = len(U) - 1  # an optimal Gram matrix is singular
     ranks = dict.fromkeys(min(most, max(1, int(np.sum(singular > tolerance)))) for tolerance in _RANK_TOLERANCES)
-    found = []
+    starts = []
     for r in ranks:
         V = left[:, :r] * singular[:r]
         if np.linalg.norm(V, axis=1).min() >= 0.5:
-            found.append(Start(np.sign(V) if r == 1 else V, np.zeros(len(U), dtype=bool)).normalized())
-    return found
+            starts.append(Start(np.sign(V) if r == 1 else V, np.zeros(len(U), dtype=bool)).normalized())
+    return starts
 
 
 def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
     """Stationary points near the starts, the best dual bound first."""
     totals = np.array([float(m) for m in problem.totals])
     several = np.array(problem.sizes) > 1
-    found = []
+    ranked = []
     for start in starts:
         try:
             polished = _polish(problem, start)
@@ -69,8 +69,8 @@ def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
         violation = float(np.max(multipliers[several & ~polished.free], initial=0.0))
         worst = max(violation, -float(np.linalg.eigvalsh(slack / np.sqrt(np.outer(totals, totals)))[0]))
         # Below rounding the dual bounds are equal, and the smaller rank is the better conditioned.
-        found.append((max(worst, 1e-10), polished.U.shape[1], polished))
-    return [start for _, _, start in sorted(found, key=lambda item: item[:2])]
+        ranked.append((max(worst, 1e-10), polished.U.shape[1], polished))
+    return [start for _, _, start in sorted(ranked, key=lambda item: item[:2])]
 
 
 def _derivatives(problem: Problem, U: Float[np.ndarray, "m r"]) -> Derivatives:

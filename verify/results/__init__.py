@@ -208,13 +208,13 @@ def label(loss: LossLike) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Versions of this distribution and of the packages that the numbers depend on."""
-    found = {}
+    known = {}
     for package in ("nce-verifier", *packages):
         try:
-            found[package] = version(package)
+            known[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            known[package] = "not installed"
+    return known
 
 
 class Result:
@@ -222,10 +222,10 @@ class Result:
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints: exact numbers as "p/q", `k` as a number or "inf", what is not finite as None."""
-        made: dict[str, Any] = as_json(self)
-        if "problem" in made:
-            made["problem"]["k"] = k_as_json(self.problem.k)  # type: ignore[attr-defined]
-        return made
+        entries: dict[str, Any] = as_json(self)
+        if "problem" in entries:
+            entries["problem"]["k"] = k_as_json(self.problem.k)  # type: ignore[attr-defined]
+        return entries
 
     def __repr__(self) -> str:
         values = {name: value for name, value in vars(self).items() if isinstance(value, Bracket | Problem)}
@@ -270,13 +270,13 @@ def k_as_json(k: Any) -> Any:
     return "inf" if isinstance(k, float) and math.isinf(k) else k
 
 
-def report_search(found: Search, lower: float | None = None) -> SearchReport:
+def report_search(search: Search, lower: float | None = None) -> SearchReport:
     """The runs of a search, without their embeddings; none of them is below a minimum of at least `lower`."""
     runs = tuple(
         StartReport(within(one.value, lower), one.gradient_norm, one.iterations, one.converged, one.stop.value)
-        for one in found.runs
+        for one in search.runs
     )
-    return SearchReport(found.method, len(runs), found.converged, max(one.iterations for one in runs), runs)
+    return SearchReport(search.method, len(runs), search.converged, max(one.iterations for one in runs), runs)
 
 
 def closing(status: Status, seconds: float, note: str, certificate: str | None = None) -> list[str]:

@@ -128,7 +128,7 @@ def sequence(
         if structure is not None:
             known[structure] = found
     for round_ in range(1, _ROUNDS):
-        close = {i for i, pair in enumerate(pairwise(points)) if not apart(task, *pair)}
+        close = {i for i, pair in enumerate(pairwise(points)) if not is_decided(task, *pair)}
         for i in sorted(close | {i + 1 for i in close}):
             minimizer = points[i].minimizer
             if minimizer is not None and minimizer.radius > 0:
@@ -145,7 +145,7 @@ def same(task: Task, first: Point, second: Point) -> bool:
     return a is not None and b is not None and a.structure is not None and a.structure == b.structure
 
 
-def apart(task: Task, first: Point, second: Point) -> bool:
+def is_decided(task: Task, first: Point, second: Point) -> bool:
     """Whether nothing is left to decide between these two, or nothing can be."""
     a, b = first.bracket, second.bracket
     if a is None or b is None or same(task, first, second):

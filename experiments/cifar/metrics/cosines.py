@@ -78,8 +78,8 @@ def _pairs(
     units: Float[Array, "n d"],
     labels: Int[Array, " n"],
 ) -> tuple[Int[Array, "2 bins"], Float[Array, "2 3"]]:
-    """Of each image of a block with those after it: counts by bin, and number, sum and sum of squares of the cosines;
-    for pairs of different classes, and of the same."""
+    """The cosines of each image of a block with those after it: counts by bin, then number, sum and sum of squares; row
+    0 for pairs of different classes, row 1 for pairs of one class."""
     # accelerators would otherwise round the factors to fewer bits
     values = jnp.clip(jnp.matmul(block, units.T, precision="highest"), -1, 1)
     once = jnp.arange(len(units))[None, :] > places[:, None]
