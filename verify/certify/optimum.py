@@ -115,18 +115,17 @@ def prove_optimum(
             the embeddings do not have C finite rows.
     """
     C = prior.C
-    d = C if d is None else d
     check_k(k)
     _check_width(width)
-    check_d(d, C)
+    check_d(C if d is None else d, C)
     U = np.asarray(embeddings, dtype=np.float64)
     if U.ndim != 2 or len(U) != C or not np.isfinite(U).all() or not np.linalg.norm(U, axis=1).all():
         raise InputError("embeddings", U.shape, f"{C} rows, finite and not zero")
-    problem = Problem(loss, k, 1 / temperature, prior.rho if C <= MAX_CLASSES else ())
-    failed = OptimumProof(problem, d, "undecided", "")
     if C > MAX_CLASSES:
-        return replace(failed, reason=f"proofs are made for at most {MAX_CLASSES} classes")
-    return _prove_from(failed, starts_near(U), width)
+        reason = f"proofs are made for at most {MAX_CLASSES} classes"
+        return OptimumProof(Problem(loss, k, 1 / temperature, ()), C if d is None else d, "undecided", reason)
+    alone = Prior(prior.rho, (1,) * C)
+    return prove_grouped(alone, k, starts_near(U), loss=loss, temperature=temperature, d=d, width=width)
 
 
 def prove_grouped(
