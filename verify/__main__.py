@@ -19,7 +19,7 @@ from theory.claims import Claim, Outcome
 from theory.errors import InputError
 from verify import cli
 from verify.claims import CLAIMS
-from verify.results import Status, versions
+from verify.results import Status, versions, weakest
 from verify.symbolic import EveryProblem
 
 
@@ -108,10 +108,8 @@ def _settle(claim: Claim, progress: Callable[[str], None] | None) -> Settled:
 
 
 def _summary(settled: list[Settled], begun: float) -> Summary:
-    order = (Status.REFUTED, Status.UNDECIDED, Status.NUMERICAL, Status.PROVED)
-    weakest = min((one.status for one in settled), key=order.index)
-    seconds = time.perf_counter() - begun
-    return Summary("all-claims", weakest, EveryProblem(), tuple(settled), seconds, versions("jax", "python-flint"))
+    status, seconds = weakest(one.status for one in settled), time.perf_counter() - begun
+    return Summary("all-claims", status, EveryProblem(), tuple(settled), seconds, versions("jax", "python-flint"))
 
 
 def load(path: str) -> tuple[Claim, ...]:

@@ -19,7 +19,7 @@ from theory.errors import InputError
 from theory.priors import Prior
 from verify import cli
 from verify.graphs import MAX_CLASSES
-from verify.results import Problem, Status, check_k, check_temperature, k_as_json, listed, versions
+from verify.results import Problem, Status, check_k, check_temperature, k_as_json, listed, versions, weakest
 from verify.results.augmentation import AugmentationResult, Enclosed, Entry, Witness, report
 from verify.results.digits import round_down
 
@@ -110,7 +110,7 @@ def run(
     for task in setting.tasks:
         rise = best_rise(points_at_k, task)
         witness[task] = None if rise is None else Witness(ks[rise[0]], ks[rise[1]], round_down(rise[2]))  # type: ignore[arg-type]
-    status = min((one.status for one in entries), key=[Status.UNDECIDED, Status.NUMERICAL, Status.PROVED].index)
+    status = weakest(one.status for one in entries)
     written, note = None, ""
     if certificate is not None:
         from verify.graphs.certificates import certify
@@ -166,10 +166,9 @@ def _thresholds(
         status = Status.PROVED if proved else Status.NUMERICAL
         note = f"not enclosed: {level.minimizer}" if isinstance(level.minimizer, str) else ""
         entries.append(Entry(k_as_json(k), level.thresholds, None, nothing, None, {}, None, status, note))
-    weakest = Status.PROVED if all(one.status is Status.PROVED for one in entries) else Status.NUMERICAL
     return AugmentationResult(
         claim="collapse-threshold",
-        status=weakest,
+        status=weakest(one.status for one in entries),
         problem=Problem(
             prior.C,
             ks if len(ks) > 1 else ks[0],

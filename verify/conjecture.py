@@ -266,12 +266,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             arguments.k,
             weighting=arguments.weighting,
             classifier=arguments.classifier,
-            C=arguments.C,
-            normalize=arguments.normalize,
-            d=arguments.d,
-            loss=arguments.loss,
-            temperature=arguments.temperature,
-            seed=arguments.seed,
+            **cli.problem_options(arguments),
             certificate=arguments.certificate,
             progress=progress,
         )

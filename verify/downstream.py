@@ -260,12 +260,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
                 k,
                 weighting=arguments.weighting,
                 embeddings=None if arguments.embeddings is None else read_array(arguments.embeddings, "embeddings"),
-                C=arguments.C,
-                normalize=arguments.normalize,
-                d=arguments.d,
-                loss=arguments.loss,
-                temperature=arguments.temperature,
-                seed=arguments.seed,
+                **cli.problem_options(arguments),
                 certificate=arguments.certificate,
                 progress=progress,
             )

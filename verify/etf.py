@@ -210,13 +210,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Any:
         def one(k: int | float) -> EtfResult:
             return run(
-                arguments.C,
-                k,
-                d=arguments.d,
-                loss=arguments.loss,
-                temperature=arguments.temperature,
+                k=k,
+                **cli.problem_options(arguments),
                 starts=arguments.starts,
-                seed=arguments.seed,
                 certificate=arguments.certificate,
                 progress=progress,
             )

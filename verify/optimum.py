@@ -264,13 +264,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             result = run(
                 arguments.rho,
                 k,
-                C=arguments.C,
-                normalize=arguments.normalize,
-                d=arguments.d,
-                loss=arguments.loss,
-                temperature=arguments.temperature,
+                **cli.problem_options(arguments),
                 starts=arguments.starts,
-                seed=arguments.seed,
                 certificate=arguments.certificate,
                 progress=progress,
             )

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from theory.errors import InputError
 from verify import cli
-from verify.results import Status, versions
+from verify.results import Status, versions, weakest
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def run(names: Sequence[str] | None = None, *, progress: Callable[[str], None] |
         proof = prove(step)
         obligations = tuple(Obligation(what, holds) for what, holds in proof.obligations)
         results.append(StepResult(name, step.statement, Status(proof.status), step.source, step.scope, obligations))
-    statuses = {result.status for result in results}
-    weakest = next((s for s in (Status.REFUTED, Status.UNDECIDED) if s in statuses), Status.PROVED)
+    # no step at all leaves nothing unproved
+    status = weakest((Status.PROVED, *(result.status for result in results)))
     return SymbolicResult(
-        "symbolic-derivations", weakest, EveryProblem(), tuple(results), time.perf_counter() - begun, versions("sympy")
+        "symbolic-derivations", status, EveryProblem(), tuple(results), time.perf_counter() - begun, versions("sympy")
     )
 
 

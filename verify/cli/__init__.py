@@ -81,6 +81,12 @@ def add_problem(parser: Parser, *, rho: bool) -> None:
     parser.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
 
 
+def problem_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of `add_problem` but for `--rho` and `--k`, and `--seed`, as keyword arguments of `run`."""
+    names = ("C", "normalize", "d", "loss", "temperature", "seed")
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+
+
 def add_search(parser: Parser, starts: int) -> None:
     """The options of a search from random starts."""
     parser.add_argument(

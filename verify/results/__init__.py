@@ -6,6 +6,7 @@ Imports nothing heavy, so that a command can refuse bad input before it loads an
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
@@ -47,6 +48,11 @@ class Status(Enum):
     def exit_status(self) -> int:
         """The exit status of a command whose result has this status."""
         return {"proved": 0, "numerical": 0, "refuted": 1, "undecided": 3}[self.value]
+
+
+def weakest(statuses: Iterable[Status]) -> Status:
+    """The weakest of them, with `refuted` the weakest of all."""
+    return min(statuses, key=(Status.REFUTED, Status.UNDECIDED, Status.NUMERICAL, Status.PROVED).index)
 
 
 @dataclass(frozen=True)

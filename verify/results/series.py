@@ -11,11 +11,10 @@ from typing import Any
 from theory.errors import InputError
 from verify.files.saving import check_name
 from verify.files.saving import save as write_arrays
-from verify.results import NOT_IN_JSON, Problem, Result, Status, as_json, k_as_json
+from verify.results import NOT_IN_JSON, Problem, Result, Status, as_json, k_as_json, weakest
 
 #: What an entry leaves out, since it is that of the whole series.
 _COMMON = ("claim", "problem", "versions")
-_WEAKEST_FIRST = (Status.REFUTED, Status.UNDECIDED, Status.NUMERICAL, Status.PROVED)
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +64,7 @@ def run_each(
     first = results[0]
     return KSeries(
         claim=first.claim,
-        status=min((result.status for result in results), key=_WEAKEST_FIRST.index),
+        status=weakest(result.status for result in results),
         problem=replace(first.problem, k=tuple(ks)),
         series=tuple(
             {"k": k_as_json(k)} | {key: value for key, value in as_json(result).items() if key not in _COMMON}
