@@ -133,3 +133,18 @@ def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], argv: tuple[s
     code, out, err = _command(capsys, *argv)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert f"--{option}" in err
+
+
+def test_what_the_process_of_symbolic_claims_prints_is_read_back(capsys: pytest.CaptureFixture[str]) -> None:
+    """And what it does not print, or prints damaged, is nothing: those claims are then settled here."""
+    code, out, _ = _command(capsys, "--only", "family-members", "--json")
+    (one,) = every._read(out.encode())
+    assert (code, one.name, one.status.value) == (0, "family-members", "proved")
+    assert one.depends == next(claim.depends for claim in claims.CLAIMS if claim.name == one.name)
+    assert every._read(b"") == every._read(b'{"claims": [{"name": "family-members"}]}') == []
+
+
+def test_symbolic_claims_are_marked() -> None:
+    assert {claim.name for claim in claims.CLAIMS if claim.symbolic} == {
+        claim.name for claim in claims.CLAIMS if claim.method.startswith("symbolic")
+    }
