@@ -78,7 +78,6 @@ from scipy.special import exprel
 
 from theory.augmentation.expectation import LOSSES, evaluate
 from theory.errors import InputError
-from theory.float64 import jax, jnp
 from theory.losses import Loss
 
 
@@ -102,6 +101,8 @@ def negative_slopes(
         own[:, -1] = 1.0
         rows = evaluate(loss.name, k, wide, np.hstack([np.tile(rho, (C, 1)), np.zeros((C, 1))]), own)
         return rho[:, None] * rows.gradient[:, :-1]
+    from theory.float64 import jax, jnp
+
     margins, weights = jnp.asarray(-z), jnp.asarray(rho)
     if math.isinf(k):
         slopes = jax.grad(lambda v: weights @ loss.limit(v, weights))(margins)

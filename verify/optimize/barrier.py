@@ -26,7 +26,10 @@ from verify.optimize.starts import Start
 MAX_GROUPS = 48
 _LAST_BARRIER = 1e-15
 _ENOUGH = 1e-9
-_FALL = 0.05
+_FALL = 0.02
+#: A problem on the way is solved when half the squared Newton decrement is a small part of mu: Newton's method
+#: converges quadratically from there, and so does the next problem.
+_CENTERED = 1e-2
 _STEPS_EACH = 60
 #: Squared lengths below this outside of the span of heavier classes are the barrier's, not the optimum's.
 _PIVOT = 1e-9
@@ -128,7 +131,7 @@ class Barrier:
             except (LinAlgError, ValueError):
                 return B, step, False
             decrement = -float(gradient @ move)
-            if decrement <= 1e-6 * mu:
+            if decrement <= _CENTERED * mu:
                 return B, step, True
             size, change = 1.0, np.where(self.index >= 0, move[self.index], 0.0)
             while size > 1e-12:

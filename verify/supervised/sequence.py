@@ -66,12 +66,20 @@ def point(task: Task, problem: Enclosing, width: Fraction = _WIDTH) -> Point:
         minimizer, found = proof
         middle, half = (found.lower + found.upper) / 2, (found.upper - found.lower) / 2
         return Point(problem.k, float(middle), float(half), minimizer, found, problem.nce_bounds(minimizer))
+    return estimated(task, problem, proof)
+
+
+def estimated(task: Task, problem: Enclosing, proof: str = "") -> Point:
+    """The downstream loss of one problem in double precision, if the estimate of its error supports it.
+
+    `proof` says why there is none.
+    """
     near = estimate(problem, task.weighting, task.classifier)
     if isinstance(near, str):
-        return _unknown(problem.k, "; ".join(dict.fromkeys((proof, near))))
+        return _unknown(problem.k, "; ".join(dict.fromkeys(filter(None, (proof, near)))))
     sup, error = (near.lower + near.upper) / 2, (near.upper - near.lower) / 2
     if error > TOLERANCE * max(1.0, abs(sup)):
-        return _unknown(problem.k, f"{proof}; the estimated error is {error:.0e}")
+        return _unknown(problem.k, "; ".join(filter(None, (proof, f"the estimated error is {error:.0e}"))))
     return Point(problem.k, sup, error, None, None, None, proof)
 
 

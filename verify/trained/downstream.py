@@ -9,7 +9,6 @@ from jaxtyping import Float
 
 from theory.bounds import all_bounds
 from theory.downstream import accuracy, loss_of_scores, lower_bound
-from theory.float64 import jnp
 from theory.losses import get_loss
 from verify.supervised.classifier import optimal_classifier
 from verify.trained.points import Points
@@ -49,7 +48,7 @@ def downstream(points: Points, means: Float[np.ndarray, "C d"], beta: float) -> 
     loss, F, labels, masses, C = get_loss("logistic"), points.embeddings, points.labels, points.masses, len(means)
 
     def value(scores: Float[np.ndarray, "n C"]) -> float:
-        return float(loss_of_scores(loss, jnp.asarray(scores), labels, jnp.asarray(masses), beta))
+        return float(loss_of_scores(loss, scores, labels, masses, beta))
 
     if points.n * C <= MAX_SCORES:
         head = optimal_classifier(loss, F, labels, masses, C=C, beta=beta, d=points.d + 1)
