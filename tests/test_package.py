@@ -1,9 +1,11 @@
 """The package as a whole: what the wheel holds, which layer imports which, and that README's examples run."""
 
 import ast
+import builtins
 import re
 import shlex
 import subprocess
+import symtable
 import sys
 import zipfile
 from pathlib import Path
@@ -117,3 +119,23 @@ def test_the_hooks_have_the_versions_of_the_lock_file():
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     pinned = re.findall(r'"([\w-]+==[\d.]+)"', (ROOT / ".pre-commit-config.yaml").read_text())
     assert pinned and set(pinned) <= set(lock)
+
+
+def _undefined(path: Path) -> set[str]:
+    """Names that a module uses and does not have: annotations apart, whose shapes no linter tells from names."""
+    top = symtable.symtable(path.read_text(), str(path), "exec")
+    own = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    known, tables, used = own | set(dir(builtins)) | {"__file__", "__name__", "__class__"}, [top], set()
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        used |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
+    return used - known
+
+
+def test_every_name_that_is_used_is_defined(tmp_path):
+    (tmp_path / "module.py").write_text("def f(x: Float[Array, 'c d']):\n    return x + missing\n")
+    assert "missing" in _undefined(tmp_path / "module.py")
+    for layer in (*LAYERS, "tests"):
+        for path in (ROOT / layer).rglob("*.py"):
+            assert not _undefined(path), path

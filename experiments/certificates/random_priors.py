@@ -15,6 +15,8 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from experiments.certificates import reference
 from theory.geometry import from_gram
 from theory.priors import Prior, from_masses

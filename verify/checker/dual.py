@@ -58,7 +58,7 @@ from verify.checker.intervals import (
 from verify.checker.losses import LOSSES
 from verify.checker.reading import MAX_K, Fields, cleared
 from verify.checker.rows import Row, row_losses
-from verify.checker.verdict import Rejected, Unreadable
+from verify.checker.verdict import Rejected, Unreadable, Unresolved
 
 
 @dataclass(frozen=True)
