@@ -22,8 +22,8 @@ from verify.certify.definite import is_positive_definite
 from verify.certify.document import down, text, up, write
 from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
+from verify.certify.losses import LOSSES
 from verify.certify.optimum import OptimumProof
-from verify.certify.rows import LOSSES
 from verify.certify.solution import prove
 from verify.checker import check, dual, intervals
 from verify.optimize import newton, solution

@@ -27,8 +27,8 @@ from theory.float64 import jnp
 from theory.geometry import gram, normalized, simplex_etf
 from theory.losses import get_loss
 from verify import checker, downstream
+from verify.certify import losses
 from verify.optimize.search import minimum
-from verify.supervised.accuracy import _strength
 from verify.supervised.bracket import bracket, enclose_loss
 from verify.supervised.classifier import optimal_classifier
 from verify.supervised.derivative import slope_in_k
@@ -195,7 +195,7 @@ def test_margins_of_good_classifiers_are_as_close_as_strong_convexity_says(loss)
     U, rng, beta = random_embeddings(3), np.random.default_rng(0), 1.0
     object_ = get_loss(loss)
     best = optimal_classifier(object_, U, THREE, WEIGHTS, beta=beta, d=4)
-    kappa = float(_strength(loss, 3, arb(-2 * beta).exp()))
+    kappa = float(losses.get(loss).curvature(2, arb(-2 * beta).exp(), arb(2 * beta).exp()))
     for size in (1e-3, 1e-2, 0.3):
         W = best.weights + size * rng.normal(size=best.weights.shape)
         W /= np.maximum(1.0, np.linalg.norm(W, axis=1, keepdims=True))

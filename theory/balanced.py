@@ -56,14 +56,5 @@ def uniqueness(loss: Loss, k: int | float, beta: int | float = 1.0) -> Uniquenes
     lie in the flat part, `beta (1 - G_cj) >= 1`, nor for the decoupled loss with one negative, which is linear in `G`
     (derived).
     """
-    if loss.name == "hinge":
-        if k == float("inf"):
-            return Uniqueness(False, "in the limit every embedding has the hinge loss 1")
-        if beta >= 1:
-            return Uniqueness(False, "every Gram matrix with all cosines <= 1 - T is optimal for the hinge loss")
-        return Uniqueness(False, "the hinge loss is not strictly convex; other optima are not excluded")
-    if loss.name == "decoupled" and k == 1:
-        return Uniqueness(False, "with one negative the decoupled loss is linear: sum_c u_c = 0 is all it asks")
-    if loss.convex:
-        return Uniqueness(True, "the loss is strictly convex in the cosines")
-    return Uniqueness(False, "nothing is known of this loss")
+    ambiguity = loss.ambiguity(k, beta)
+    return Uniqueness(not ambiguity, ambiguity or "the loss is strictly convex in the cosines")

@@ -182,7 +182,7 @@ def _at_minimizer(
     progress: Callable[[str], None] | None,
 ) -> tuple[Exact, list[str]]:
     """The values at the minimizer that all commands take."""
-    from verify.certify.rows import LOSSES
+    from verify.certify.losses import find
     from verify.optimize.search import minimum
     from verify.supervised.minimizer import Enclosing
     from verify.supervised.sequence import Task, point
@@ -191,7 +191,7 @@ def _at_minimizer(
     best, mean = (point(Task(prior, loss, temperature, d, "weighted", name), at) for name in ("optimal", "mean"))
     if best.nce is not None:
         nce = float(sum(best.nce) / 2)
-    elif loss.name in LOSSES and d >= at.solution.rank:
+    elif find(loss.name) is not None and d >= at.solution.rank:
         nce = at.solution.value
     else:
         starts = 2 if d >= prior.C else 16

@@ -49,6 +49,8 @@ class Loss(ABC):
     convex: ClassVar[bool] = True
     #: `l` is differentiable, so that Newton's method applies.
     smooth: ClassVar[bool] = True
+    #: `l` is a sum over its margins: `L_k = k L_1`, and no minimizer depends on `k`.
+    additive: ClassVar[bool] = False
     #: `l` is given as JAX-traceable code: nothing about it can be computed without JAX.
     traced: ClassVar[bool] = False
 
@@ -62,8 +64,8 @@ class Loss(ABC):
         return self.expansion(v).value
 
     @abstractmethod
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
-        """`l` at each row of `v`."""
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        """`l` at each row of `v`; with `counts`, of the margins in which `v_j` occurs `counts_j` times."""
 
     def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Float[Array, "*b"]:
         """`E l(v_{J_1}, ..., v_{J_k})`, `J_i` iid with these weights, over the last axis of `margins`."""
@@ -131,6 +133,11 @@ class Loss(ABC):
     def limit(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Float[Array, "*b"]:
         """The limit of the normalized `expected` as `k -> inf` (`normalization`)."""
         return self.limit_expansion(margins, weights).value
+
+    @abstractmethod
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        """Why Gram matrices other than the simplex ETF may attain the minimum of equal classes; empty where the loss is
+        strictly convex in the cosines, which makes it the only one."""
 
     @abstractmethod
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:

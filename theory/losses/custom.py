@@ -53,7 +53,9 @@ class Custom(Loss):
 
         return jnp.asarray(values)
 
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        if counts is not None:
+            raise InputError("loss", self.name, "a user's own loss takes its margins one by one")
         return Traced(self, v)
 
     def is_exact(self, n: int, k: int | float) -> bool:
@@ -78,6 +80,10 @@ class Custom(Loss):
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         return Traced(partial(self.expected, weights=weights, k=k), margins)
+
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        del k, beta
+        return "nothing is known of this loss"
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         raise InputError("k", "inf", "the limit of a user's own loss is not known; give a finite k")

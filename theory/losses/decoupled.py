@@ -22,8 +22,8 @@ class Decoupled(Loss):
     #: Nodes of the quadrature; see `theory.expectation.integrals` for the range that they cover.
     nodes: int = LOG_NODES
 
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
-        return LogSumExp(v)
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        return LogSumExp(v, counts)
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         return log_expansion(margins, weights, k, self.nodes)
@@ -40,6 +40,10 @@ class Decoupled(Loss):
         return self.expected(-beta * cosines, negatives, k) - beta * array_module(cosines, positives, beta).sum(
             positives * cosines, axis=-1
         )
+
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        del beta
+        return "with one negative the decoupled loss is linear: sum_c u_c = 0 is all it asks" if k == 1 else ""
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         return LogSumExp(margins, weights)

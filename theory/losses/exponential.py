@@ -18,9 +18,10 @@ class Exponential(Loss):
 
     name: ClassVar[str] = "exponential"
     normalization: ClassVar[str] = "divide_by_k"
+    additive: ClassVar[bool] = True
 
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
-        return _sum(v, 1.0, 1.0)
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        return _sum(v, 1.0 if counts is None else counts, 1.0)
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         return _sum(margins, weights, k)
@@ -37,6 +38,10 @@ class Exponential(Loss):
         # positive and negative are independent
         away = xp.sum(positives * xp.exp(-beta * cosines), axis=-1)
         return self.expected(-beta * cosines, negatives, k) * away
+
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        del k, beta
+        return ""
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         return _sum(margins, weights, 1.0)

@@ -22,12 +22,21 @@ class Hinge(Loss):
     normalization: ClassVar[str] = "none"
     smooth: ClassVar[bool] = False
 
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        xp = array_module(v, counts)
+        present = v if counts is None else xp.where(counts > 0, v, xp.inf)
         # the largest of all terms, as if infinitely many were drawn
-        return self.limit_expansion(v, array_module(v).ones(v.shape[-1]))
+        return self.limit_expansion(present, xp.ones(v.shape[-1]))
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         return Hinged(margins, weights, k)
+
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        if k == float("inf"):
+            return "in the limit every embedding has the hinge loss 1"
+        if beta >= 1:
+            return "every Gram matrix with all cosines <= 1 - T is optimal for the hinge loss"
+        return "the hinge loss is not strictly convex; other optima are not excluded"
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         return Hinged(margins, weights, None)
@@ -42,12 +51,16 @@ class SmoothedHinge(Loss):
     normalization: ClassVar[str] = "none"
     width: float = 0.25
 
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
-        return Rescaled(LogSumExp((v - 1.0) / self.width, one=True), self.width)
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        return Rescaled(LogSumExp((v - 1.0) / self.width, counts, one=True), self.width)
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         nodes = 192 + int(4 / self.width)
         return Rescaled(log1p_expansion((margins - 1.0) / self.width, weights, k, nodes), self.width)
+
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        del k, beta
+        return ""
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         raise NotImplementedError("the smoothed hinge grows like w log k; use the hinge's own limit")

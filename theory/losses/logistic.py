@@ -27,8 +27,8 @@ class Logistic(Loss):
     #: Resolution of the class-level fast path; see `theory.expectation.moments`.
     resolution: Resolution = FULL
 
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
-        return LogSumExp(v, one=True)
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        return LogSumExp(v, counts, one=True)
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         return log1p_expansion(margins, weights, k, self.nodes)
@@ -61,6 +61,10 @@ class Logistic(Loss):
         return over_positives.log1p_ratio(
             cosines, positives, negatives, k, beta, self.nodes, array_module(cosines, k, beta)
         )
+
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        del k, beta
+        return ""
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         return LogSumExp(margins, weights)

@@ -65,8 +65,12 @@ class OfSum(Loss):
 
         return self.outer(jnp.sum(self.inner(jnp.asarray(v)), axis=-1))
 
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
-        return Traced(self, v)
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        if counts is None:
+            return Traced(self, v)
+        from theory.float64 import jnp
+
+        return Traced(lambda at: self.outer(jnp.sum(jnp.asarray(counts) * self.inner(at), axis=-1)), v)
 
     def expected(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Float[Array, "*b"]:
         from theory.float64 import jax, jnp
@@ -92,6 +96,10 @@ class OfSum(Loss):
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         return Traced(partial(self.expected, weights=weights, k=k), margins)
+
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        del k, beta
+        return "nothing is known of this loss"
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         raise InputError("k", "inf", "the limit of a user's own loss is not known; give a finite k")

@@ -18,12 +18,17 @@ class Separable(Loss):
 
     name: ClassVar[str] = "separable"
     normalization: ClassVar[str] = "divide_by_k"
+    additive: ClassVar[bool] = True
 
-    def expansion(self, v: Float[Array, "*b k"]) -> Expansion:
-        return _sum(v, 1.0, 1.0)
+    def expansion(self, v: Float[Array, "*b k"], counts: Float[Array, "*w k"] | None = None) -> Expansion:
+        return _sum(v, 1.0 if counts is None else counts, 1.0)
 
     def expected_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
         return _sum(margins, weights, k)
+
+    def ambiguity(self, k: int | float, beta: int | float) -> str:
+        del k, beta
+        return ""
 
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         return _sum(margins, weights, 1.0)

@@ -19,8 +19,9 @@ from verify.certify.balls import bounds
 from verify.certify.definite import least_shift
 from verify.certify.document import down, up
 from verify.certify.enclosure import Point, Problem, enclose
+from verify.certify.losses import find, unproved
 from verify.certify.optimum import OptimumProof, check_d, check_k
-from verify.certify.rows import LOSSES, OutOfReach
+from verify.certify.rows import OutOfReach
 from verify.checker.reading import MAX_CLASSES as CHECKED
 
 #: Matrices of balls of this many rows fit in a few gigabytes.
@@ -54,8 +55,8 @@ def prove_bracket(
     check_d(d, C)
     problem = Problem(loss, k, 1 / temperature, prior.rho)
     failed = OptimumProof(problem, d, "undecided", "")
-    if loss not in LOSSES:
-        return replace(failed, reason=f"no proof for the loss '{loss}'; proven are {', '.join(LOSSES)}")
+    if find(loss) is None:
+        return replace(failed, reason=f"no proof for the loss '{loss}'; {unproved()}")
     if C > MAX_CLASSES:
         return replace(failed, reason=f"brackets are proven for at most {MAX_CLASSES} classes")
     triangular = np.linalg.qr(embeddings.T)[1].T

@@ -24,7 +24,8 @@ from verify.certify.definite import is_positive_definite
 from verify.certify.document import document, down, ratio, up
 from verify.certify.enclosure import Enclosure, Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
-from verify.certify.rows import LOSSES, OutOfReach
+from verify.certify.losses import find, unproved
+from verify.certify.rows import OutOfReach
 from verify.optimize.starts import Start, candidates, newton_step, starts_near
 from verify.results.digits import round_up
 
@@ -179,8 +180,8 @@ def _check_width(width: Fraction) -> None:
 
 def _prove_from(failed: OptimumProof, starts: Sequence[Start], width: Fraction) -> OptimumProof:
     loss = failed.problem.loss
-    if loss not in LOSSES:
-        return replace(failed, reason=f"no proof for the loss '{loss}' with this prior; proven are {', '.join(LOSSES)}")
+    if find(loss) is None:
+        return replace(failed, reason=f"no proof for the loss '{loss}' with this prior; {unproved()}")
     reason = "no stationary point of full rank was found near the embeddings"
     for start in candidates(failed.problem, starts):
         try:

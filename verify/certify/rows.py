@@ -32,7 +32,9 @@ from math import ceil, isqrt, lgamma, log, pi
 
 from flint import arb, arb_mat, arb_poly
 
+from verify.certify import losses
 from verify.certify.balls import Ball, ball
+from verify.certify.losses import LogSum, Sum
 
 Law = tuple[tuple[int, Fraction], ...]  # (index of a value, its mass)
 Row = tuple[Ball, dict[int, Ball]]  # the loss of a row, and its slope in each of its values
@@ -42,9 +44,6 @@ MAX_TERMS = 4_000_000
 
 #: Up to this many values a bit exponentials are the faster (measured: about 16 classes in general position).
 _FEW_VALUES = 2
-
-#: The losses whose rows can be enclosed.
-LOSSES = ("logistic", "decoupled", "exponential", "separable")
 
 
 class OutOfReach(Exception):
@@ -79,22 +78,21 @@ def row_losses(loss: str, k: int, values: list[Ball], laws: list[Law], bits: int
     """The loss and the slopes of each row, at the working precision of the caller; `values[0]` is 1.
 
     Raises:
+        InputError: if the loss is not one of `verify.certify.losses`.
         OutOfReach: if it would take more memory than `MAX_TERMS` stands for.
     """
     # a Fraction is slow to hash, and a law of many classes is many of them
     keys = [tuple((u, m.numerator, m.denominator) for u, m in row) for row in laws]
     distinct = dict(zip(keys, laws, strict=True))
-    found = dict(zip(distinct, _row_losses(loss, k, values, list(distinct.values()), bits), strict=True))
+    found = dict(zip(distinct, _row_losses(losses.get(loss), k, values, list(distinct.values()), bits), strict=True))
     return [found[key] for key in keys]
 
 
-def _row_losses(loss: str, k: int, values: list[Ball], laws: list[Law], bits: int) -> list[Row]:
-    if loss == "exponential":
-        return [(k * _mean(row, values), {u: arb(k) for u, _ in row}) for row in laws]
-    if loss == "separable":
-        logs, slopes = [(1 + x).log() for x in values], [k / (1 + x) for x in values]
-        return [(k * _mean(row, logs), {u: slopes[u] for u, _ in row}) for row in laws]
-    logistic = loss == "logistic"
+def _row_losses(loss: Sum | LogSum, k: int, values: list[Ball], laws: list[Law], bits: int) -> list[Row]:
+    if isinstance(loss, Sum):
+        terms = [loss.term(x) for x in values]
+        return [(k * _mean(row, [g for g, _ in terms]), {u: k * terms[u][1] for u, _ in row}) for row in laws]
+    logistic = loss.one == 1
     least = min(x.lower() for x in values)
     rule = trapezoid_rule(k if logistic else k + 1, k, arb(1) if logistic else arb(1).min(k * least), bits)
     moments = logistic and len(values) > _FEW_VALUES * bits

@@ -12,7 +12,7 @@ import numpy as np
 
 from theory.groups import class_gram
 from theory.groups import cosines as cosines_of
-from theory.losses import LOSSES
+from theory.losses import get_loss
 from theory.priors import Prior
 from verify.certify.optimum import OptimumProof, prove_grouped
 from verify.certify.publish import publish
@@ -80,7 +80,7 @@ def summarized(
         "rank": proven_rank(proof) if status is Status.PROVED else None,
         "rank_numerical": solution.rank,
         "search": SearchReport(solution.method, 1, int(solution.converged), solution.steps, ()),
-        "normalization": LOSSES[loss].normalization if math.isinf(k) else "none",
+        "normalization": get_loss(loss).normalization if math.isinf(k) else "none",
         "note": note,
         "certificate": written,
     }

@@ -17,14 +17,14 @@ import numpy as np
 from flint import arb, ctx
 from jaxtyping import Float
 
-from theory.errors import InputError
+from theory.downstream import ScoresExpansion
 from theory.geometry import normalized
+from theory.losses import get_loss
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import down, ratio, up
+from verify.certify.losses import get
 from verify.optimize.spheres import minimize
 
-#: The losses whose downstream loss is bracketed.
-LOSSES = ("logistic", "exponential", "separable")
 _ROOM = Fraction(1, 10**25)
 
 Masses = tuple[tuple[Fraction, ...], ...]
@@ -69,39 +69,17 @@ def loss_and_slopes(
 ) -> tuple[float, Float[np.ndarray, "m C"], Float[np.ndarray, "m C"]]:
     """`sum_gc masses_gc l((beta (s_gc - s_gj))_(j != c))`, its derivative in the scores, and the derivative of that
     along a direction (0 if there is none).
-
-    Raises:
-        InputError: for a loss that is not one of `LOSSES`.
     """
-    if loss not in LOSSES:
-        raise InputError("loss", loss, f"accepted here: {', '.join(LOSSES)}")
-    own = np.eye(scores.shape[1], dtype=bool)
+    rows, labels = np.nonzero(masses)  # a row of scores for each class that has mass on it
 
-    def differences(x: Float[np.ndarray, "m C"]) -> Float[np.ndarray, "m C C"]:
-        """Row, own class, other class."""
-        return beta * (x[:, None, :] - x[:, :, None])
+    def summed(of_rows: Float[np.ndarray, "n C"]) -> Float[np.ndarray, "m C"]:
+        total = np.zeros_like(scores)
+        np.add.at(total, rows, of_rows)
+        return total
 
-    def gathered(steps: Float[np.ndarray, "m C C"]) -> Float[np.ndarray, "m C"]:
-        weighted = beta * masses[:, :, None] * steps
-        return weighted.sum(axis=1) - weighted.sum(axis=2)
-
-    v = differences(scores)
-    along = np.zeros_like(v) if direction is None else differences(direction)
-    if loss == "logistic":
-        largest = v.max(axis=2, keepdims=True)
-        e = np.exp(v - largest)
-        total = e.sum(axis=2, keepdims=True)
-        value, share = (largest + np.log(total))[:, :, 0], e / total
-        steps = np.where(own, 0.0, share)
-        change = steps * (along - (steps * along).sum(axis=2, keepdims=True))
-    elif loss == "exponential":
-        steps = np.where(own, 0.0, np.exp(v))
-        value, change = steps.sum(axis=2), steps * along
-    else:
-        value = np.where(own, 0.0, np.logaddexp(0.0, v)).sum(axis=2)
-        steps = np.where(own, 0.0, 1 / (1 + np.exp(-v)))
-        change = steps * (1 - steps) * along
-    return float(np.sum(masses * value)), gathered(steps), gathered(change)
+    at = ScoresExpansion(get_loss(loss), scores[rows], labels, masses[rows, labels], beta)
+    change = np.zeros_like(scores) if direction is None else summed(at.along(direction[rows]))
+    return float(at.value), summed(at.slopes), change
 
 
 def best_head(loss: str, B: Float[np.ndarray, "m m"], masses: Float[np.ndarray, "m C"], beta: int | float) -> Head:
@@ -181,25 +159,18 @@ def bracket(
 
 
 def _ball_loss(loss: str, scores: list[list[Ball]], masses: Masses, beta: Fraction) -> tuple[Ball, list[list[Ball]]]:
-    total, classes = arb(0), range(len(masses[0]))
+    known, total, classes = get(loss), arb(0), range(len(masses[0]))
     slopes = [[arb(0)] * len(classes) for _ in scores]
     for g, row in enumerate(scores):
         for c in classes:
             if not masses[g][c]:
                 continue
             weight = ball(masses[g][c])
-            terms = {j: (ball(beta) * (row[j] - row[c])).exp() for j in classes if j != c}
-            everything = 1 + sum(terms.values(), arb(0))
-            if loss == "logistic":
-                total += weight * everything.log()
-                steps = {j: e / everything for j, e in terms.items()}
-            elif loss == "exponential":
-                total += weight * (everything - 1)
-                steps = terms
-            else:
-                total += weight * sum(((1 + e).log() for e in terms.values()), arb(0))
-                steps = {j: e / (1 + e) for j, e in terms.items()}
-            for j, step in steps.items():
+            rivals = [j for j in classes if j != c]
+            terms = [(ball(beta) * (row[j] - row[c])).exp() for j in rivals]
+            value, steps = known.at(terms, [1] * len(rivals))
+            total += weight * value
+            for j, step in zip(rivals, steps, strict=True):
                 slopes[g][j] += ball(beta) * weight * step
                 slopes[g][c] -= ball(beta) * weight * step
     return total, slopes

@@ -20,8 +20,8 @@ from theory.priors import Prior
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.definite import is_positive_definite
 from verify.graphs.problem import GraphProblem
-from verify.graphs.proof import STRICT, anchors_at
-from verify.supervised.minimizer import Enclosing, Minimizer
+from verify.graphs.proof import anchors_at
+from verify.supervised.minimizer import Enclosing, Minimizer, is_strict
 
 #: Enclosures of the class-level minimizer, and what they are refined to where a gap is near a threshold.
 _RADII = (Fraction(1, 10**12), Fraction(1, 10**24))
@@ -73,8 +73,9 @@ def class_level(prior: Prior, loss: str, k: int | float, temperature: Fraction, 
     enclosing = Enclosing(prior, k, loss=loss, temperature=temperature, d=prior.C, by_class=True)
     gram = _class_gram(enclosing)
     found = collapse_thresholds(get_loss(loss), gram, prior.as_array(), k, float(problem.beta))
-    if not exact or not isinstance(k, int) or loss not in STRICT:
-        reason = f"the minimizer of the loss '{loss}' is not enclosed" if loss not in STRICT else "k is not an integer"
+    strict = is_strict(loss)
+    if not exact or not isinstance(k, int) or not strict:
+        reason = "k is not an integer" if strict else f"the minimizer of the loss '{loss}' is not enclosed"
         return ClassLevel(problem, enclosing, gram, tuple(found.tolist()), None, reason)
     minimizer: Minimizer | str = "not tried"
     enclosures = None

@@ -35,13 +35,12 @@ from theory.augmentation.graph import Graph
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.definite import least_shift
 from verify.certify.document import document, down, ratio, up
-from verify.certify.rows import law
+from verify.certify.losses import LogSum, find, get, unproved
+from verify.certify.rows import OutOfReach, law
 from verify.graphs.problem import GraphProblem
-from verify.graphs.rows import LOSSES, AnchorRow, OutOfReach, anchor_rows
+from verify.graphs.rows import AnchorRow, anchor_rows
 from verify.results.digits import round_up
 
-#: The losses whose minimizer is enclosed.
-STRICT = ("logistic", "exponential", "separable")
 _BITS = 80
 _PLACES = 56
 
@@ -110,8 +109,8 @@ def prove_minimum(problem: GraphProblem, means: Float[np.ndarray, "m m"]) -> Gra
     """Enclose the minimum, and the minimizer, at a float64 method's end `means` (B, psd); else the reason why not."""
     if not isinstance(problem.k, int):
         return "nothing is proved at a k that is not an integer"
-    if problem.loss not in LOSSES:
-        return f"no proof for the loss '{problem.loss}'; proven are {', '.join(LOSSES)}"
+    if find(problem.loss) is None:
+        return f"no proof for the loss '{problem.loss}'; {unproved()}"
     rows = _rational_rows(problem, means)
     bits = _BITS + 2 * problem.k.bit_length()
     with ctx.workprec(bits + 24):
@@ -244,7 +243,7 @@ def _multipliers(problem: GraphProblem, products: list[Ball], B: list[list[Ball]
 
 def _radius(problem: GraphProblem, gap: Fraction) -> tuple[tuple[Fraction, ...], ...] | None:
     """The module's bound for every cosine; 0 where there is none."""
-    if problem.loss not in STRICT:
+    if not get(problem.loss).strict:
         return None
     curvature = curvatures(problem)
     scale = ball(2 * gap / problem.beta**2)
@@ -259,13 +258,12 @@ def curvatures(problem: GraphProblem) -> list[list[Ball | None]]:
     graph, k = problem.graph, problem.k
     assert isinstance(k, int)
     counts, pi, groups = graph.counts, graph.marginal, range(len(graph.counts))
-    q = (-2 * ball(problem.beta)).exp()
-    if problem.loss == "logistic":
-        first, second = q * q / (2 * q + k - 1) ** 2, q / (k + q) ** 2
-        w = first.min(second)
+    loss, q = get(problem.loss), (-2 * ball(problem.beta)).exp()
+    assert loss.strict
+    if isinstance(loss, LogSum):
+        w, more = (q * q / (2 * q + k - 1) ** 2).min(q / (k + q) ** 2), k - 1
     else:
-        w = q if problem.loss == "exponential" else q / (1 + q) ** 2
-    more = k - 1 if problem.loss == "logistic" else 0
+        w, more = loss.curvature(1, q, 1 / q), 0
 
     def share(g: int, h: int) -> Fraction:
         """Over the ordered pairs (i, j) of different points of g and h, without the factor w k."""

@@ -7,8 +7,7 @@ of the positive:
 
     logistic     b_u = int k phi^(k-1) psi e^(-t X_u) dt,   a_u = int phi^k e^(-t X_u) dt - 1/X_u
     decoupled    b_u = int k phi^(k-1) e^(-t X_u) dt,       a_u = -1/X_u
-    exponential  b_u = k sum_p q_p / X_p,                   a_u = -k sum_v m_v X_v / X_u^2
-    separable    b_u = k sum_p q_p / (X_p + X_u),           a_u = -k sum_v m_v X_v / (X_u (X_u + X_v))
+    sum of g     b_u = k sum_p q_p g'(X_u/X_p) / X_p,       a_u = -k sum_v m_v g'(X_v/X_u) X_v / X_u^2
 
 The integrands of all integrals are at most `k t e^(-c t)`, which is what the tails of the rule's slopes allow for.
 """
@@ -20,9 +19,8 @@ from typing import NamedTuple
 from flint import arb, arb_mat
 
 from verify.certify.balls import Ball, ball
-from verify.certify.rows import LOSSES, MAX_TERMS, Law, OutOfReach, trapezoid_rule
-
-__all__ = ["LOSSES", "AnchorRow", "OutOfReach", "anchor_rows"]
+from verify.certify.losses import Sum, get
+from verify.certify.rows import MAX_TERMS, Law, OutOfReach, trapezoid_rule
 
 
 class AnchorRow(NamedTuple):
@@ -37,17 +35,13 @@ def anchor_rows(loss: str, k: int, logarithms: list[Ball], laws: list[tuple[Law,
     """One row for each pair of laws, of a negative and of the positive, on the values `e^z` of these logarithms.
 
     Raises:
+        InputError: if the loss is not one of `verify.certify.losses`.
         OutOfReach: if it would take more memory than `MAX_TERMS` stands for.
-        ValueError: for a loss that has no row here.
     """
-    values = [z.exp() for z in logarithms]
-    if loss == "exponential":
-        return [_exponential(k, values, *law) for law in laws]
-    if loss == "separable":
-        return [_separable(k, values, *law) for law in laws]
-    if loss not in LOSSES:
-        raise ValueError(f"no row for the loss '{loss}'")
-    logistic = loss == "logistic"
+    found, values = get(loss), [z.exp() for z in logarithms]
+    if isinstance(found, Sum):
+        return [_pairs(found, k, values, *law) for law in laws]
+    logistic = found.one == 1
     least = min(x.lower() for x in values)
     c = k * least
     if logistic:
@@ -57,7 +51,7 @@ def anchor_rows(loss: str, k: int, logarithms: list[Ball], laws: list[tuple[Law,
         raise OutOfReach(f"{len(values)} distinct cosines at {bits} bits are more than fits")
     powers = [[(-t * x).exp() for t in rule.nodes] for x in values]
     ends = [(-t).exp() for t in rule.nodes]
-    found = []
+    rows = []
     for negative, positive in laws:
         phi = _means(powers, negative)
         rest = [p ** (k - 1) for p in phi]
@@ -72,8 +66,8 @@ def anchor_rows(loss: str, k: int, logarithms: list[Ball], laws: list[tuple[Law,
             weights = [t * r * p for t, r, p in zip(rule.nodes, rest, phi, strict=True)]
             for u, g in _integrals(powers, positive, weights).items():
                 up[u] += (g * rule.step + rule.tail) / rule.relative
-        found.append(AnchorRow(value, down, up))
-    return found
+        rows.append(AnchorRow(value, down, up))
+    return rows
 
 
 def _means(powers: list[list[Ball]], law: Law) -> list[Ball]:
@@ -90,23 +84,13 @@ def _integrals(powers: list[list[Ball]], law: Law, weights: list[Ball]) -> dict[
     return {u: g for (u, _), g in zip(law, sums, strict=True)}
 
 
-def _exponential(k: int, values: list[Ball], negative: Law, positive: Law) -> AnchorRow:
-    total = sum((ball(m) * values[u] for u, m in negative), arb(0))
-    inverse = sum((ball(q) / values[u] for u, q in positive), arb(0))
-    return AnchorRow(
-        k * total * inverse,
-        {u: k * inverse for u, _ in negative},
-        {u: -k * total / (values[u] * values[u]) for u, _ in positive},
-    )
-
-
-def _separable(k: int, values: list[Ball], negative: Law, positive: Law) -> AnchorRow:
-    loss, down = arb(0), {u: arb(0) for u, _ in negative}
-    up = {u: arb(0) for u, _ in positive}
+def _pairs(loss: Sum, k: int, values: list[Ball], negative: Law, positive: Law) -> AnchorRow:
+    """`k E g(X_u / X_p)`: of the negatives, each is by itself beside the positive."""
+    total, down, up = arb(0), {u: arb(0) for u, _ in negative}, {u: arb(0) for u, _ in positive}
     for p, q in positive:
         for u, m in negative:
-            both = values[p] + values[u]
-            loss += ball(q * m) * (both / values[p]).log()
-            down[u] += ball(q) / both
-            up[p] -= ball(m) * values[u] / (values[p] * both)
-    return AnchorRow(k * loss, {u: k * b for u, b in down.items()}, {u: k * a for u, a in up.items()})
+            value, slope = loss.term(values[u] / values[p])
+            total += ball(q * m) * value
+            down[u] += ball(q) * slope / values[p]
+            up[p] -= ball(m) * slope * values[u] / values[p] ** 2
+    return AnchorRow(k * total, {u: k * b for u, b in down.items()}, {u: k * a for u, a in up.items()})

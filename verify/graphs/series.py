@@ -16,17 +16,16 @@ from theory.augmentation.graph import Graph
 from theory.errors import InputError
 from theory.geometry import rank
 from verify.certify.balls import ball
-from verify.graphs.classifier import LOSSES as BRACKETED
 from verify.graphs.classifier import Bracket, Head, Masses, best_head, bracket
 from verify.graphs.collapse import ClassLevel, class_level, decide, is_collapsed_numerically
 from verify.graphs.linear import minimize_linear
 from verify.graphs.many import MAX_POINTS, minimize
 from verify.graphs.problem import GraphProblem
-from verify.graphs.proof import STRICT, GraphProof, prove_minimum
+from verify.graphs.proof import GraphProof, prove_minimum
 from verify.graphs.uniform import UniformProof, is_uniform, prove_uniform
 from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum
 from verify.optimize.threads import small_matrices
-from verify.supervised.minimizer import Minimizer
+from verify.supervised.minimizer import Minimizer, is_strict
 
 #: The relative gap that a float64 bracket must reach for the word `numerical`.
 GAP_TOLERANCE = 1e-9
@@ -177,7 +176,7 @@ def _spread(setting: Setting, k: int | float, level: ClassLevel | None, collapse
     elif m <= MAX_PROVED:
         proof = (
             prove_uniform(problem)
-            if is_uniform(graph) and setting.loss in STRICT
+            if is_uniform(graph) and is_strict(setting.loss)
             else prove_minimum(problem, optimum.means)
         )
     cosines = problem.cosines(optimum.means)
@@ -251,7 +250,7 @@ def _is_spread(setting: Setting, cosines: Sequence[Sequence[Fraction]], radius: 
 
 
 def _task(setting: Setting, representation: Representation, masses: Masses) -> Task:
-    if setting.loss not in BRACKETED:
+    if not is_strict(setting.loss):
         return Task(None, None)
     beta = 1 / setting.temperature
     doubles = np.array([[float(x) for x in row] for row in masses])

@@ -18,8 +18,8 @@ from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import down, up
 from verify.certify.rows import law
 from verify.graphs.problem import GraphProblem
-from verify.graphs.proof import STRICT
 from verify.graphs.rows import AnchorRow, anchor_rows
+from verify.supervised.minimizer import is_strict
 
 _BITS = 192
 #: Half the width of the enclosure of g.
@@ -59,7 +59,7 @@ def is_uniform(graph: Graph) -> bool:
 def prove_uniform(problem: GraphProblem) -> UniformProof | str:
     """Enclose the minimizer of a uniform graph whose classes are not collapsed; else the reason why not."""
     graph = problem.graph
-    if not isinstance(problem.k, int) or problem.loss not in STRICT:
+    if not isinstance(problem.k, int) or not is_strict(problem.loss):
         return "the minimizer is not enclosed"
     C, m = len(graph.counts), graph.counts[0]
     share = float(graph.joint.get((0, 0), Fraction(0)) * C)

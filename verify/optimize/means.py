@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from theory.losses import get_loss
 from verify.optimize.newton import Derivatives, derivatives
 
 
@@ -35,7 +36,7 @@ class MeansProblem(Protocol):
 
 def scale_of(loss: str, k: int | float) -> float:
     """`k` for sums over the negatives, which are k times the loss of one negative and have its minimizer; else 1."""
-    return float(k) if loss in ("exponential", "separable") and isfinite(k) else 1.0
+    return float(k) if get_loss(loss).additive and isfinite(k) else 1.0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 
 from theory.groups import cosines
 from theory.priors import Prior
-from verify.certify.rows import LOSSES
+from verify.certify.losses import find
 from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum, dual_bound
 from verify.optimize.graded import Polished, polish
 from verify.optimize.means import GroupedLoss
@@ -78,7 +78,7 @@ class Solution:
 
 def in_groups(prior: Prior, loss: str) -> bool:
     """Whether the problem is one for the barrier method."""
-    return loss in LOSSES and len(prior.merged().masses) <= MAX_GROUPS
+    return find(loss) is not None and len(prior.merged().masses) <= MAX_GROUPS
 
 
 def solve(
@@ -89,7 +89,7 @@ def solve(
     temperature: Fraction,
     progress: Callable[[str], None] | None = None,
 ) -> Solution:
-    """The minimizer of a loss of `verify.certify.rows.LOSSES`; `k` may be real, or inf."""
+    """The minimizer of a loss of `verify.certify.losses`; `k` may be real, or inf."""
     if not in_groups(prior, loss):
         return _one_by_one(prior, k, loss, temperature, progress)
     groups = prior.merged()

@@ -1,13 +1,10 @@
 r"""The accuracy of the best classifier at an enclosed minimizer, proven.
 
 The loss `sum_c M_c l(beta (S_cc - S_cj)_j)` is strongly convex in the score margins `m_cj = S_cc - S_cj`, which lie in
-[-2, 2] for classifiers in the unit ball. With q = e^(-2 beta) the Hessian of l is at least `kappa` times the identity,
-
-    logistic      p_0 diag(p), p_0 p_j = x/(1+x+s)^2, q <= x <= 1/q and s <= (C-2)/q: least at an end of x
-    exponential   q,      separable  q/(1+q)^2,
-
-(verify.checker.dual, step 6, has the first). Over the unit ball, a convex set, the first-order term at the optimum is
-not negative; so a classifier whose loss is within `gap` of a lower bound on the ball's has margins within
+[-2, 2] for classifiers in the unit ball. So `X_j = e^(-beta m_cj)` is between e^(-2 beta) and e^(2 beta), and the
+Hessian of l is at least `kappa` times the identity, kappa the `curvature` of `verify.certify.losses`. Over the unit
+ball, a convex set, the first-order term at the optimum is not negative; so a classifier whose loss is within `gap` of a
+lower bound on the ball's has margins within
 
     delta_c = sqrt( 2 gap / (M_c beta^2 kappa) )
 
@@ -22,8 +19,8 @@ from fractions import Fraction
 
 from flint import arb, ctx
 
-from verify.certify.balls import Ball, ball
-from verify.certify.rows import LOSSES
+from verify.certify.balls import ball
+from verify.certify.losses import find, get
 from verify.supervised.bracket import Bracket, group_weights, head_at, unit_exponents
 from verify.supervised.estimate import head
 from verify.supervised.minimizer import Enclosing, Minimizer
@@ -37,7 +34,7 @@ def proven_accuracy(problem: Enclosing, minimizer: Minimizer, found: Bracket, we
     groups = range(len(counts))
     with ctx.workprec(128 + (gap.denominator // gap.numerator).bit_length()):
         beta = ball(1 / problem.temperature)
-        kappa = _strength(problem.loss, problem.prior.C, (-2 * beta).exp())
+        kappa = get(problem.loss).curvature(problem.prior.C - 1, (-2 * beta).exp(), (2 * beta).exp())
         exponents = unit_exponents(problem, minimizer, weighting)
         right = Fraction(0)
         for g, weight in enumerate(weights):
@@ -67,15 +64,6 @@ def accuracy_numerical(problem: Enclosing, found: Point, weighting: str) -> floa
         return None
     if found.minimizer is not None:
         return head_at(problem, found.minimizer, weighting).accuracy
-    if problem.loss not in LOSSES:
+    if find(problem.loss) is None:
         return 1.0  # at the simplex ETF, where every class is nearest to itself
     return head(problem, weighting).accuracy
-
-
-def _strength(loss: str, C: int, q: Ball) -> Ball:
-    if loss == "exponential":
-        return q
-    if loss == "separable":
-        return q / (1 + q) ** 2
-    others = (C - 2) / q
-    return (q / (1 + q + others) ** 2).min(1 / q / (1 + 1 / q + others) ** 2)

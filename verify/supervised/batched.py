@@ -101,7 +101,7 @@ def solve(
 ) -> Cells:
     """Minimize `L_k` in `d = C` dimensions and classify, for every prior and every `k`.
 
-    The loss is one of `verify.certify.rows.LOSSES`. A cell that has not converged is solved once more for itself. The
+    The loss is one of `verify.certify.losses`. A cell that has not converged is solved once more for itself. The
     result depends on the arguments only.
     """
     s, C = rho.shape
@@ -196,7 +196,7 @@ def _error(
     if not at.known:
         return np.inf
     cut = np.linalg.norm(start.U @ start.U.T - U @ U.T, axis=1)  # what the change of the rank has moved, or more
-    return 2 * float(beta) * slope_bound(loss.name, len(rho), float(beta)) * float(np.max(at.errors + cut))
+    return 2 * float(beta) * slope_bound(loss, len(rho), float(beta)) * float(np.max(at.errors + cut))
 
 
 def _minimizers(

@@ -31,6 +31,7 @@ from theory.groups import mean_gram
 from theory.priors import Prior
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import down, ratio, up
+from verify.certify.losses import get
 from verify.supervised.head import GroupedHead, Head
 from verify.supervised.minimizer import Enclosing, Minimizer
 
@@ -174,20 +175,12 @@ class _Sums:
 
     def _loss(self, exponents: list[list[Ball]]) -> tuple[Ball, list[list[Ball]]]:
         """The loss, from the scores of the rivals less the own one, and its slopes in them."""
-        value, slopes, loss = arb(0), [], self.problem.loss
+        value, slopes, loss = arb(0), [], get(self.problem.loss)
         for g, (total, row) in enumerate(zip(self.totals, exponents, strict=True)):
             rivals = [n - (h == g) for h, n in enumerate(self.counts)]
             e = [(self.beta * x).exp() if n else arb(0) for n, x in zip(rivals, row, strict=True)]
-            everything = 1 + sum((n * x for n, x in zip(rivals, e, strict=True)), arb(0))
-            if loss == "logistic":
-                value += total * everything.log()
-                steps = [n * x / everything for n, x in zip(rivals, e, strict=True)]
-            elif loss == "exponential":
-                value += total * (everything - 1)
-                steps = [n * x for n, x in zip(rivals, e, strict=True)]
-            else:
-                value += total * sum((n * (1 + x).log() for n, x in zip(rivals, e, strict=True)), arb(0))
-                steps = [n * x / (1 + x) for n, x in zip(rivals, e, strict=True)]
+            of_row, steps = loss.at(e, rivals)
+            value += total * of_row
             slopes.append([self.beta * total * step for step in steps])
         return value, slopes
 

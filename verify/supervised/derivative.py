@@ -50,7 +50,7 @@ def slope_in_k(
 ) -> Slope:
     """`L_sup` and `dL_sup/dk` at a real `k > 1`; `weights` is the test distribution.
 
-    The loss is one of `verify.certify.rows.LOSSES`.
+    The loss is one of `verify.certify.losses`.
     """
     ones = np.ones(len(rho))
     U = minimize(GroupedLoss(rho, ones, loss.name, k, float(beta))).ends[0].start.U

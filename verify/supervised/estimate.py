@@ -3,18 +3,19 @@ r"""The downstream loss of the minimizer in double precision, within what is kno
 A small gap in L_k, or a small gradient, says nothing of the angle between two rare classes, and so nothing of the
 downstream loss (`verify.optimize.graded`). What does is the estimated distance `delta_c` of every embedding from the
 minimizer's: if a margin `<u_c, w_c - w_j>` changes by `e` at most, the loss of class c changes by `s_c beta e`, with
-s_c the largest sum of slopes of the loss (1 for the logistic and the decoupled loss, C - 1 for the separable one; that
-of the exponential loss grows with the margins). For the best classifier `e <= 2 delta_c` (the infimum over W of losses
-that differ by no more than that), for the mean classifier `e <= delta_c + max_j delta_j`.
+s_c the largest sum of slopes of the loss on the way. For the losses here the sum of the slopes falls as a margin grows
+(S/(1+S) of the logistic loss, 1 of the decoupled one, and for sums that of each convex term), so that it is largest
+where all margins are least. For the best classifier `e <= 2 delta_c` (the infimum over W of losses that differ by no
+more than that), for the mean classifier `e <= delta_c + max_j delta_j`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp
 
 import numpy as np
 
+from theory.losses import Loss
 from verify.supervised.bracket import group_weights
 from verify.supervised.head import GroupedHead, Head
 from verify.supervised.minimizer import Enclosing
@@ -58,14 +59,11 @@ def _at(problem: Enclosing, weighting: str) -> GroupedHead:
 
 def _around(lower: float, upper: float, at: GroupedHead, exponents: np.ndarray, moves: np.ndarray) -> Estimate:
     """Moved apart by what changes of the margins by `moves` can do, and by the rounding of the sums."""
-    bound = slope_bound(at.loss, float(np.sum(at.counts)), at.beta)
-    slopes = np.minimum(
-        bound, np.sum(at.rivals * np.exp(at.beta * exponents), axis=1) * exp(at.beta * float(moves.max()))
-    )
+    slopes = -np.sum(at.rows(exponents + float(moves.max())).slopes, axis=1)
     error = at.beta * float(np.sum(at.totals * slopes * moves)) + 1e-14 * max(1.0, abs(upper))
     return Estimate(lower - error, upper + error)
 
 
-def slope_bound(loss: str, C: int | float, beta: float) -> float:
-    """The largest sum of slopes of the loss in its margins, at cosines."""
-    return {"logistic": 1.0, "decoupled": 1.0, "separable": C - 1, "exponential": (C - 1) * exp(2 * beta)}[loss]
+def slope_bound(loss: Loss, C: int, beta: float) -> float:
+    """The largest sum of slopes of the loss in its margins, at cosines: where all of them are least."""
+    return -float(np.sum(loss.expansion(np.array([-2.0 * beta]), np.array([C - 1.0])).slopes))

@@ -20,11 +20,11 @@ from math import fsum
 import numpy as np
 from jaxtyping import Float
 
+from theory.expectation.expansion import Expansion
+from theory.losses import get_loss
 from verify.optimize.spheres import minimize
 
 Array = np.ndarray
-#: `log(c + sum exp(-v))`: the c.
-_LOGARITHMIC = {"logistic": 1.0, "decoupled": 0.0}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Head:
 
 
 class GroupedHead:
-    """The downstream loss as a function of `(x, z)`; one of the losses of `verify.certify.rows.LOSSES`."""
+    """The downstream loss as a function of `(x, z)`, for a loss that knows counts of margins (`Loss.expansion`)."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class GroupedHead:
         totals: Float[Array, " m"],
         beta: float,
     ) -> None:
-        self.loss, self.U, self.counts, self.totals, self.beta = loss, means, counts, totals, beta
+        self.loss, self.U, self.counts, self.totals, self.beta = get_loss(loss), means, counts, totals, beta
         self.q = np.sqrt(np.maximum(1 - np.sum(means**2, axis=1), 0.0)) * (counts > 1)
         self.q[self.q < 1e-9] = 0.0
         self.several = np.maximum(counts - 1, 1)
@@ -89,7 +89,7 @@ class GroupedHead:
         lower = value - float(np.sum(lengths) + np.sum(pull_x * x) + np.sum(pull_z * z))
         T = self.exponents(W)
         right = np.all((T < -1e-9) | (self.rivals == 0), axis=1)
-        slopes = self._slopes(T)[1]
+        slopes = self._slopes(self.rows(T))
         matrix = slopes - np.diag(np.sum(slopes, axis=1))
         return Head(
             self.U,
@@ -106,7 +106,7 @@ class GroupedHead:
 
     def loss_of(self, exponents: Float[Array, "m m"]) -> float:
         """The loss where a rival's score exceeds the own one by this much: rivals of group h, or mates."""
-        return self._slopes(exponents)[0]
+        return float(self.totals @ self.rows(exponents).value)
 
     def exponents_of(self, head: Head) -> Float[Array, "m m"]:
         """`exponents` at a classifier."""
@@ -129,31 +129,17 @@ class GroupedHead:
         self, W: Float[Array, "m n"], V: Float[Array, "m n"]
     ) -> tuple[float, Float[Array, "m n"], Float[Array, "m n"]]:
         """Value, gradient, and Hessian times V; columns: x, z, and the coordinate that nothing sees."""
-        T = self.exponents(W)
-        value, first = self._slopes(T)
-        return value, self._back(first), self._back(self._curve(T, self.exponents(V)))
+        rows = self.rows(self.exponents(W))
+        curved = self.beta**2 * self.totals[:, None] * rows.along(self.exponents(V))
+        return float(self.totals @ rows.value), self._back(self._slopes(rows)), self._back(curved)
 
-    def _slopes(self, T: Float[Array, "m m"]) -> tuple[float, Float[Array, "m m"]]:
-        e = self.rivals * np.exp(self.beta * T)
-        if self.loss in _LOGARITHMIC:
-            total = _LOGARITHMIC[self.loss] + np.sum(e, axis=1)
-            return float(self.totals @ np.log(total)), self.beta * self.totals[:, None] * e / total[:, None]
-        if self.loss == "exponential":
-            return float(self.totals @ np.sum(e, axis=1)), self.beta * self.totals[:, None] * e
-        assert self.loss == "separable"
-        values = np.sum(self.rivals * np.log1p(np.exp(self.beta * T)), axis=1)
-        return float(self.totals @ values), self.beta * self.totals[:, None] * e / (1 + np.exp(self.beta * T))
+    def rows(self, exponents: Float[Array, "m m"]) -> Expansion:
+        """The loss of a class of each group, as a function of its margins."""
+        return self.loss.expansion(-self.beta * exponents, self.rivals)
 
-    def _curve(self, T: Float[Array, "m m"], change: Float[Array, "m m"]) -> Float[Array, "m m"]:
-        e = self.rivals * np.exp(self.beta * T)
-        scale = self.beta**2 * self.totals[:, None]
-        if self.loss in _LOGARITHMIC:
-            p = e / (_LOGARITHMIC[self.loss] + np.sum(e, axis=1))[:, None]
-            return scale * p * (change - np.sum(p * change, axis=1)[:, None])
-        if self.loss == "exponential":
-            return scale * e * change
-        assert self.loss == "separable"
-        return scale * e / (1 + np.exp(self.beta * T)) ** 2 * change
+    def _slopes(self, rows: Expansion) -> Float[Array, "m m"]:
+        """The slopes of the downstream loss in the exponents."""
+        return -self.beta * self.totals[:, None] * rows.slopes
 
     def _back(self, F: Float[Array, "m m"]) -> Float[Array, "m n"]:
         """From slopes in the exponents to slopes in x, z and the last coordinate."""

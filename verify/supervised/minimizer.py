@@ -2,7 +2,7 @@
 
 Everything is in groups of equal classes (`theory.groups`); a class that equals no other, or that is wanted for itself
 (`Enclosing.by_class`), is a group of one. Where structure gives the minimizer, it is known exactly (derived, with [1];
-strictly convex losses, `STRICT`):
+strictly convex losses):
 
 - "two-classes": for `C = 2` the loss increases in the one cosine, so `G_12 = -1`;
 - "uniform": for a uniform prior the simplex ETF is the only minimizer, for every `k` [1];
@@ -32,14 +32,18 @@ from verify.certify import prove_etf, prove_grouped
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
+from verify.certify.losses import find
 from verify.certify.optimum import MAX_CLASSES
 from verify.certify.rank import rank_bounds
 from verify.certify.total_collapse import is_collapsed
 from verify.optimize.solution import Solution, solve
 from verify.optimize.starts import Start
 
-#: The losses that are strictly convex in the cosines, so that the minimizer is one.
-STRICT = ("logistic", "exponential", "separable")
+
+def is_strict(loss: str) -> bool:
+    """Whether the loss is proven to be strictly convex in the cosines, so that the minimizer is one."""
+    known = find(loss)
+    return known is not None and known.strict
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Minimizer:
 
 def exact_structure(prior: Prior, k: int, loss: str, temperature: Fraction) -> str | None:
     """The structure that determines the minimizer exactly, if one is proven to."""
-    if loss not in STRICT:
+    if not is_strict(loss):
         return None
     if prior.C == 2:
         return "two-classes"
@@ -146,7 +150,7 @@ class Enclosing:
         return self._found[radius]
 
     def _enclosed(self, radius: Fraction) -> Minimizer | str:
-        if self.loss not in STRICT:
+        if not is_strict(self.loss):
             return f"the minimizer of the loss '{self.loss}' need not be unique, and is not enclosed"
         if not isinstance(self.k, int):
             return "k is not an integer"
@@ -160,7 +164,7 @@ class Enclosing:
         if len(counts) > MAX_CLASSES:
             return f"proofs are made for at most {MAX_CLASSES} classes"
         unit = gram_radius(self._problem, Fraction(1))
-        assert unit is not None  # the loss is one of STRICT
+        assert unit is not None  # the loss is strict
         # the radius goes with the root of the gap, and the gap is a quarter of the width
         gap = (radius / unit) ** 2 / 2
         width = min(4 * Fraction(1, 1 << (gap.denominator // gap.numerator).bit_length()), Fraction(1, 10**12))

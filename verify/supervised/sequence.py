@@ -10,14 +10,12 @@ from itertools import pairwise
 from theory.errors import InputError
 from theory.losses import Loss
 from theory.priors import Prior
-from verify.certify.rows import LOSSES
+from verify.certify.losses import Sum, find
 from verify.supervised.bracket import Bracket, enclose_loss
 from verify.supervised.estimate import estimate
 from verify.supervised.minimizer import Enclosing, Minimizer
 
 CLASSIFIERS = ("optimal", "mean")
-#: Losses that are sums over the negatives: `L_k = k L_1`, so that the minimizer does not depend on `k`.
-K_FREE = ("exponential", "separable")
 #: An estimate wider than this, relative to max(1, value), has too few digits to be of use.
 TOLERANCE = 1e-9
 _WIDTH = Fraction(1, 10**14)
@@ -59,7 +57,7 @@ class Point:
 
 def point(task: Task, problem: Enclosing, width: Fraction = _WIDTH) -> Point:
     """The downstream loss of one problem, proven to about `width` if it can be, else estimated."""
-    if task.loss.name not in LOSSES:
+    if find(task.loss.name) is None:
         return _other(task, problem.k)
     proof = enclose_loss(problem, task.weighting, task.classifier, width)
     if not isinstance(proof, str):
@@ -148,7 +146,7 @@ def sequence(
 def same(task: Task, first: Point, second: Point) -> bool:
     """Whether the two minimizers are exactly the same: by structure, or as `L_k = k L_1`."""
     a, b = first.minimizer, second.minimizer
-    if task.loss.name in K_FREE:
+    if isinstance(find(task.loss.name), Sum):
         return a is not None and b is not None
     return a is not None and b is not None and a.structure is not None and a.structure == b.structure
 
