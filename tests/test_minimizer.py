@@ -17,6 +17,8 @@ from verify.optimize.newton import derivatives
 from verify.optimize.probing import polish_and_probe
 from verify.optimize.search import minimum
 from verify.optimize.solution import minimize, solve
+from verify.supervised.estimate import _around, slope_bound
+from verify.supervised.head import GroupedHead
 
 RARE = "0.852458,0.147236,0.000237,0.000069"
 TRUTH = {16: 0.844255898168464, 4096: 0.829195015511759, 10**6: 0.82905845241902}
@@ -155,3 +157,25 @@ def test_the_minimizer_in_coordinates_is_a_stationary_point_in_sixty_masses() ->
     local = derivatives("logistic", 64, 1.0, prior.as_array(), found.means)
     slack = local.slack(found.U) @ found.U
     assert np.abs(slack / prior.as_array()[:, None]).max() < 1e-14
+
+
+SMOOTH = ["logistic", "exponential", "separable", "decoupled"]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("beta", [0.5, 4.0])
+def test_no_move_of_the_margins_leaves_the_estimated_interval(name: str, beta: float) -> None:
+    """Well separated classes: the slopes of the decoupled loss sum to 1 there, far above the sum of its terms."""
+    rng, loss = np.random.default_rng(1), get_loss(name)
+    means = np.array([[1.0, 0.0], [-0.6, 0.8], [-0.3, -0.4]])
+    at = GroupedHead(name, means, np.array([1.0, 1.0, 3.0]), np.array([0.5, 0.2, 0.3]), beta)
+    exponents, moves = at.cosines() - 1, np.array([0.3, 0.1, 0.2])
+    value = at.loss_of(exponents)
+    found = _around(value, value, at, exponents, moves)
+    for _ in range(20):
+        moved = exponents + moves[:, None] * np.sign(rng.normal(size=(3, 3)))
+        assert found.lower <= at.loss_of(moved) <= found.upper
+    assert at.loss_of(exponents + moves[:, None]) - value > 0.1 * (found.upper - value)
+    margins = np.concatenate([np.full((1, 4), -2 * beta), rng.uniform(-2 * beta, 2 * beta, size=(20, 4))])
+    sums = -np.sum(loss.expansion(margins).slopes, axis=1)
+    assert sums[0] == pytest.approx(slope_bound(loss, 5, beta), rel=1e-14) and sums.max() <= sums[0] * (1 + 1e-14)

@@ -111,6 +111,12 @@ def get(name: str) -> Sum | LogSum:
     return found
 
 
+def is_strict(name: str) -> bool:
+    """Whether a loss is proven to be strictly convex in the cosines, so that the minimizer is one."""
+    known = find(name)
+    return known is not None and known.strict
+
+
 def unproved() -> str:
     """What is said where a loss is not in the table."""
     return f"proven are {', '.join(LOSSES)}"

@@ -19,9 +19,10 @@ from theory.losses import get_loss
 from theory.priors import Prior
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.definite import is_positive_definite
+from verify.certify.losses import is_strict
 from verify.graphs.problem import GraphProblem
 from verify.graphs.proof import anchors_at
-from verify.supervised.minimizer import Enclosing, Minimizer, is_strict
+from verify.supervised.minimizer import Enclosing, Minimizer
 
 #: Enclosures of the class-level minimizer, and what they are refined to where a gap is near a threshold.
 _RADII = (Fraction(1, 10**12), Fraction(1, 10**24))

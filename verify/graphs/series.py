@@ -16,6 +16,7 @@ from theory.augmentation.graph import Graph
 from theory.errors import InputError
 from theory.geometry import rank
 from verify.certify.balls import ball
+from verify.certify.losses import is_strict
 from verify.graphs.classifier import Bracket, Head, Masses, best_head, bracket
 from verify.graphs.collapse import ClassLevel, class_level, decide, is_collapsed_numerically
 from verify.graphs.linear import minimize_linear
@@ -25,7 +26,7 @@ from verify.graphs.proof import GraphProof, prove_minimum
 from verify.graphs.uniform import UniformProof, is_uniform, prove_uniform
 from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum
 from verify.optimize.threads import small_matrices
-from verify.supervised.minimizer import Minimizer, is_strict
+from verify.supervised.minimizer import Minimizer
 
 #: The relative gap that a float64 bracket must reach for the word `numerical`.
 GAP_TOLERANCE = 1e-9

@@ -16,10 +16,10 @@ from theory.augmentation.block import Block
 from theory.augmentation.graph import Graph
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import down, up
+from verify.certify.losses import is_strict
 from verify.certify.rows import law
 from verify.graphs.problem import GraphProblem
 from verify.graphs.rows import AnchorRow, anchor_rows
-from verify.supervised.minimizer import is_strict
 
 _BITS = 192
 #: Half the width of the enclosure of g.

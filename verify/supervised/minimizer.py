@@ -32,18 +32,12 @@ from verify.certify import prove_etf, prove_grouped
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.enclosure import Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
-from verify.certify.losses import find
+from verify.certify.losses import is_strict
 from verify.certify.optimum import MAX_CLASSES
 from verify.certify.rank import rank_bounds
 from verify.certify.total_collapse import is_collapsed
 from verify.optimize.solution import Solution, solve
 from verify.optimize.starts import Start
-
-
-def is_strict(loss: str) -> bool:
-    """Whether the loss is proven to be strictly convex in the cosines, so that the minimizer is one."""
-    known = find(loss)
-    return known is not None and known.strict
 
 
 @dataclass(frozen=True)
