@@ -26,6 +26,7 @@ from verify.certify.losses import LOSSES
 from verify.certify.optimum import OptimumProof
 from verify.certify.solution import prove
 from verify.checker import check, dual, intervals
+from verify.checker import losses as checked
 from verify.optimize import newton, solution
 from verify.optimize.newton import NewtonStep, derivatives
 
@@ -374,7 +375,9 @@ def test_producer_and_checker_enclose_the_same_loss(C: int, k: int, loss: str) -
     ours = enclose(Problem(loss, k, Fraction(3, 2), prior.rho), Point(rows), 80)
     shift = Fraction(100)  # so large that the slack is definite anywhere
     means = dual.Means(rows, [sum(x * x for x in row) for row in rows], [False] * C)
-    theirs = dual.enclose_optimum(dual.Problem(loss, k, Fraction(3, 2), list(prior.rho), [1] * C), means, shift, 80)
+    theirs = dual.enclose_optimum(
+        dual.Problem(checked.LOSSES[loss], k, Fraction(3, 2), list(prior.rho), [1] * C), means, shift, 80
+    )
     low, high = bounds(ours.loss)
     their_low, their_high = intervals.low(theirs.loss), intervals.high(theirs.loss)
     assert max(low, their_low) <= min(high, their_high)

@@ -155,7 +155,7 @@ def test_row_losses_and_slopes_against_enumeration(loss: str, k: int) -> None:
     mass, x = Fraction(3, 10), mp.exp(mp.mpf(-17) / 10)
     ctx = intervals.context(128, k)
     values = [ctx.mpf(1), intervals.exp(ctx, intervals.enclose(ctx, Fraction(-17, 10)))]
-    [(value, slopes)] = rows.row_losses(ctx, loss, k, values, [{0: mass, 1: 1 - mass}])
+    [(value, slopes)] = rows.row_losses(ctx, LOSSES[loss], k, values, [{0: mass, 1: 1 - mass}])
     p = reference.number(mass)
     expected, gradient = mp.mpf(0), [mp.mpf(0), mp.mpf(0)]
     for m in range(k + 1):
@@ -194,7 +194,7 @@ def directions(rows: list[list[int]]) -> Means:
 
 def test_the_bound_needs_a_shift_that_reaches() -> None:
     """At the ETF of a uniform prior the slack is singular and psd; at another point it is not."""
-    problem = Problem("logistic", 5, Fraction(1), [Fraction(1, 3)] * 3, [1] * 3)
+    problem = Problem(LOSSES["logistic"], 5, Fraction(1), [Fraction(1, 3)] * 3, [1] * 3)
     etf = [[2, -1, -1], [-1, 2, -1], [-1, -1, 2]]
     found = enclose_optimum(problem, directions(etf), Fraction(1, 10**12), 80)
     assert contains(found.loss, reference.etf_minimum("logistic", 3, 5, Fraction(1)))

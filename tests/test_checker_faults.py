@@ -18,6 +18,7 @@ import verify.checker
 from verify import check as command
 from verify.checker import __main__ as alone
 from verify.checker import check, definite, intervals, moments, rows
+from verify.checker.losses import LOSSES
 from verify.checker.reading import MAX_DEPTH, Fields, load
 from verify.checker.verdict import EXIT, Unreadable, Unresolved, printable, worst
 
@@ -93,7 +94,7 @@ def test_many_values_at_a_precision_beyond_doubles(monkeypatch: pytest.MonkeyPat
     ctx = intervals.context(1040, 1)
     values = [ctx.mpf(1), intervals.exp(ctx, ctx.mpf(-2))]
     with pytest.raises(Unresolved, match="seen"):
-        rows.row_losses(ctx, "logistic", 1, values, [{0: Fraction(1, 3), 1: Fraction(2, 3)}])
+        rows.row_losses(ctx, LOSSES["logistic"], 1, values, [{0: Fraction(1, 3), 1: Fraction(2, 3)}])
     assert min(asked[0]) < math.log(sys.float_info.min)
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from experiments.certificates import reference
 from verify.checker import intervals, moments, rows
 from verify.checker.intervals import Interval, high, low
+from verify.checker.losses import LOSSES
 
 Found = list[tuple[Interval, dict[int, Interval]]]
 
@@ -47,7 +48,7 @@ def test_moments_and_exponentials_enclose_the_same(
     ctx = intervals.context(bits, k)
     values = [ctx.mpf(1), *(intervals.exp(ctx, intervals.enclose(ctx, -beta * x)) for x in exponents)]
     masses = [dict.fromkeys(range(len(values)), Fraction(1, len(values))), {0: Fraction(1, 9), 1: Fraction(8, 9)}]
-    arguments = (ctx, "logistic", k, values, masses)
+    arguments = (ctx, LOSSES["logistic"], k, values, masses)
     for (value, slopes), (expected, others) in zip(by_moments(*arguments), by_exponentials(*arguments), strict=True):
         assert overlap(value, expected)
         assert width(value) <= 4 * width(expected)
@@ -65,7 +66,7 @@ def test_moments_against_enumeration(k: int) -> None:
     mass, x = Fraction(3, 10), mp.exp(mp.mpf(-17) / 10)
     ctx = intervals.context(128, k)
     values = [ctx.mpf(1), intervals.exp(ctx, intervals.enclose(ctx, Fraction(-17, 10)))]
-    [(value, slopes)] = by_moments(ctx, "logistic", k, values, [{0: mass, 1: 1 - mass}])
+    [(value, slopes)] = by_moments(ctx, LOSSES["logistic"], k, values, [{0: mass, 1: 1 - mass}])
     p = reference.number(mass)
     expected = [mp.mpf(0)] * 3
     for m in range(k + 1):
@@ -81,7 +82,13 @@ def test_moments_against_enumeration(k: int) -> None:
 def test_too_low_a_degree_is_wide_and_still_an_enclosure(monkeypatch: pytest.MonkeyPatch) -> None:
     ctx = intervals.context(64, 5)
     values = [ctx.mpf(1), ctx.mpf(1) / 2, ctx.mpf(1) / 50]
-    arguments = (ctx, "logistic", 5, values, [dict(enumerate([Fraction(1, 2), Fraction(1, 3), Fraction(1, 6)]))])
+    arguments = (
+        ctx,
+        LOSSES["logistic"],
+        5,
+        values,
+        [dict(enumerate([Fraction(1, 2), Fraction(1, 3), Fraction(1, 6)]))],
+    )
     [(fine, slopes)] = by_exponentials(*arguments)
     widths = []
     for degree in (4, 16, 64):
@@ -112,4 +119,4 @@ def test_what_is_too_large_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     values = [ctx.mpf(1), *(ctx.mpf(1) / n for n in range(2, 101))]
     monkeypatch.setattr(rows, "MAX_WORK", 30_000)
     with pytest.raises(rows.Unresolved, match=rows.OUT_OF_REACH):
-        rows.row_losses(ctx, "logistic", 5, values, [dict.fromkeys(range(100), Fraction(1, 100))])
+        rows.row_losses(ctx, LOSSES["logistic"], 5, values, [dict.fromkeys(range(100), Fraction(1, 100))])

@@ -51,7 +51,6 @@ from verify.checker.dual import Problem as ClassProblem
 from verify.checker.dual import enclose_optimum, read_means
 from verify.checker.global_optimum import bits_for, compare_interval
 from verify.checker.graph import (
-    STRICT,
     Graph,
     Matrix,
     Problem,
@@ -74,7 +73,6 @@ from verify.checker.intervals import (
     upper_end,
     widen,
 )
-from verify.checker.losses import LOSSES
 from verify.checker.positives import anchors
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
@@ -147,7 +145,7 @@ class _ClassLevel:
         graph = problem.graph
         if not graph.labels:
             raise Unreadable("graph.labels is missing")
-        if problem.loss not in STRICT:
+        if not problem.loss.strict:
             raise Rejected("the minimizer of this loss is not enclosed by this checker")
         if any(graph.labels[g] != graph.labels[h] for g, h in graph.joint):
             raise Rejected("a positive pair crosses classes")
@@ -171,7 +169,7 @@ class _ClassLevel:
         assert self.means is not None
         optimum = enclose_optimum(self.problem, self.means, self.shift, bits)
         radius = optimum.radius()
-        assert radius is not None  # the loss is one of STRICT
+        assert radius is not None  # the loss is strict
         ctx = optimum.ctx
         return ctx, [
             [clamp(ctx, widen(ctx, g, r), -1, 1) for g, r in zip(*rows, strict=True)]
@@ -252,7 +250,7 @@ def _is_below(graph: Graph, c: int, a: Fraction, vector: list[Fraction] | None) 
 
 def _read_task(statement: Fields) -> tuple[Problem, Masses]:
     problem = read_problem(statement)
-    if problem.loss not in STRICT:
+    if not problem.loss.strict:
         raise Rejected("the minimizer of this loss is not enclosed by this checker")
     masses = statement.matrix("task")
     if len(masses) != len(problem.graph.counts) or len(masses[0]) < 2 or min(x for row in masses for x in row) < 0:
@@ -376,14 +374,14 @@ def _bracket(
 
 def _loss(ctx: Context, problem: Problem, scores: Matrix, masses: Masses) -> tuple[Interval, Matrix]:
     """The loss of the scores and its slopes."""
-    loss, beta, total = LOSSES[problem.loss], enclose(ctx, problem.beta), ctx.mpf(0)
+    beta, total = enclose(ctx, problem.beta), ctx.mpf(0)
     slopes = [[ctx.mpf(0)] * len(masses[0]) for _ in scores]
     for g, row in enumerate(scores):
         for c, mass in enumerate(masses[g]):
             if not mass:
                 continue
             weight, others = enclose(ctx, mass), [j for j in range(len(row)) if j != c]
-            value, steps = loss.at(ctx, [exp(ctx, beta * (row[j] - row[c])) for j in others])
+            value, steps = problem.loss.at(ctx, [exp(ctx, beta * (row[j] - row[c])) for j in others])
             total += weight * value
             for j, x in zip(others, steps, strict=True):
                 slopes[g][j] += beta * weight * x

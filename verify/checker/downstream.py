@@ -50,7 +50,7 @@ from verify.checker.intervals import (
     upper_end,
     widen,
 )
-from verify.checker.losses import LOSSES, STRICT, Sum
+from verify.checker.losses import LogSum, Sum, read_strict
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
@@ -65,7 +65,7 @@ Matrix = list[list[Interval]]
 class Task:
     """What all points of one statement share."""
 
-    loss: str
+    loss: Sum | LogSum
     beta: Fraction
     rho: list[Fraction]
     d: int
@@ -92,7 +92,7 @@ def check_holds(statement: Fields, witness: Fields) -> str:
     for (k1, lower, _, before), (k2, _, upper, after) in pairwise(points):
         if k2 <= k1:
             raise Rejected("the k are not in increasing order")
-        same = isinstance(LOSSES[task.loss], Sum) or (before is not None and before == after)
+        same = isinstance(task.loss, Sum) or (before is not None and before == after)
         if upper > lower and not same:
             raise Rejected(f"a fall or equality from k = {k1} to {k2} is not shown")
     return "each enclosure is at or below the one before it, or the minimizer is exactly the same"
@@ -105,7 +105,7 @@ def _read_task(statement: Fields) -> Task:
         raise Unreadable(f"{statement.name}.rho: at most {MAX_CLASSES} classes, for a classifier takes C^3 products")
     weighted = statement.choice("weighting", ("weighted", "balanced")) == "weighted"
     return Task(
-        statement.choice("loss", STRICT),
+        read_strict(statement),
         1 / read_temperature(statement),
         rho,
         statement.integer("d", max(1, C - 1), MAX_K),
@@ -155,7 +155,7 @@ def _check_point(task: Task, claim: Fields, witness: Fields) -> Point:
         elif means:
             optimum = enclose_optimum(problem, means, shift, bits)
             ctx, radius = optimum.ctx, optimum.radius()
-            assert radius is not None  # the loss is one of STRICT
+            assert radius is not None  # the loss is strict
             gram = [
                 [clamp(ctx, widen(ctx, g, r), -1, 1) for g, r in zip(*rows, strict=True)]
                 for rows in zip(optimum.cosines, radius, strict=True)
@@ -231,10 +231,10 @@ def _loss(ctx: Context, task: Task, scores: Matrix) -> tuple[Interval, Matrix]:
     beta, total, slopes = enclose(ctx, task.beta), ctx.mpf(0), []
     for c, row in enumerate(scores):
         weight = enclose(ctx, task.weights[c])
-        e = [exp(ctx, beta * (s - row[c])) if j != c else ctx.mpf(0) for j, s in enumerate(row)]
-        value, steps = LOSSES[task.loss].at(ctx, e)
+        value, steps = task.loss.at(ctx, [exp(ctx, beta * (s - row[c])) for j, s in enumerate(row) if j != c])
         total += weight * value
-        slopes.append([-beta * weight * sum(steps) if j == c else beta * weight * x for j, x in enumerate(steps)])
+        slopes.append([beta * weight * x for x in steps])
+        slopes[c].insert(c, -beta * weight * sum(steps))
     return total, slopes
 
 

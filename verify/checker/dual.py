@@ -33,8 +33,10 @@ of equal mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_
     (x/(1+x)^2 increases on [0, 1]). Logistic: with p_i = X_i/(1+S), p_0 = 1/(1+S) the Hessian of log(1 + sum e^z)
     is diag(p) - p p^T, and Cauchy-Schwarz with sum p_i = 1 - p_0 gives >= p_0 diag(p); so a row has L'' >= k beta^2
     sum_j rho_j delta^2 E[X_j/(1 + X_j + S')^2], S' the other k-1 terms, S' <= k-1, and x/(1+x+S')^2 increases for x
-    <= 1: w = q/(k+q)^2. As L(G*) <= L(G0) and <S, delta> >= -eps, half of L'' is at most eps: with both (c,j) and
-    (j,c), m_cj delta_cj^2 <= eps, |G*_cj - G0_cj| <= sqrt(eps / m_cj).
+    <= 1: w = q/(k+q)^2. Weighted: the same with v X for X, and v x/(1 + v x + v S')^2, falling in S', has its least
+    value over x in [q, 1] at an end (it rises, then falls): w the lesser of v x/(1 + v (x+k-1))^2 at x = q and x = 1.
+    As L(G*) <= L(G0) and <S, delta> >= -eps, half of L'' is at most eps: with both (c,j) and (j,c), m_cj delta_cj^2
+    <= eps, |G*_cj - G0_cj| <= sqrt(eps / m_cj).
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ from verify.checker.intervals import (
     require_positive_definite,
     upper_end,
 )
-from verify.checker.losses import LOSSES
+from verify.checker.losses import LogSum, Sum, read_loss
 from verify.checker.reading import MAX_K, Fields, cleared
 from verify.checker.rows import Row, row_losses
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
@@ -65,7 +67,7 @@ from verify.checker.verdict import Rejected, Unreadable, Unresolved
 class Problem:
     """A contrastive problem over groups of `counts` classes of mass `rho` each: `beta = 1/temperature`."""
 
-    loss: str
+    loss: Sum | LogSum
     k: int
     beta: Fraction
     rho: list[Fraction]
@@ -131,8 +133,8 @@ def read_prior(fields: Fields) -> list[Fraction]:
 
 
 def read_problem(fields: Fields) -> tuple[Problem, int]:
-    """The fields loss, k, temperature, rho, counts of a statement, and its d."""
-    loss, k = fields.choice("loss", tuple(LOSSES)), fields.integer("k", 1, MAX_K)
+    """The fields loss (and its q), k, temperature, rho, counts of a statement, and its d."""
+    loss, k = read_loss(fields), fields.integer("k", 1, MAX_K)
     rho, counts = read_groups(fields)
     least = 1 if "counts" in fields.data else max(1, len(rho) - 1)
     return Problem(loss, k, 1 / read_temperature(fields), rho, counts), fields.integer("d", least, MAX_K)
@@ -237,10 +239,9 @@ def _law(problem: Problem, g: int, names: list[int]) -> Row:
 
 
 def _radius(ctx: Context, problem: Problem, gap: Interval) -> list[list[Interval]] | None:
-    curvature = LOSSES[problem.loss].curvature
-    if curvature is None:
+    if not problem.loss.strict:
         return None
-    weight = curvature(problem.k, exp(ctx, enclose(ctx, -2 * problem.beta)))
+    weight = problem.loss.curvature(ctx, problem.k, exp(ctx, enclose(ctx, -2 * problem.beta)))
     scale, totals, largest = problem.beta**2 * problem.k, problem.totals, upper_end(ctx, gap)
     radius = [
         [

@@ -20,14 +20,15 @@ from fractions import Fraction
 from verify.checker.dual import read_temperature
 from verify.checker.global_optimum import bits_for, compare_interval
 from verify.checker.intervals import Interval, context, enclose, exp, resolve
-from verify.checker.losses import LOSSES
+from verify.checker.losses import NAMES, LogSum, Sum, read_loss
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
 from verify.checker.verdict import Rejected
 
 
 def check(statement: Fields, witness: Fields) -> str:
-    loss, k = statement.choice("loss", (*LOSSES, "hinge")), statement.integer("k", 1, MAX_K)
+    is_hinge = statement.choice("loss", (*NAMES, "hinge")) == "hinge"
+    loss, k = None if is_hinge else read_loss(statement), statement.integer("k", 1, MAX_K)
     C = statement.integer("C", 2, MAX_K)
     statement.integer("d", max(1, C - 1), MAX_K)
     b = Fraction(C, C - 1) / read_temperature(statement)
@@ -43,11 +44,11 @@ def check(statement: Fields, witness: Fields) -> str:
     return "the closed form of the minimum lies in the interval"
 
 
-def etf_loss(loss: str, C: int, k: int, b: Fraction, bits: int) -> Interval:
-    """L* of the proof above."""
+def etf_loss(loss: Sum | LogSum | None, C: int, k: int, b: Fraction, bits: int) -> Interval:
+    """L* of the proof above; None stands for the hinge."""
     ctx = context(bits, k)
     others = Fraction(C - 1, C)
-    if loss == "hinge":
+    if loss is None:
         none = enclose(ctx, others) ** k
         return 1 - none + none * enclose(ctx, max(Fraction(0), 1 - b))
     values = [ctx.mpf(1), exp(ctx, enclose(ctx, -b))]

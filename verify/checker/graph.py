@@ -46,12 +46,12 @@ from verify.checker.intervals import (
     low,
     require_positive_definite,
 )
-from verify.checker.positives import LOSSES, Anchor, anchors
+from verify.checker.losses import LOSSES, LogSum, Sum
+from verify.checker.positives import Anchor, anchors
 from verify.checker.reading import MAX_K, Fields, cleared, rational
 from verify.checker.verdict import Rejected, Unreadable
 
 MAX_GROUPS = 64
-STRICT = ("logistic", "exponential", "separable")
 Matrix = list[list[Interval]]
 
 
@@ -71,7 +71,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Problem:
-    loss: str
+    loss: Sum | LogSum
     k: int
     beta: Fraction
     graph: Graph
@@ -118,7 +118,7 @@ def read_graph(fields: Fields) -> Graph:
 
 def read_problem(statement: Fields) -> Problem:
     """The fields loss, temperature, d, graph; k is read by the caller."""
-    loss, graph = statement.choice("loss", LOSSES), read_graph(statement)
+    loss, graph = LOSSES[statement.choice("loss", tuple(LOSSES))], read_graph(statement)
     d = statement.integer("d", sum(graph.counts), MAX_K)
     return Problem(loss, 1, 1 / read_temperature(statement), graph, d)
 
@@ -216,17 +216,14 @@ def slopes(ctx: Context, problem: Problem, cosines: Matrix) -> tuple[Interval, M
 
 def minimizer_means(problem: Problem, witness: Witness, bits: int) -> tuple[Context, Matrix]:
     """B* enclosed (3.)."""
-    if problem.loss not in STRICT:
+    if not problem.loss.strict:
         raise Rejected("the minimizer of this loss is not enclosed by this checker")
     ctx, _, gap, B, _ = enclose_minimum(problem, witness, bits)
     graph, k = problem.graph, problem.k
     q = exp(ctx, enclose(ctx, -2 * problem.beta))
-    if problem.loss == "logistic":
-        first, second = q * q / (2 * q + k - 1) ** 2, q / (k + q) ** 2
-        w = enclose(ctx, min(low(first), low(second)))
-    else:
-        w = q if problem.loss == "exponential" else q / (1 + q) ** 2
-    more = k - 1 if problem.loss == "logistic" else 0
+    w, more = problem.loss.curvature(ctx, k, q), 0
+    if isinstance(problem.loss, LogSum):
+        w, more = enclose(ctx, min(low(w), low(q * q / (2 * q + k - 1) ** 2))), k - 1
     scale = 2 * enclose(ctx, max(Fraction(0), high(gap)) / problem.beta**2)
     found = [list(row) for row in B]
     for g, n in enumerate(graph.counts):

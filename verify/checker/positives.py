@@ -5,14 +5,13 @@ X_u)`, `psi = sum q_u e^(-t X_u)`. Given the positive p the loss is `log(X_p + S
 negatives, and so on:
 
     logistic     V = int_0^oo (e^-t - psi phi^k) dt/t - sum q_u z_u     (decoupled: 1 for psi)
-    exponential  V = k sum_p q_p/X_p sum_u m_u X_u,     separable  V = k sum_(p,u) q_p m_u log(1 + X_u/X_p)
+    sum of g     V = k sum_(p,u) q_p m_u g(X_u/X_p)
 
 and dV/dX_u = m_u b_u + q_u a_u with
 
     logistic     b_u = int k phi^(k-1) psi e^(-t X_u) dt     a_u = int phi^k e^(-t X_u) dt - 1/X_u
     decoupled    b_u = int k phi^(k-1) e^(-t X_u) dt         a_u = -1/X_u
-    exponential  b_u = k sum_p q_p/X_p                       a_u = -k sum_v m_v X_v / X_u^2
-    separable    b_u = k sum_p q_p/(X_p + X_u)               a_u = -k sum_v m_v X_v/(X_u (X_u + X_v))
+    sum of g     b_u = k sum_p q_p g'(X_u/X_p)/X_p           a_u = -k sum_v m_v g'(X_v/X_u) X_v / X_u^2
 
 The rule is that of `rows` (t = e^s, step h, nodes s_0 to s_1), and so are its bounds, with K = k + 2 and `c = min(1,
 min_p X_p + k min X)` for the logistic loss: on Im s = b, r = |t|, `|e^-t - psi phi^k| <= |1 - e^-t| + |1 - psi phi^k|
@@ -29,11 +28,9 @@ from typing import NamedTuple
 
 from verify.checker import intervals
 from verify.checker.intervals import Context, Interval, enclose, exp, low, widen
+from verify.checker.losses import LogSum, Sum
 from verify.checker.rows import COS_A, MAX_WORK, OUT_OF_REACH, TWO_PI_A, Row
 from verify.checker.verdict import OutOfReach, Unresolved
-
-#: The losses that have a row here.
-LOSSES = ("logistic", "decoupled", "exponential", "separable")
 
 
 class Anchor(NamedTuple):
@@ -44,19 +41,20 @@ class Anchor(NamedTuple):
     positive: dict[int, Interval]
 
 
-def anchors(ctx: Context, loss: str, k: int, logarithms: list[Interval], laws: list[tuple[Row, Row]]) -> list[Anchor]:
-    """One for each pair of laws, of a negative and of the positive; `logarithms[0]` is 0.
+def anchors(
+    ctx: Context, loss: Sum | LogSum, k: int, logarithms: list[Interval], laws: list[tuple[Row, Row]]
+) -> list[Anchor]:
+    """One for each pair of laws, of a negative and of the positive; `logarithms[0]` is 0. The loss is in `LOSSES`.
 
     Raises:
         OutOfReach: if that would take more than `rows.MAX_WORK`.
     """
     values = [exp(ctx, z) for z in logarithms]
     masses = [tuple({u: enclose(ctx, m) for u, m in law.items()} for law in pair) for pair in laws]
-    if loss == "exponential":
-        return [_exponential(k, values, *pair) for pair in masses]
-    if loss == "separable":
-        return [_separable(ctx, k, values, *pair) for pair in masses]
-    logistic = {"logistic": True, "decoupled": False}[loss]
+    if isinstance(loss, Sum):
+        return [_pairs(ctx, loss, k, values, *pair) for pair in masses]
+    assert loss.q is None  # the integrals here are of unit weight
+    logistic = loss.one == 1
     big = k + 2 if logistic else k + 1
     c = k * min(low(x) for x in values)
     if logistic:
@@ -110,27 +108,20 @@ def anchors(ctx: Context, loss: str, k: int, logarithms: list[Interval], laws: l
     return found
 
 
-def _exponential(
-    k: int, values: list[Interval], negative: dict[int, Interval], positive: dict[int, Interval]
-) -> Anchor:
-    total = sum(m * values[u] for u, m in negative.items())
-    inverse = sum(q / values[u] for u, q in positive.items())
-    return Anchor(
-        k * total * inverse,
-        dict.fromkeys(negative, k * inverse),
-        {u: -k * total / (values[u] * values[u]) for u in positive},
-    )
-
-
-def _separable(
-    ctx: Context, k: int, values: list[Interval], negative: dict[int, Interval], positive: dict[int, Interval]
+def _pairs(
+    ctx: Context,
+    loss: Sum,
+    k: int,
+    values: list[Interval],
+    negative: dict[int, Interval],
+    positive: dict[int, Interval],
 ) -> Anchor:
     zero = ctx.mpf(0)
-    loss, down, up = zero, dict.fromkeys(negative, zero), dict.fromkeys(positive, zero)
+    total, down, up = zero, dict.fromkeys(negative, zero), dict.fromkeys(positive, zero)
     for p, q in positive.items():
         for u, m in negative.items():
-            both = values[p] + values[u]
-            loss += q * m * intervals.log(ctx, both / values[p])
-            down[u] += q / both
-            up[p] -= m * values[u] / (values[p] * both)
-    return Anchor(k * loss, {u: k * b for u, b in down.items()}, {u: k * a for u, a in up.items()})
+            value, slope = loss.term(ctx, values[u] / values[p])
+            total += q * m * value
+            down[u] += q * slope / values[p]
+            up[p] -= m * slope * values[u] / (values[p] * values[p])
+    return Anchor(k * total, {u: k * b for u, b in down.items()}, {u: k * a for u, a in up.items()})

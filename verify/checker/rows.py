@@ -6,6 +6,7 @@ class. A row is the law of X over the classes: masses `m_u` on values `X_u`, `ph
 are
 
     logistic     E log(1 + S) = int_0^oo (1 - phi^k) e^-t dt/t    g_u = int_0^oo k phi^(k-1) e^(-t X_u) e^-t dt
+    weighted     E log(1 + w S): the logistic row of the values w X, and w times its slopes
     decoupled    E log S      = int_0^oo (e^-t - phi^k) dt/t      g_u = int_0^oo k phi^(k-1) e^(-t X_u) dt
     exponential  E S          = k sum_u m_u X_u                   g_u = k
     separable    k E log(1+X) = k sum_u m_u log(1 + X_u)          g_u = k / (1 + X_u)
@@ -16,9 +17,9 @@ are
     M, the full sum over all n is within `2M / (e^(2 pi a/h) - 1)` of the integral (Trefethen and Weideman, SIAM
     Review 2014, Theorem 5.1). Here a = 3/2, and cos(a) > 1/15 (its Taylor polynomial of degree 10 is below it, and
     is 0.0707). With r = |t|: |phi| <= 1 and |1 - phi| <= r, so |1 - phi^k| <= min(2, k r) (k integer), and |e^-t -
-    phi^k| <= min(2 e^(-c r cos b), (k+1) r) with c = min(1, k min X). With K = k, c = 1 (logistic) or K = k+1
-    (decoupled), splitting the line at r = 2/K, M = 2 + 2 E_1(2 c cos(a)/K) <= 2 + 2 log(1 + K / (2 c cos a)), by
-    E_1(x) <= log(1 + 1/x).
+    phi^k| <= min(2 e^(-c r cos b), (k+1) r) with c = min(1, k min X); values w X have |1 - phi| <= w r, |1 - phi^k|
+    <= min(2, k w r). With c = 1 and K = max(k, ceil(k w)) (logistic and weighted) or K = k+1 (decoupled), splitting
+    the line at r = 2/K, M = 2 + 2 E_1(2 c cos(a)/K) <= 2 + 2 log(1 + K / (2 c cos a)), by E_1(x) <= log(1 + 1/x).
 2.  *Rule, slopes.* |phi(t)| <= phi(r cos b) and |e^(-tX)| = e^(-r cos(b) X): with r cos b for r, the integral of
     |F| on Im s = b is at most g_u / cos(b). So the error is at most eta g_u, eta = 2 / (cos(a) (e^(2 pi a/h) - 1)),
     and g_u lies in (full sum) / [1 - eta, 1 + eta].
@@ -38,7 +39,7 @@ from math import ceil, log
 
 from verify.checker import intervals, moments
 from verify.checker.intervals import Context, Interval, enclose, exp, is_at_most, low, widen
-from verify.checker.losses import LOSSES, Sum
+from verify.checker.losses import LogSum, Sum
 from verify.checker.verdict import OutOfReach, Unresolved
 
 COS_A = Fraction(1, 15)
@@ -52,7 +53,7 @@ Row = dict[int, Fraction]  # index of a value -> total mass of the classes that 
 
 
 def row_losses(
-    ctx: Context, loss: str, k: int, values: list[Interval], rows: list[Row]
+    ctx: Context, loss: Sum | LogSum, k: int, values: list[Interval], rows: list[Row]
 ) -> list[tuple[Interval, dict[int, Interval]]]:
     """For each row its loss and its slopes, with quadrature errors near `2^-ctx.bits`; `values[0]` is the number 1.
 
@@ -60,19 +61,25 @@ def row_losses(
         OutOfReach: if that would take more than `MAX_WORK`.
     """
     masses = [{u: enclose(ctx, m) for u, m in row.items()} for row in rows]
-    found = LOSSES[loss]
-    if isinstance(found, Sum):
-        terms = [found.term(ctx, x) for x in values]
+    if isinstance(loss, Sum):
+        terms = [loss.term(ctx, x) for x in values]
         return [(k * sum(m * terms[u][0] for u, m in row.items()), {u: k * terms[u][1] for u in row}) for row in masses]
-    return _integrals(ctx, found.one == 1, k, values, masses)
+    w = loss.scale(k)
+    if w == 1:
+        return _integrals(ctx, loss.one == 1, k, w, values, masses)
+    factor = enclose(ctx, w)
+    scaled = _integrals(ctx, loss.one == 1, k, w, [factor * x for x in values], masses)
+    return [(value, {u: factor * g for u, g in slopes.items()}) for value, slopes in scaled]
 
 
 def _integrals(
-    ctx: Context, logistic: bool, k: int, values: list[Interval], masses: list[dict[int, Interval]]
+    ctx: Context, logistic: bool, k: int, w: Fraction, values: list[Interval], masses: list[dict[int, Interval]]
 ) -> list[tuple[Interval, dict[int, Interval]]]:
-    bits, big = ctx.bits, k if logistic else k + 1
+    """The values are those of w X, X <= 1."""
+    bits, largest = ctx.bits, max(k, ceil(k * w))
+    big = largest if logistic else k + 1
     c = Fraction(1) if logistic else min(Fraction(1), k * min(low(x) for x in values))
-    digits = bits + k.bit_length()
+    digits = bits + largest.bit_length()
     h = Fraction(27, 2 * bits)  # e^(3 pi / h) > 2^bits
     first = -ceil(Fraction(7, 10) * digits / h)
     last = ceil((log(0.7 * digits) + 0.7 * (c.denominator.bit_length() - c.numerator.bit_length())) / float(h))
@@ -81,7 +88,7 @@ def _integrals(
         raise OutOfReach(OUT_OF_REACH)
     nodes = [exp(ctx, enclose(ctx, n * h)) for n in range(first, last + 1)]
     work, D = count * (len(values) + entries) * bits, None
-    if logistic and entries >= FEW_ENTRIES:
+    if logistic and w <= 1 and entries >= FEW_ENTRIES:
         least = moments.degree(k, bits, [float(n * h) for n in range(last, first - 1, -8)], values)
         products = (entries + count * len(masses)) * least * bits
         if products < MOMENTS * work:
@@ -120,16 +127,16 @@ def _by_exponentials(
     """The sums over nodes, without the factors h and k."""
     sums = [(ctx.mpf(0), dict.fromkeys(row, ctx.mpf(0))) for row in masses]
     for t in nodes:
-        powers = [exp(ctx, -t * x) for x in values]
+        powers, end = [exp(ctx, -t * x) for x in values], exp(ctx, -t)
         for r, row in enumerate(masses):
             value, slopes = sums[r]
             phi = sum(m * powers[u] for u, m in row.items())
             power = phi ** (k - 1)
             weight = t * power
             if logistic:
-                value += (1 - power * phi) * powers[0]
-                weight *= powers[0]
+                value += (1 - power * phi) * end
+                weight *= end
             else:
-                value += powers[0] - power * phi
+                value += end - power * phi
             sums[r] = (value, {u: g + weight * powers[u] for u, g in slopes.items()})
     return sums
