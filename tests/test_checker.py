@@ -173,7 +173,7 @@ def test_row_losses_and_slopes_against_enumeration(loss: str, k: int) -> None:
 @pytest.mark.parametrize("temperature", [Fraction(1, 5), Fraction(1), Fraction(5), Fraction(1, 1000)])
 @pytest.mark.parametrize("loss", [*LOSSES, "hinge"])
 def test_etf_loss_against_a_binomial_sum(loss: str, temperature: Fraction) -> None:
-    value = etf_loss(loss, 4, 30, Fraction(4, 3) / temperature, 90)
+    value = etf_loss(LOSSES.get(loss), 4, 30, Fraction(4, 3) / temperature, 90)
     assert contains(value, reference.etf_minimum(loss, 4, 30, 1 / temperature))
     assert intervals.high(value) - intervals.low(value) < Fraction(1, 10**20)
 
