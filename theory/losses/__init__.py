@@ -12,8 +12,10 @@ from theory.losses.hinge import Hinge, SmoothedHinge
 from theory.losses.logistic import Logistic
 from theory.losses.of_sum import OfSum
 from theory.losses.separable import Separable
+from theory.losses.weighted import FAMILY, WeightedLogistic
 
 __all__ = [
+    "FAMILIES",
     "LOSSES",
     "NORMALIZATIONS",
     "Custom",
@@ -26,12 +28,16 @@ __all__ = [
     "OfSum",
     "Separable",
     "SmoothedHinge",
+    "WeightedLogistic",
     "get_loss",
     "loss_name",
 ]
 
-#: The losses that ship, by name.
+#: The losses that ship, by name: those without a parameter.
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (Logistic(), Hinge(), Exponential(), Separable(), Decoupled())}
+
+#: The losses with a parameter, written `name:parameter`.
+FAMILIES: dict[str, Callable[[str], Loss]] = {FAMILY: WeightedLogistic.parse}
 
 
 #: What functions take for a loss: a name, `package.module:callable`, the callable itself, or a `Loss`.
@@ -39,7 +45,7 @@ LossLike: TypeAlias = str | Loss | Callable[..., Any]
 
 
 def get_loss(loss: LossLike) -> Loss:
-    """The loss of this name; or a user's own as `package.module:callable`, or the callable itself.
+    """The loss of this name, or `name:parameter`; or a user's own as `package.module:callable`, or the callable itself.
 
     Raises:
         InputError: if there is no such loss.
@@ -50,9 +56,12 @@ def get_loss(loss: LossLike) -> Loss:
         return checked(loss, loss_name(loss))
     if loss in LOSSES:
         return LOSSES[loss]
-    if ":" in loss:
+    family, colon, parameter = loss.partition(":")
+    if family in FAMILIES and colon:
+        return FAMILIES[family](parameter)
+    if colon:
         return load(loss)
-    raise InputError("loss", loss, f"accepted: {', '.join(LOSSES)} or package.module:callable")
+    raise InputError("loss", loss, f"accepted: {', '.join([*LOSSES, f'{FAMILY}:Q'])} or package.module:callable")
 
 
 def loss_name(loss: LossLike) -> str:

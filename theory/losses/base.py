@@ -42,7 +42,11 @@ class Loss(ABC):
     Subclasses are frozen dataclasses, hence hashable: they are passed to `jax.jit` as static arguments.
     """
 
-    name: ClassVar[str]
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """How results name the loss."""
+
     #: Key of `NORMALIZATIONS`.
     normalization: ClassVar[str]
     #: `l` is known to be convex, by proof and not by sampling.

@@ -11,7 +11,7 @@ from flint import ctx
 from theory.errors import InputError
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import document, down, ratio, up
-from verify.certify.losses import find
+from verify.certify.losses import find, get
 from verify.certify.rows import row_losses
 
 #: The loss that has no row, and whose minimum is enclosed here all the same.
@@ -39,7 +39,7 @@ class EtfProof:
             raise ValueError(f"nothing was proven: {self.reason}")
         statement = {
             "kind": "etf-optimality",
-            "loss": self.loss,
+            **({"loss": HINGE} if self.loss == HINGE else get(self.loss).stated()),
             "C": self.C,
             "k": self.k,
             "temperature": ratio(self.temperature),

@@ -1,12 +1,13 @@
 r"""The losses that something can be proved of, in one table: what rows, radii and classifiers need of each, in balls.
 
 A loss of margins v enters through `X_i = e^(-v_i)`. Either it is a sum over the margins, `l = sum_i g(X_i)`, so that
-`L_k = k L_1` and no minimizer depends on k; or it is `l = log(one + sum_i X_i)`, whose expectation `rows` integrates.
+`L_k = k L_1` and no minimizer depends on k; or it is `l = log(one + w sum_i X_i)`, whose expectation `rows`
+integrates, with w = 1, or w = q/n for n margins: the weighted logistic loss.
 
 *Curvature* (derived). In the margins the Hessian of a sum is diagonal, with entries `X g' + X^2 g''`. That of the
-logarithm is `diag(p) - p p^T`, `p_i = X_i / (1 + S)`, S the sum; with `p_0 = 1 / (1 + S)`, Cauchy-Schwarz and `sum_i
-p_i = 1 - p_0` it is at least `p_0 diag(p)`, and `p_0 p_i = x / (1 + x + s)^2`, s the other terms: falling in s, and in
-x least at an end. Without the 1 nothing is left of it.
+logarithm is `diag(p) - p p^T`, `p_i = w X_i / (1 + S)`, S the sum of `w X_i`; with `p_0 = 1 / (1 + S)`, Cauchy-Schwarz
+and `sum_i p_i = 1 - p_0` it is at least `p_0 diag(p)`, and `p_0 p_i = w x / (1 + w x + s)^2`, s the other terms:
+falling in s, and in x least at an end. Without the 1 nothing is left of it.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from flint import arb
 
 from theory.errors import InputError
-from verify.certify.balls import Ball
+from theory.losses import WeightedLogistic
+from verify.certify.balls import Ball, ball
+from verify.certify.document import ratio
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,10 @@ class Loss(ABC):
     @property
     @abstractmethod
     def strict(self) -> bool: ...
+
+    def stated(self) -> dict[str, str]:
+        """The fields of a statement that say which loss it is."""
+        return {"loss": self.name}
 
     @abstractmethod
     def curvature(self, n: int, low: Ball, high: Ball) -> Ball:
@@ -64,23 +72,34 @@ class Sum(Loss):
 
 @dataclass(frozen=True)
 class LogSum(Loss):
-    """`l = log(one + sum_i X_i)`, `one` 0 or 1."""
+    """`l = log(one + w sum_i X_i)`, `one` 0 or 1; `w = q/n` for n margins, or 1 where there is no q."""
 
     one: int
+    q: Fraction | None = None
 
     @property
     def strict(self) -> bool:
         return self.one == 1
 
+    def stated(self) -> dict[str, str]:
+        return {"loss": self.name} | ({} if self.q is None else {"q": ratio(self.q)})
+
+    def scale(self, n: int) -> Fraction:
+        """The w of n margins."""
+        return Fraction(1) if self.q is None else self.q / n
+
     def curvature(self, n: int, low: Ball, high: Ball) -> Ball:
         if not self.strict:
             return arb(0)
+        w = ball(self.scale(n))
         others = (n - 1) * high
-        return (low / (1 + low + others) ** 2).min(high / (1 + high + others) ** 2)
+        return (w * low / (1 + w * (low + others)) ** 2).min(w * high / (1 + w * (high + others)) ** 2)
 
     def at(self, X: Sequence[Ball], counts: Sequence[int]) -> tuple[Ball, list[Ball]]:
-        S = self.one + sum((n * x for n, x in zip(counts, X, strict=True)), arb(0))
-        return S.log(), [n * x / S for n, x in zip(counts, X, strict=True)]
+        w = ball(self.scale(sum(counts)))
+        terms = [w * n * x for n, x in zip(counts, X, strict=True)]
+        S = self.one + sum(terms, arb(0))
+        return S.log(), [term / S for term in terms]
 
 
 LOSSES: dict[str, Sum | LogSum] = {
@@ -94,9 +113,16 @@ LOSSES: dict[str, Sum | LogSum] = {
 }
 
 
+#: The losses with a parameter, written `name:parameter` as in `theory.losses`.
+FAMILIES: dict[str, Callable[[str], Sum | LogSum]] = {
+    "weighted-logistic": lambda q: LogSum("weighted-logistic", one=1, q=WeightedLogistic.parse(q).q)
+}
+
+
 def find(name: str) -> Sum | LogSum | None:
-    """The loss of this name if it is in the table."""
-    return LOSSES.get(name)
+    """The loss of this name, or `name:parameter`, if it is in the table."""
+    family, colon, parameter = name.partition(":")
+    return FAMILIES[family](parameter) if colon and family in FAMILIES else LOSSES.get(name)
 
 
 def get(name: str) -> Sum | LogSum:
@@ -119,4 +145,4 @@ def is_strict(name: str) -> bool:
 
 def unproved() -> str:
     """What is said where a loss is not in the table."""
-    return f"proven are {', '.join(LOSSES)}"
+    return f"proven are {', '.join([*LOSSES, *(f'{family}:Q' for family in FAMILIES)])}"

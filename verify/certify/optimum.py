@@ -24,7 +24,7 @@ from verify.certify.definite import is_positive_definite
 from verify.certify.document import document, down, ratio, up
 from verify.certify.enclosure import Enclosure, Point, Problem, enclose
 from verify.certify.gram_radius import gram_radius
-from verify.certify.losses import find, unproved
+from verify.certify.losses import find, get, unproved
 from verify.certify.rows import OutOfReach
 from verify.optimize.starts import Start, candidates, newton_step, starts_near
 from verify.results.digits import round_up
@@ -74,7 +74,7 @@ class OptimumProof:
         problem, point = self.problem, self.point
         statement: dict[str, Any] = {
             "kind": "global-optimum",
-            "loss": problem.loss,
+            **get(problem.loss).stated(),
             "k": problem.k,
             "temperature": ratio(1 / problem.beta),
             "d": self.d,

@@ -2,14 +2,16 @@ r"""Balls around the losses of single rows, and their slopes, by python-flint.
 
 A row is the law of `X_j = exp(beta (G_cj - 1))` over the classes j, masses `m_u` on values `X_u`; with `phi(t) =
 sum_u m_u e^(-t X_u)` the logistic row loss is `int (1 - phi^k) e^-t dt/t` and `d loss / d X_u = m_u g_u`, `g_u =
-int k phi^(k-1) e^(-t X_u) e^-t dt`; the decoupled loss has `e^-t - phi^k` in the first integral and no trailing
-`e^-t` in the second. With `t = e^s` and nodes `s = nh` the trapezoid rule errs by at most
+int k phi^(k-1) e^(-t X_u) e^-t dt`; the weighted loss is the logistic one at values w X, and has w times its slopes;
+the decoupled loss has `e^-t - phi^k` in the first integral and no trailing `e^-t` in the second. With `t = e^s` and
+nodes `s = nh` the trapezoid rule errs by at most
 
     2 N / (e^(2 pi a/h) - 1),   N = 2 + 2 E_1(2 c cos(a)/K),   0 < a < pi/2       (the loss)
     2 g_u / (cos(a) (e^(2 pi a/h) - 1))                                           (the slope, relative to itself)
 
 with K = k, c = 1 (logistic) or K = k+1, c = min(1, k min X) (decoupled): derived, from Trefethen and Weideman, SIAM
-Review 2014, Theorem 5.1, with |1 - phi^k| <= min(2, k |t|) and |phi(t)| <= phi(|t| cos b) on Im s = b. The nodes
+Review 2014, Theorem 5.1, with |1 - phi^k| <= min(2, k |t|) and |phi(t)| <= phi(|t| cos b) on Im s = b. Values w X have
+|1 - phi^k| <= k w |t|, and slopes' integrands are at most k |t| as before: K = max(k, ceil(k w)) serves both. The nodes
 left of s_0 add at most `h K e^(s_0 - h) / (1 - e^-h)`, those right of `t_1 = e^(s_1)`, `c t_1 >= 1`, at most `2
 E_1(c t_1)` and `k e^(-c t_1) / c`.
 
@@ -92,15 +94,19 @@ def _row_losses(loss: Sum | LogSum, k: int, values: list[Ball], laws: list[Law],
     if isinstance(loss, Sum):
         terms = [loss.term(x) for x in values]
         return [(k * _mean(row, [g for g, _ in terms]), {u: k * terms[u][1] for u, _ in row}) for row in laws]
-    logistic = loss.one == 1
-    least = min(x.lower() for x in values)
-    rule = trapezoid_rule(k if logistic else k + 1, k, arb(1) if logistic else arb(1).min(k * least), bits)
-    moments = logistic and len(values) > _FEW_VALUES * bits
+    logistic, w = loss.one == 1, loss.scale(k)
+    if w != 1:
+        values = [ball(w) * x for x in values]
+    least, K = min(x.lower() for x in values), max(k, ceil(k * w))
+    rule = trapezoid_rule(K, K, arb(1), bits) if logistic else trapezoid_rule(k + 1, k, arb(1).min(k * least), bits)
+    moments = logistic and w <= 1 and len(values) > _FEW_VALUES * bits
     if len(rule.nodes) * (bits if moments else len(values)) > MAX_TERMS:
         raise OutOfReach(f"{len(values)} distinct cosines at {bits} bits are more than fits")
     if moments:
-        return _by_moments(k, values, least, laws, rule, bits)
-    return _by_exponentials(logistic, k, values, laws, rule)
+        found = _by_moments(k, values, least, laws, rule, bits)
+    else:
+        found = _by_exponentials(logistic, k, values, laws, rule)
+    return found if w == 1 else [(value, {u: ball(w) * g for u, g in slopes.items()}) for value, slopes in found]
 
 
 def trapezoid_rule(K: int, k: int, c: Ball, bits: int) -> Rule:
@@ -127,6 +133,7 @@ def trapezoid_rule(K: int, k: int, c: Ball, bits: int) -> Rule:
 
 def _by_exponentials(logistic: bool, k: int, values: list[Ball], laws: list[Law], rule: Rule) -> list[Row]:
     powers = [[(-t * x).exp() for t in rule.nodes] for x in values]
+    ends = [(-t).exp() for t in rule.nodes]
     found = []
     for row in laws:
         columns = arb_mat(
@@ -135,10 +142,10 @@ def _by_exponentials(logistic: bool, k: int, values: list[Ball], laws: list[Law]
         phi = (columns * arb_mat([[ball(m)] for _, m in row])).entries()
         power = [p ** (k - 1) for p in phi]
         if logistic:
-            value = sum(((1 - q * p) * e for q, p, e in zip(power, phi, powers[0], strict=True)), arb(0))
-            weights = [q * t * e for q, t, e in zip(power, rule.nodes, powers[0], strict=True)]
+            value = sum(((1 - q * p) * e for q, p, e in zip(power, phi, ends, strict=True)), arb(0))
+            weights = [q * t * e for q, t, e in zip(power, rule.nodes, ends, strict=True)]
         else:
-            value = sum((e - q * p for q, p, e in zip(power, phi, powers[0], strict=True)), arb(0))
+            value = sum((e - q * p for q, p, e in zip(power, phi, ends, strict=True)), arb(0))
             weights = [q * t for q, t in zip(power, rule.nodes, strict=True)]
         slopes = (arb_mat(1, len(rule.nodes), weights) * columns).entries()
         slope = {u: (g * rule.step * k + rule.tail) / rule.relative for (u, _), g in zip(row, slopes, strict=True)}

@@ -76,7 +76,8 @@ def add_problem(parser: Parser, *, rho: bool) -> None:
         "--loss",
         default="logistic",
         metavar="L",
-        help="logistic (default), hinge, exponential, separable, decoupled, or package.module:callable",
+        help="logistic (default), hinge, exponential, separable, decoupled, weighted-logistic:Q (the k negatives "
+        "weigh Q together), or package.module:callable",
     )
     parser.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
 

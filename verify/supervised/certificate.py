@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verify.certify.document import document, ratio
+from verify.certify.losses import get
 
 if TYPE_CHECKING:
     from verify.supervised.sequence import Point, Task
@@ -14,7 +15,7 @@ def downstream_problem(kind: str, task: Task) -> dict[str, Any]:
     """What all claims of one statement share."""
     return {
         "kind": kind,
-        "loss": task.loss.name,
+        **get(task.loss.name).stated(),
         "temperature": ratio(task.temperature),
         "d": task.d,
         "rho": task.prior.as_strings(),
