@@ -105,7 +105,10 @@ def _problem(statement: dict[str, Any]) -> StatedProblem:
             C = sum(counts)
             with suppress(InputError):  # masses that the checker reads and no other command
                 rho = list(listed(Prior(tuple(masses), tuple(counts))))
-    return StatedProblem(C, typed("k", int), typed("d", int), rho, typed("loss", str), typed("temperature", str))
+    loss, q = typed("loss", str), typed("q", str)
+    if loss is not None and q is not None:
+        loss = f"{loss}:{q.removesuffix('/1')}"  # as --loss reads it
+    return StatedProblem(C, typed("k", int), typed("d", int), rho, loss, typed("temperature", str))
 
 
 def report(result: CheckResult) -> str:

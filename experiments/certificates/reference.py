@@ -69,6 +69,9 @@ def loss_of(loss: str, counts: Sequence[int], X: Sequence[Number]) -> tuple[Numb
     if loss == "separable":
         terms = [n * mp.log(1 + x) for n, x in zip(counts, X, strict=True)]
         return mp.fsum(terms), [n / (1 + x) for n, x in zip(counts, X, strict=True)]
+    if loss.startswith("weighted-logistic:"):
+        weight = number(Fraction(loss.partition(":")[2])) / sum(counts)
+        return mp.log(1 + weight * total), [n * weight / (1 + weight * total) for n in counts]
     if loss == "hinge":
         worst = max(mp.log(x) for n, x in zip(counts, X, strict=True) if n)
         return max(mp.mpf(0), 1 + worst), []

@@ -65,9 +65,9 @@ def get_loss(loss: LossLike) -> Loss:
 
 
 def loss_name(loss: LossLike) -> str:
-    """How results name the loss: a callable as `package.module:callable`."""
+    """How results name the loss: a callable as `package.module:callable`, one with a parameter in its lowest terms."""
     if isinstance(loss, str):
-        return loss
+        return get_loss(loss).name if loss.partition(":")[0] in FAMILIES else loss
     if isinstance(loss, Loss):
         return loss.name
     return f"{getattr(loss, '__module__', '?')}:{getattr(loss, '__qualname__', type(loss).__qualname__)}"

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from flint import arb, arb_mat
 
+from theory.errors import InputError
 from verify.certify.balls import Ball, ball
-from verify.certify.losses import Sum, get
+from verify.certify.losses import LogSum, Sum, get
 from verify.certify.rows import MAX_TERMS, Law, OutOfReach, trapezoid_rule
 
 
@@ -35,10 +36,12 @@ def anchor_rows(loss: str, k: int, logarithms: list[Ball], laws: list[tuple[Law,
     """One row for each pair of laws, of a negative and of the positive, on the values `e^z` of these logarithms.
 
     Raises:
-        InputError: if the loss is not one of `verify.certify.losses`.
+        InputError: if the loss is not one of `verify.certify.losses`, or weighted.
         OutOfReach: if it would take more memory than `MAX_TERMS` stands for.
     """
     found, values = get(loss), [z.exp() for z in logarithms]
+    if isinstance(found, LogSum) and found.q is not None:
+        raise InputError("loss", loss, "the integrals of anchors with a random positive are of unit weight")
     if isinstance(found, Sum):
         return [_pairs(found, k, values, *law) for law in laws]
     logistic = found.one == 1

@@ -204,8 +204,8 @@ def check_temperature(temperature: Any) -> Fraction:
 
 
 def label(loss: LossLike) -> str:
-    """How results name a loss."""
-    if isinstance(loss, str):
+    """How results name a loss: one with a parameter in its lowest terms."""
+    if isinstance(loss, str) and ":" not in loss:
         return loss
     from theory.losses import loss_name
 
