@@ -78,8 +78,8 @@ def loss_and_slopes(
         return total
 
     at = ScoresExpansion(get_loss(loss), scores[rows], labels, masses[rows, labels], beta)
-    change = np.zeros_like(scores) if direction is None else summed(at.along(direction[rows]))
-    return float(at.value), summed(at.slopes), change
+    change = np.zeros_like(scores) if direction is None else summed(np.asarray(at.along(direction[rows])))
+    return float(at.value), summed(np.asarray(at.slopes)), change
 
 
 def best_head(loss: str, B: Float[np.ndarray, "m m"], masses: Float[np.ndarray, "m C"], beta: int | float) -> Head:
