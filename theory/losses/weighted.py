@@ -95,6 +95,6 @@ class WeightedLogistic(Loss):
     def limit_expansion(self, margins: Float[Array, "*b n"], weights: Float[Array, "*w n"]) -> Expansion:
         return LogSumExp(margins - math.log(self.q), weights, one=True)
 
-    def _shift(self, n: Scalar) -> Float[Array, ""]:
+    def _shift(self, n: Scalar | Float[Array, "*b"]) -> Float[Array, "*b"]:
         """`log(n / q)`."""
         return array_module(n).log(n) - math.log(self.q)
