@@ -38,7 +38,7 @@ from verify.supervised.sequence import Task, point
 
 FULL = jax.jit(population_loss, static_argnums=0)
 IN_GROUPS = jax.jit(grouped_loss, static_argnums=0)
-SMOOTH = ("logistic", "decoupled", "exponential", "separable")
+SMOOTH = ("logistic", "decoupled", "exponential", "separable", "weighted-logistic:3")
 MILLION = "groups:1x0.9,1000000x0.1"
 TEN = "groups:1x0.55,9x0.1,990x0.05,9000x0.05,90000x0.05,200000x0.05,200000x0.04,200000x0.06,100000x0.02,200000x0.03"
 
