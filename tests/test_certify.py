@@ -266,7 +266,8 @@ def test_etf_proofs_contain_the_binomial_sum(C: int, k: int, loss: str, temperat
 
 def proven_again(statement: dict[str, Any], witness: dict[str, Any]) -> OptimumProof:
     """The problem of a certificate, proven from floats near its witness, or from nothing for groups of classes."""
-    k, loss, temperature = statement["k"], statement["loss"], Fraction(statement["temperature"])
+    k, temperature = statement["k"], Fraction(statement["temperature"])
+    loss = ":".join(statement[name] for name in ("loss", "q") if name in statement)
     if "counts" in statement:
         prior = Prior(tuple(Fraction(r) for r in statement["rho"]), tuple(statement["counts"]))
         found = solution.solve(prior, k, loss=loss, temperature=temperature)
