@@ -98,6 +98,15 @@ def test_the_judge_knows_false_from_true() -> None:
     assert not changed("downstream-logistic-planar-k2", classifier="mean")
 
 
+def test_the_judge_knows_weights() -> None:
+    name = "optimum-weighted-logistic-planar-k3"
+    assert changed(name)
+    for q in ("2500000001/1000000000", "3/1", "-5/2"):
+        assert not changed(name, q=q)
+    assert not changed(name, loss="logistic")
+    assert not changed("optimum-logistic-planar-k3", q="1/1")
+
+
 def test_the_judge_of_series_knows_false_from_true() -> None:
     name = "refuted-logistic-mean-k1-k8"
     points = json.loads((DATA / f"{name}.json").read_text())["statement"]["points"]

@@ -229,7 +229,7 @@ def test_the_minimum_is_proved_and_its_certificate_says_q(q: str, k: int, tmp_pa
 
 
 def test_the_committed_certificate_is_accepted_and_its_neighbours_are_not() -> None:
-    certificate = json.loads((DATA.parent / "weighted" / "optimum-weighted-logistic-planar-k3.json").read_text())
+    certificate = json.loads((DATA / "optimum-weighted-logistic-planar-k3.json").read_text())
     assert decide(certificate).verdict == "accepted" and certificate["statement"]["q"] == "5/2"
     for q in ("2500000001/1000000000", "2499999999/1000000000", "2/1", "3/1"):
         assert tampered(certificate, q=q) == "rejected"

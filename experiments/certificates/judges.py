@@ -12,6 +12,7 @@ from math import comb
 from typing import Any
 
 from experiments.certificates import judges_graph, reference, reference_averaging
+from experiments.certificates.reference import WEIGHTED
 from experiments.certificates.reference_averaging import Representation
 from experiments.certificates.reference_downstream import MAX_DRAWS, TINY, downstream_loss
 
@@ -30,6 +31,11 @@ def is_true(statement: Statement) -> bool:
     if name not in JUDGES:
         raise ValueError(f"the reference does not judge {name}")
     judge, needed, more = JUDGES[name]
+    weighted = statement.get("loss") == WEIGHTED.rstrip(":")
+    if weighted != ("q" in statement) or (weighted and Fraction(statement["q"]) <= 0):
+        return False
+    if weighted:
+        statement = {field: x for field, x in statement.items() if field != "q"} | {"loss": WEIGHTED + statement["q"]}
     if not {"kind", *needed} <= set(statement) <= {"kind", *needed, *more}:
         return False
     return judge(statement)

@@ -19,6 +19,9 @@ from scipy.optimize import minimize
 
 Number = Any  # a number of the context below
 
+#: Before the weight of the weighted logistic loss.
+WEIGHTED = "weighted-logistic:"
+
 mp = MPContext()
 mp.dps = 75
 
@@ -57,11 +60,19 @@ def draws_of(rho: tuple[Fraction, ...], k: int) -> list[tuple[tuple[int, ...], N
     return draws
 
 
+def weight_of(loss: str, k: int) -> Number:
+    """q/k of `log(1 + (q/k) sum)`, whose name is `WEIGHTED` and q."""
+    return number(Fraction(loss.removeprefix(WEIGHTED))) / k
+
+
 def loss_of(loss: str, counts: Sequence[int], X: Sequence[Number]) -> tuple[Number, list[Number]]:
     """`l` where class j is drawn `counts[j]` times and has `X_j = exp(-v_j)`, and its derivatives in X."""
     total = mp.fsum(n * x for n, x in zip(counts, X, strict=True))
     if loss == "logistic":
         return mp.log(1 + total), [n / (1 + total) for n in counts]
+    if loss.startswith(WEIGHTED):
+        w = weight_of(loss, sum(counts))
+        return mp.log(1 + w * total), [w * n / (1 + w * total) for n in counts]
     if loss == "decoupled":
         return mp.log(total), [n / total for n in counts]
     if loss == "exponential":
@@ -162,10 +173,11 @@ def _float_angles(loss: str, rho: tuple[Fraction, ...], k: int, beta: Fraction) 
         S = counts @ X.T
         losses = {
             "logistic": lambda: np.log1p(S),
+            WEIGHTED: lambda: np.log1p(float(weight_of(loss, k)) * S),
             "decoupled": lambda: np.log(S),
             "exponential": lambda: S,
             "separable": lambda: counts @ np.log1p(X).T,
-        }[loss]()
+        }[WEIGHTED if loss.startswith(WEIGHTED) else loss]()
         return float(weights @ losses @ masses)
 
     starts = [(2.0, 4.0), (2.6, 3.7), (3.0, 3.3), (1.5, 3.5), (2.8, 4.7)]
