@@ -414,3 +414,8 @@ def test_given_priors_are_used() -> None:
     result = collapse.run("exponential", C=2, k=2, points=2, rho=prior, trials=10, starts=0)
     assert result.problem.rho == ("7/10", "3/10")
     assert result.lemma.priors == "as given"
+
+
+def test_dimensions_that_take_too_much_memory_are_refused_before_any_work():
+    with pytest.raises(InputError, match=r"--d: got '1000000'"):
+        collapse.run(C=3, k=2, d=10**6, trials=2)

@@ -19,6 +19,8 @@ from verify.results import Status
 
 CERTIFICATE = str(Path(__file__).parent / "data" / "certificates" / "etf-exponential-C5-k3.json")
 CHECK = [sys.executable, "-m", "verify.check"]
+ALONE = [sys.executable, "-m", "verify.checker"]
+PROGRAM = [sys.executable, "-c", "from verify.commands import main; main()", "check"]
 
 
 def ended(command, **streams):
@@ -33,35 +35,40 @@ def shell(redirections, *words):
     return ended(["sh", "-c", f'exec "$@" {redirections}', "sh", *words])
 
 
+@pytest.mark.parametrize("command", [CHECK, ALONE, PROGRAM])
 @pytest.mark.parametrize("redirections", ["2>&-", "2>/dev/full", "<&-", "<&- 2>&-"])
-def test_standard_error_and_input_may_be_closed_or_full(redirections):
-    status, out, err = shell(redirections, *CHECK, CERTIFICATE, "--json")
-    assert (status, err) == (0, "") and '"accepted"' in out
-    assert shell(redirections, *CHECK, "nowhere")[0] == 2
+def test_standard_error_and_input_may_be_closed_or_full(redirections, command):
+    status, out, err = shell(redirections, *command, CERTIFICATE)
+    assert (status, err) == (0, "") and "accepted" in out
+    assert shell(redirections, *command, "nowhere")[0] == 2
 
 
+@pytest.mark.parametrize("command", [CHECK, ALONE, PROGRAM])
 @pytest.mark.parametrize("option", [CERTIFICATE, "--help"])
-def test_output_that_cannot_be_written_is_one_line_and_2(option):
+def test_output_that_cannot_be_written_is_one_line_and_2(option, command):
     for redirection in (">/dev/full", ">&-"):
-        status, _, err = shell(redirection, *CHECK, option)
-        if (option, redirection) == ("--help", ">&-"):
+        status, _, err = shell(redirection, *command, option)
+        if (option, redirection, command) == ("--help", ">&-", CHECK):
             assert status == 0  # nobody was to read it
         else:
             assert status == 2 and err.count("\n") == 1 and "standard output" in err
 
 
-@pytest.mark.parametrize(("option", "expected"), [(CERTIFICATE, 0), ("--help", 141)])
-def test_a_reader_that_has_left_gets_the_true_status_or_141(option, expected):
+@pytest.mark.parametrize("command", [CHECK, ALONE, PROGRAM])
+@pytest.mark.parametrize("option", [CERTIFICATE, "--help"])
+def test_a_reader_that_has_left_gets_the_true_status_or_141(option, command):
+    expected = 0 if option == CERTIFICATE and command != ALONE else 141
     read, write = os.pipe()
     os.close(read)
     try:
-        assert ended([*CHECK, option], stdout=write)[::2] == (expected, "")
+        assert ended([*command, option], stdout=write)[::2] == (expected, "")
     finally:
         os.close(write)
 
 
-def test_nothing_to_read_is_no_certificate():
-    status, _, err = shell("<&-", *CHECK, "-")
+@pytest.mark.parametrize("command", [CHECK, ALONE, PROGRAM])
+def test_nothing_to_read_is_no_certificate(command):
+    status, _, err = shell("<&-", *command, "-")
     assert status == 2 and "Traceback" not in err
 
 

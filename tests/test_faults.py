@@ -57,6 +57,7 @@ FINE = Ran(["etf"], 2, "", "python -m verify.etf: no\n", 0.1, 0.3, 0.1, [])
         ({"err": "two\nlines\n"}, "2 lines"),
         ({"err": "\x1b[31m\n"}, "1 lines"),
         ({"out": "something"}, "9 characters"),
+        ({"out": "report", "err": "python -m verify.etf: c cannot be written (full); its content is in /tmp/c\n"}, ""),
         ({"left": ["c.json"]}, "left behind"),
         ({"status": 0, "left": [".nce-1.tmp"]}, "temporary"),
         ({"status": 0, "err": "Traceback (most recent call last):"}, "traceback"),

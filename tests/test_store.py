@@ -291,11 +291,12 @@ def test_places_that_are_no_store(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("mine")
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "folder", tmp_path / "file" / "below", tmp_path / "pipe", Path("/dev/null")):
+    long = tmp_path / ("n" * 250)  # a name for a file, and none for the files that SQLite has beside it
+    for path in (tmp_path / "folder", tmp_path / "file" / "below", tmp_path / "pipe", Path("/dev/null"), long):
         for definition in (None, SMALL.as_json()):
             with pytest.raises(InputError, match="store: got"):
                 Store(path, definition)
-    assert (tmp_path / "file").read_text() == "mine"
+    assert (tmp_path / "file").read_text() == "mine" and not long.exists()
 
 
 def test_a_store_that_is_locked_or_lost_midway_is_one_line(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from theory.errors import one_line
-from verify.cli.ending import CLOSED, USAGE, Ended, conclude, open_streams, tell
+from verify.cli.ending import CLOSED, UNTOLD, USAGE, Ended, conclude, open_streams, tell
 from verify.results import versions
 
 
@@ -58,6 +58,7 @@ COMMANDS = {
     "certificates": Command("experiments.certificates.__main__:main", "random, tampered and large certificates"),
     "benchmarks": Command("experiments.benchmarks.__main__:main", "speed, scale and accuracy beside alternatives"),
     "scale": Command("experiments.benchmarks.scale:main", "gap against matrix products, for each method tried"),
+    "cold": Command("experiments.benchmarks.cold:main", "how long commands take from nothing, beside an import"),
     "faults": Command("experiments.faults.__main__:main", "random command lines, judged by how they end"),
     "figures": Command("paper_figs.__main__:main", "every figure as PDF and PNG (python -m paper_figs)"),
 }
@@ -80,7 +81,7 @@ def _members(name: str, commands: Mapping[str, Command]) -> dict[str, Command]:
 
 def _dispatch(prog: str, commands: Mapping[str, Command], words: Sequence[str], depth: int = 1) -> NoReturn:
     """Start the command that the first word names; `depth` words of the line are before it."""
-    open_streams()
+    told = open_streams()
 
     def work() -> NoReturn:
         completing = "_ARGCOMPLETE" in os.environ
@@ -91,6 +92,8 @@ def _dispatch(prog: str, commands: Mapping[str, Command], words: Sequence[str], 
         if known and (command := commands.get(known[0])) is not None:
             if completing:
                 os.environ["_ARGCOMPLETE"] = str(depth + 1)
+            if not told:
+                raise Ended(USAGE, UNTOLD)
             module, _, function = command.start.partition(":")
             raise Ended(getattr(import_module(module), function)(known[1:]))
         if known and (members := _members(known[0], commands)):

@@ -223,10 +223,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         if arguments.save is not None:
             _save(result, arguments.save)
         if arguments.html is not None:
-            from verify.files import write
+            from verify.files.delivery import deliver
             from verify.trained.page import page
 
-            write(arguments.html, page(result).encode())
+            deliver(arguments.html, page(result).encode())
         return result
 
     def report(result: EmbeddingsResult | Compared) -> str:
@@ -241,7 +241,7 @@ def _save(result: Any, path: Path) -> None:
     """The arrays of a result as .npz."""
     import numpy as np
 
-    from verify.files import write
+    from verify.files.delivery import deliver
 
     cosines, stream = result.cosines, io.BytesIO()
     np.savez(
@@ -253,7 +253,7 @@ def _save(result: Any, path: Path) -> None:
         spectral_gaps=np.array(result.spectral_gaps),
         rho=np.array([float(Fraction(mass)) for mass in result.problem.rho]),
     )
-    write(path, stream.getvalue())
+    deliver(path, stream.getvalue())
 
 
 if __name__ == "__main__":

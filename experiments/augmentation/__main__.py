@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from theory.errors import InputError
 from verify import cli, files
 from verify.certify.document import text
+from verify.files.delivery import deliver
 from verify.results import Status, as_json, versions
 
 
@@ -95,8 +96,8 @@ def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Measured:
         "versions": versions("numpy", "scipy", "python-flint", "mpmath"),
         "results": results,
     }
-    files.write(path, text(as_json(document)).encode())
-    return Measured(f"augmentation-{arguments.name}", Status.NUMERICAL, results, str(path))
+    place = deliver(path, text(as_json(document)).encode())
+    return Measured(f"augmentation-{arguments.name}", Status.NUMERICAL, results, str(place))
 
 
 def report(measured: Measured) -> str:

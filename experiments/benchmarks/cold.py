@@ -8,18 +8,23 @@ between runs. Besides the commands of the project's target there are twenty rand
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
+
+from verify import cli, files
+from verify.certify.document import text
+from verify.results import Status, versions
 
 BASELINE = ("-c", "import jax.numpy, scipy.optimize")
 
@@ -68,35 +73,56 @@ def _seconds(*words: str) -> float:
     return time.perf_counter() - begun
 
 
-def main() -> None:
-    """Measure, save after each command, and print."""
-    from experiments.benchmarks.run import machine
-    from verify.certify.document import write
-    from verify.results import versions
+@dataclass(frozen=True)
+class Cold:
+    """The ratio of every command, and the file with all that was measured."""
 
-    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.cold", description=__doc__.split("\n")[0])
-    parser.add_argument("--runs", type=int, default=9, help="runs of each command, and of the import (default 9)")
-    parser.add_argument("--random", type=int, default=20, help="random small problems besides (default 20)")
-    parser.add_argument("--random-runs", type=int, default=3, help="runs of each of those (default 3)")
-    parser.add_argument("--out", type=Path, default=Path("nce-data/cold.json"), help="file of results")
-    arguments = parser.parse_args()
-    results: dict[str, Any] = {
+    claim: str
+    status: Status
+    path: str
+    records: list[dict[str, Any]]
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Measure, save after each command, and print."""
+    parser = cli.parser("experiments.benchmarks.cold", str(__doc__), "  python -m experiments.benchmarks.cold --random 1")
+    parser.add_argument("--runs", type=cli.integer(1), default=9, metavar="N", help="of each command (default: 9)")
+    parser.add_argument("--random", type=cli.integer(0), default=20, metavar="N", help="random problems (default: 20)")
+    parser.add_argument("--random-runs", type=cli.integer(1), default=3, metavar="N", help="of each of them (default: 3)")
+    parser.add_argument("--out", type=Path, default=Path("nce-data/cold.json"), metavar="FILE", help="file of results")
+    words = sys.argv[1:] if argv is None else argv
+    cli.main(parser, lambda arguments, progress: _execute(arguments, progress, words), report, argv)
+
+
+def _execute(arguments: argparse.Namespace, progress: cli.Progress, words: Sequence[str]) -> Cold:
+    from experiments.benchmarks.run import machine
+
+    files.check_output("out", arguments.out, folders=True)
+    records: list[dict[str, Any]] = []
+    results = {
         "machine": machine(),
         "versions": versions("jax", "numpy", "scipy", "python-flint"),
-        "command": shlex.join(["python", "-m", "experiments.benchmarks.cold", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "experiments.benchmarks.cold", *words]),
         "baseline": shlex.join(["python", *BASELINE]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "records": [],
+        "records": records,
     }
     tasks = [(command, target, arguments.runs) for command, target in COMMANDS]
     tasks += [(command, None, arguments.random_runs) for command in random_commands(arguments.random)]
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    for command, target, runs in tasks:
-        record = {**compare(command, runs), "target": target, "load": os.getloadavg()[0]}
-        results["records"].append(record)
-        write(json.loads(json.dumps(results)), arguments.out)
-        aim = "" if target is None else f" (aim {target})"
-        print(f"{record['ratio']:5.2f} times {record['baseline']:.2f} s{aim}  {command}", flush=True)
+    for n, (command, target, runs) in enumerate(tasks):
+        progress(f"{n + 1} of {len(tasks)}: {command}")
+        records.append({**compare(command, runs), "target": target, "load": os.getloadavg()[0]})
+        files.write(arguments.out, text(results).encode(), folders=True)
+    return Cold("cold-start", Status.NUMERICAL, str(arguments.out), records)
+
+
+def report(found: Cold) -> str:
+    """The readable report."""
+    lines = []
+    for one in found.records:
+        aim = "" if one["target"] is None else f" (aim {one['target']})"
+        lines.append(f"{one['ratio']:5.2f} times {one['baseline']:.2f} s{aim}  {one['command']}")
+    return "\n".join([*lines, f"see {found.path}"])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from theory.errors import InputError
 from verify import cli, files
+from verify.files.delivery import deliver
 from verify.results import Status, versions
 
 SEED = 20220717
@@ -95,8 +96,8 @@ def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:
     counts |= {"command": f"python -m experiments.certificates {arguments.name}" + _options(arguments)}
     used = versions("jax", "numpy", "scipy", "mpmath", "python-flint")
     counts |= {"versions": {**used, "python": platform.python_version()}}
-    files.write(path, text(counts).encode(), folders=True)
-    return Counted(f"certificates-{arguments.name}", Status.REFUTED if false else Status.NUMERICAL, counts, str(path))
+    place = deliver(path, text(counts).encode(), folders=True)
+    return Counted(f"certificates-{arguments.name}", Status.REFUTED if false else Status.NUMERICAL, counts, str(place))
 
 
 def _options(arguments: argparse.Namespace) -> str:

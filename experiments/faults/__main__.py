@@ -55,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 def _execute(arguments: argparse.Namespace, progress: cli.Progress) -> Counted:
     from experiments.faults import judge, runner, words
 
+    if arguments.out is not None:
+        files.check_output("out", arguments.out)
     # compiled functions are shared by all forks; nothing of a test is in what they compute
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path.home() / ".cache" / "nce-verifier-faults"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

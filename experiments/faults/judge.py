@@ -31,10 +31,12 @@ def faults(ran: Ran) -> list[str]:
     found = []
     # what is no certificate is said as a verdict, on standard output
     verdict = ran.words[:1] in (["check"], ["checker"]) and "unreadable" in ran.out
+    # a result whose file could not be written is printed all the same
+    kept = "cannot be written (" in ran.err and "; its content is in " in ran.err
     lines = [line for line in ran.err.splitlines() if ": at work for " not in line]
     if ran.status is not None and ran.status not in STATUSES:
         found.append(f"status {ran.status}")
-    if ran.status == 2 and not verdict and (len(lines) != 1 or ran.out or not lines[0].isprintable()):
+    if ran.status == 2 and not verdict and (len(lines) != 1 or (ran.out and not kept) or not lines[0].isprintable()):
         found.append(f"{len(lines)} lines on standard error and {len(ran.out)} characters on standard output")
     if ran.status == 2 and ran.left:
         found.append(f"left behind: {', '.join(ran.left)}")

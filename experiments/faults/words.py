@@ -73,6 +73,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "graphs": ("--trials", "1"),
     "benchmarks": ("--show",),
     "scale": ("--C", "3", "--products", "2", "--method", "convex-program"),
+    "cold": ("--runs", "none"),
     "faults": ("--seed", "none"),
     "figures": ("--list",),
 }

@@ -121,6 +121,8 @@ def show_store(arguments: argparse.Namespace, progress: cli.Progress) -> MapResu
     """
     if arguments.boxes is not None and not arguments.regions:
         raise InputError("boxes", arguments.boxes, "it writes what --regions proves; give that too")
+    if arguments.boxes is not None and arguments.boxes.suffix != ".npz":
+        raise InputError("boxes", arguments.boxes, "accepted: a file that ends in .npz")
     if arguments.export is not None:
         from experiments.unbalanced.export import check_suffix
 

@@ -15,6 +15,7 @@ The arrays of the `.npz` file:
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -28,18 +29,13 @@ from theory.errors import InputError
 from verify import files
 from verify.checker.verdict import printable
 from verify.files.arrays import read_arrays
+from verify.files.delivery import deliver
 
 MAX_DEPTH = 60
 
 
 def write(regions: Regions, path: Path) -> None:
-    """Write the boxes.
-
-    Raises:
-        InputError: for another suffix.
-    """
-    if path.suffix != ".npz":
-        raise InputError("boxes", path, "accepted: a file that ends in .npz")
+    """Write the boxes, as .npz."""
     found = regions.rises or Rises(min(regions.ks), max(regions.ks), regions.temperature, Fraction(1), 0, ())
     boxes = [box for box, _ in found.boxes]
     arrays: dict[str, Any] = {
@@ -56,8 +52,9 @@ def write(regions: Regions, path: Path) -> None:
         "strength": [witness.strength for _, witness in found.boxes],
         "angles": np.array([witness.angles for _, witness in found.boxes]).reshape(-1, 2),
     }
-    with files.replacing(path) as stream:
-        np.savez_compressed(stream, **arrays)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **arrays)
+    deliver(path, stream.getvalue())
 
 
 def _multiples(sides: list[tuple[Fraction, Fraction]], unit: Fraction) -> Int[np.ndarray, "n 2"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -78,6 +79,8 @@ class Store:
             raise InputError("store", path, "there is no such file")
         if definition is not None:
             check_output("store", path, folders=True)
+            # SQLite has files of longer names beside its own, and follows links
+            check_output("store", Path(f"{os.path.realpath(path)}-journal"), folders=True)
             path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         try:

@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     out, content = parser.parse_args(argv).out, bundle()
     try:
         out.write_bytes(content)
-        out.chmod(0o755)
+        if out.is_file():  # no device
+            out.chmod(0o755)
     except OSError as error:
         parser.exit(2, f"{parser.prog}: argument OUT.pyz: got '{out}'; it cannot be written ({error.strerror})\n")
     print(f"{hashlib.sha256(content).hexdigest()}  {out}")

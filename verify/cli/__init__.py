@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from theory.errors import SHOWN, InputError, one_line
-from verify.cli.ending import CLOSED, USAGE, Ended, conclude, open_streams, say, tell
+from verify.cli.ending import CLOSED, UNTOLD, USAGE, Ended, conclude, open_streams, say, tell
 from verify.cli.progress import Progress
+from verify.files.delivery import collected, keep
 from verify.files import unwritable
 from verify.results import MAX_K, Result, Status, as_json, check_k, versions
 
@@ -230,10 +231,10 @@ def main(
         except SystemExit as stop:
             raise Ended(stop.code if isinstance(stop.code, int) else USAGE) from None
         if not told:
-            raise Ended(USAGE, "standard output is closed, so that no result can be told")
+            raise Ended(USAGE, UNTOLD)
         progress.begin()
         try:
-            with redirect_stdout(sys.stderr):
+            with redirect_stdout(sys.stderr), collected() as undelivered:
                 result = execute(arguments, progress)
         except SystemExit as stop:
             raise Ended(USAGE, f"code that was loaded ended the program: sys.exit({stop.code!r})") from None
@@ -242,8 +243,13 @@ def main(
         text = json.dumps(payload(result), allow_nan=False) if arguments.json else report(result)
         status = result.status
         code = status.exit_status if isinstance(status, Status) else int(status)
-        tell(f"{text}\n", code)
-        raise Ended(code)
+        try:
+            tell(f"{text}\n", code)
+        except Ended as untold:
+            if untold.line and (place := keep(f"{text}\n".encode(), ".json" if arguments.json else ".txt")) is not None:
+                raise Ended(untold.status, f"{untold.line}; it is in {place}") from None
+            raise
+        raise Ended(USAGE if undelivered else code, "; ".join(undelivered))
 
     conclude(parser.prog, work, progress.done)
 

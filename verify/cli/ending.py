@@ -29,6 +29,7 @@ USAGE = 2
 UNFORESEEN = 70
 INTERRUPTED = 130
 CLOSED = 141
+UNTOLD = "standard output is closed, so that no result can be told"
 
 
 class Ended(BaseException):
@@ -86,6 +87,8 @@ def foreseen(error: BaseException) -> str | None:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or text
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in text):
         return f"there is not enough memory ({text}); smaller sizes need less"
+    if isinstance(error, KeyboardInterrupt):
+        return "code that was loaded raised KeyboardInterrupt"
     if isinstance(error, ImportError):
         return f"a package is missing or damaged: {text}"
     if isinstance(error, RuntimeError) and type(error).__name__ == "BrokenProcessPool":

@@ -22,15 +22,14 @@ def check_name(path: Path | str) -> None:
 
 
 def save(path: Path | str, arrays: dict[str, Any]) -> None:
-    """Write the arrays, whole or not at all; those that are None are left out.
+    """Write the arrays (`verify.files.delivery.deliver`); those that are None are left out.
 
     Raises:
         InputError: if the name of the file says of no kind, or there are no embeddings for a .npy file.
-        OSError: if it cannot be written.
     """
     import numpy as np
 
-    from verify.files import write
+    from verify.files.delivery import deliver
 
     check_name(path)
     known = {name: np.asarray(array) for name, array in arrays.items() if array is not None}
@@ -41,4 +40,4 @@ def save(path: Path | str, arrays: dict[str, Any]) -> None:
         np.save(content, known["embeddings"])
     else:
         raise InputError("save", path, "there are no embeddings of this result (classes in groups); give a .npz file")
-    write(path, content.getvalue())
+    deliver(path, content.getvalue())

@@ -10,8 +10,9 @@ from pathlib import Path
 from theory import priors
 from theory.errors import InputError
 from theory.losses import Loss
-from verify.certify.document import write
+from verify.certify.document import text
 from verify.checker import check
+from verify.files.delivery import deliver
 from verify.lemma.averaging_excess import Counterexample
 from verify.lemma.hypotheses import require
 from verify.lemma.point_optimization import optimize_points
@@ -23,6 +24,8 @@ from verify.results.digits import round_down, round_up
 
 PACKAGES = ("jax", "numpy", "python-flint")
 _MAX_MARGINS = 10**9
+#: Of the representations that are tried, and of the copies that the lemma's steps make of some at a time; within 4 GB.
+_MAX_NUMBERS, _COPIES = 2 * 10**8, 200
 
 
 def checked_problem(
@@ -48,7 +51,10 @@ def checked_problem(
         raise InputError("k", k, "accepted: an integer")
     if trials * C**3 * points**4 * (C * points + 1) > _MAX_MARGINS:
         raise InputError("trials", trials, f"more than {_MAX_MARGINS} margins at this --C and --points")
-    return problem(priors.uniform(C) if rho is None else rho, known, check_d(d, C), loss, temperature)
+    dimension = check_d(d, C)
+    if (trials + _COPIES) * C * points * dimension > _MAX_NUMBERS:
+        raise InputError("d", dimension, f"more than {_MAX_NUMBERS} numbers at this --C, --points and --trials")
+    return problem(priors.uniform(C) if rho is None else rho, known, dimension, loss, temperature)
 
 
 def settle(
@@ -107,7 +113,6 @@ def refuted(
         "search_seconds": counterexample.seconds,
         "checker": verdict.verdict,
     }
-    if accepted and path is not None:
-        write(certificate, Path(path))
+    place = deliver(path, text(certificate).encode("ascii")) if accepted and path is not None else None
     status = Status.REFUTED if accepted else Status.UNDECIDED
-    return replace(step, status=status, witness=witness), str(path) if accepted and path is not None else None
+    return replace(step, status=status, witness=witness), None if place is None else str(place)
