@@ -417,5 +417,5 @@ def test_given_priors_are_used() -> None:
 
 
 def test_dimensions_that_take_too_much_memory_are_refused_before_any_work():
-    with pytest.raises(InputError, match=r"--d: got '1000000'"):
+    with pytest.raises(InputError, match=r"^d: got '1000000'"):
         collapse.run(C=3, k=2, d=10**6, trials=2)

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from verify import cli, files
-from verify.files import delivery
 from verify.certify.publish import publish
-from verify.results import Status
+from verify.files import delivery
 from verify.files.saving import save
+from verify.results import Status
 
 
 @pytest.fixture

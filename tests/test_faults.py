@@ -9,7 +9,7 @@ import pytest
 
 from experiments.faults import judge, words
 from experiments.faults.runner import Ran
-from verify.commands import COMMANDS
+from verify.commands import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,3 +68,20 @@ FINE = Ran(["etf"], 2, "", "python -m verify.etf: no\n", 0.1, 0.3, 0.1, [])
 def test_the_judge_sees_what_is_wrong(changed, wrong):
     found = "; ".join(judge.faults(FINE._replace(**changed)))
     assert found == "" if not wrong else wrong in found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["trained", "cost", "--C", "100000000"],
+        ["trained", "cost", "--C", "5000000", "--n", "10000000"],
+        ["unbalanced", "search", "--C", "100000000", "--minutes", "0", "--keep", "0"],
+    ],
+)
+def test_sizes_that_fuzzing_found_are_refused_before_any_work(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    err = capsys.readouterr().err
+    assert (stopped.value.code, err.count("\n"), list(tmp_path.iterdir())) == (2, 1, [])
+    assert f"argument {words[2] if 'search' in words or len(words) == 4 else '--n'}: got" in err

@@ -85,10 +85,12 @@ class Cold:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Measure, save after each command, and print."""
-    parser = cli.parser("experiments.benchmarks.cold", str(__doc__), "  python -m experiments.benchmarks.cold --random 1")
+    parser = cli.parser(
+        "experiments.benchmarks.cold", str(__doc__), "  python -m experiments.benchmarks.cold --random 1"
+    )
     parser.add_argument("--runs", type=cli.integer(1), default=9, metavar="N", help="of each command (default: 9)")
     parser.add_argument("--random", type=cli.integer(0), default=20, metavar="N", help="random problems (default: 20)")
-    parser.add_argument("--random-runs", type=cli.integer(1), default=3, metavar="N", help="of each of them (default: 3)")
+    parser.add_argument("--random-runs", type=cli.integer(1), default=3, metavar="N", help="of each (default: 3)")
     parser.add_argument("--out", type=Path, default=Path("nce-data/cold.json"), metavar="FILE", help="file of results")
     words = sys.argv[1:] if argv is None else argv
     cli.main(parser, lambda arguments, progress: _execute(arguments, progress, words), report, argv)

@@ -16,8 +16,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
+from theory.errors import InputError
 from verify import cli
 from verify.results import NOT_IN_JSON, Status, check_temperature, versions
+
+#: Of the embeddings: a gigabyte.
+MAX_NUMBERS = 10**8
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,6 +122,10 @@ def cost_main(argv: Sequence[str] | None = None) -> NoReturn:
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> Cost:
         a = arguments
+        if a.n < a.C:
+            raise InputError("C", a.C, f"more classes than the {a.n} points of --n")
+        if a.n * a.d > MAX_NUMBERS:
+            raise InputError("n", a.n, f"more than {MAX_NUMBERS} numbers at {a.d} dimensions")
         return measure(a.n, a.d, a.C, a.k, check_temperature(a.temperature), progress=progress)
 
     cli.main(parser, execute, report, argv)

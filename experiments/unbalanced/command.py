@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from experiments.unbalanced.prove import Finding
 
 FINDINGS = Path(__file__).parent / "findings"
+#: A search holds the matrices of some thousand priors at a time.
+MAX_CLASSES = 64
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,9 @@ def search_main(argv: Sequence[str] | None = None) -> NoReturn:
         from experiments.unbalanced.evolution import Problem
         from theory.losses import Logistic
 
+        if arguments.C > MAX_CLASSES or sum(arguments.groups or ()) > MAX_CLASSES:
+            option, given = ("groups", ",".join(map(str, arguments.groups))) if arguments.groups else ("C", arguments.C)
+            raise InputError(option, given, f"at most {MAX_CLASSES} classes can be searched")
         sizes = arguments.groups or (1,) * arguments.C
         # half of the usual nodes still err below 1e-12, and hits are proven without them
         problem = Problem(Logistic(nodes=96), sizes, arguments.weighting, arguments.classifier)

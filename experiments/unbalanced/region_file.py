@@ -26,7 +26,6 @@ from jaxtyping import Float, Int
 from experiments.unbalanced.regions import Regions, Rises
 from experiments.unbalanced.rises import Box, Witness
 from theory.errors import InputError
-from verify import files
 from verify.checker.verdict import printable
 from verify.files.arrays import read_arrays
 from verify.files.delivery import deliver
