@@ -21,8 +21,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def bundle() -> bytes:
     """The archive."""
-    sources = {f"verify/checker/{path.name}": path.read_bytes() for path in files("verify.checker").iterdir()}
-    sources = {name: source for name, source in sources.items() if name.endswith(".py")}
+    modules = [path for path in files("verify.checker").iterdir() if path.name.endswith(".py")]
+    sources = {f"verify/checker/{path.name}": path.read_bytes() for path in modules}
     # the package around the checker is left behind: it looks for the rest of the project
     sources |= {"__main__.py": _MAIN.encode(), "verify/__init__.py": b""}
     buffer = io.BytesIO()
