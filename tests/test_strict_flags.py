@@ -9,11 +9,11 @@ PROGRAM = """
 import math
 import numpy as np
 from theory.float64 import jax, jnp
-from theory.losses import LOSSES
+from theory.losses import LOSSES, Custom
 from theory.points.averaging import averaging_margins
 from theory.points.families import draw
 from theory.points.loss import points_loss
-from theory.population import population_loss
+from theory.population import GramExpansion, population_loss
 
 assert (jax.config.jax_numpy_rank_promotion, jax.config.jax_numpy_dtype_promotion) == ("raise", "strict")
 rho, G = jnp.array([0.5, 0.3, 0.2]), jnp.eye(3)
@@ -27,6 +27,14 @@ for loss in LOSSES.values():
     jax.eval_shape(lambda F: points_loss(loss, f._replace(embeddings=F), 3), f.embeddings)
 logistic, F = LOSSES["logistic"], jnp.asarray(f.embeddings)
 jax.eval_shape(lambda F: averaging_margins(logistic, f._replace(embeddings=F), 3.0), F)
+# values with derivatives to second order, of the losses that ship and of one's own
+own = Custom(lambda v: jnp.sum(jnp.exp(-v), axis=-1), "own")
+for loss in (*LOSSES.values(), own):
+    for k in (4.0, math.inf) if loss is not own else (4.0,):
+        def second_order(G):
+            expansion = GramExpansion(loss, G, rho, k)
+            return expansion.value, expansion.gradient, expansion.along(G)
+        jax.eval_shape(second_order, jnp.stack([G, G]))
 # and the user's own code is held to them
 try:
     jnp.ones((2, 2)) + jnp.ones(2)

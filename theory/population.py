@@ -79,6 +79,7 @@ class GramExpansion:
         gradient: `dL_k/dG_cj`, row `c` the anchor; 0 on the diagonal, which is fixed.
     """
 
+    @promoting
     def __init__(
         self, loss: Loss, gram: Float[Array, "*b C C"], rho: Float[Array, "*r C"], k: Scalar, beta: Scalar = 1.0
     ) -> None:
@@ -91,6 +92,7 @@ class GramExpansion:
         self.value: Float[Array, "*b"] = xp.sum(rho * rows.value, axis=-1)
         self.gradient: Float[Array, "*b C C"] = self._scale * rows.slopes
 
+    @promoting
     def along(self, change: Float[Array, "*b C C"]) -> Float[Array, "*b C C"]:
         """The derivative of `gradient` as the Gram matrix changes by `change` (whose diagonal is taken to be 0)."""
         xp = array_module(change, self._scale)
