@@ -132,6 +132,16 @@ def test_vectors_without_a_direction_have_no_angles():
     assert found == neural_collapse.Equality(1.0, None, None)
 
 
+def test_means_that_have_cancelled_up_to_rounding_coincide():
+    r = np.random.default_rng(0).normal(size=(3, 7, 4))
+    opposite = np.concatenate([r, -r * (1 + 1e-15)], axis=1)
+    found = neural_collapse.neural_collapse(
+        opposite.reshape(-1, 4), np.repeat(np.arange(3), 14), np.eye(3, 4), np.zeros(3), opposite.mean(axis=1)
+    )
+    assert (found.nc1, found.nc3, found.nc4, found.nc2_means.norms) == (None, None, None, None)
+    assert found.reason == "the class means coincide"
+
+
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 def test_class_means_that_coincide_are_no_perfect_collapse(noise):
     # every class has the same images, up to a shift that rounds the means apart

@@ -80,8 +80,9 @@ def neural_collapse(
     """
     C = len(weights)
     means = class_means(features, labels, C)
-    centred, means_differ = _centred(means)
-    _, train_means_differ = _centred(train_means)
+    scale = float(np.linalg.norm(features, axis=1).max())  # what the means have been rounded at
+    centred, means_differ = _centred(means, scale)
+    _, train_means_differ = _centred(train_means, scale)
     reasons = [
         text
         for text, holds in (
@@ -114,11 +115,11 @@ def equality(vectors: Float[np.ndarray, "C d"]) -> Equality:
     return Equality(spread, float(cosines.std()), float(np.mean(np.abs(cosines + 1 / (C - 1)))))
 
 
-def _centred(means: Float[np.ndarray, "C d"]) -> tuple[Float[np.ndarray, "C d"], bool]:
-    """`mu_c - mu_G`, exactly zero where that is rounding, and whether any is not."""
+def _centred(means: Float[np.ndarray, "C d"], scale: float) -> tuple[Float[np.ndarray, "C d"], bool]:
+    """`mu_c - mu_G`, exactly zero where that is rounding of means of vectors of this length, and whether any is not."""
     centred = means - means.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=1)
-    centred[lengths <= _ROUNDING * np.linalg.norm(means, axis=1).max()] = 0.0
+    centred[lengths <= _ROUNDING * max(scale, float(np.linalg.norm(means, axis=1).max()))] = 0.0
     return centred, bool(centred.any())
 
 
