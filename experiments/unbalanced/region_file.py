@@ -34,7 +34,13 @@ MAX_DEPTH = 60
 
 
 def write(regions: Regions, path: Path) -> None:
-    """Write the boxes, as .npz."""
+    """Write the boxes.
+
+    Raises:
+        InputError: for another suffix.
+    """
+    if path.suffix != ".npz":
+        raise InputError("boxes", path, "accepted: a file that ends in .npz")
     found = regions.rises or Rises(min(regions.ks), max(regions.ks), regions.temperature, Fraction(1), 0, ())
     boxes = [box for box, _ in found.boxes]
     arrays: dict[str, Any] = {

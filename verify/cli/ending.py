@@ -57,8 +57,11 @@ def open_streams() -> bool:
 
 def say(line: str, end: str = "\n") -> None:
     """Write to standard error, or to nobody."""
-    with suppress(OSError, ValueError):
+    try:
         print(line, end=end, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        # what it holds would be written again when the interpreter ends, which then exits with 120
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
 
 
 def tell(text: str, status: int) -> None:
