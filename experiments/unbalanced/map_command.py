@@ -121,8 +121,10 @@ def show_store(arguments: argparse.Namespace, progress: cli.Progress) -> MapResu
     """
     if arguments.boxes is not None and not arguments.regions:
         raise InputError("boxes", arguments.boxes, "it writes what --regions proves; give that too")
-    if arguments.boxes is not None and arguments.boxes.suffix != ".npz":
-        raise InputError("boxes", arguments.boxes, "accepted: a file that ends in .npz")
+    if arguments.boxes is not None:
+        from experiments.unbalanced import region_file
+
+        region_file.check_suffix(arguments.boxes)
     if arguments.export is not None:
         from experiments.unbalanced.export import check_suffix
 
@@ -142,14 +144,13 @@ def show_store(arguments: argparse.Namespace, progress: cli.Progress) -> MapResu
         if arguments.prove:
             result = replace(result, proven=_prove(store, arguments, progress))
     if arguments.regions:
-        from experiments.unbalanced.region_file import write
         from experiments.unbalanced.regions import settle
 
         progress("proving over boxes")
         regions = settle(ks, temperature=definition.temperature, depth=arguments.regions, progress=progress)
         result = replace(result, regions=regions)
         if arguments.boxes is not None:
-            write(regions, arguments.boxes)
+            region_file.write(regions, arguments.boxes)
     return result
 
 

@@ -33,14 +33,23 @@ from verify.files.delivery import deliver
 MAX_DEPTH = 60
 
 
-def write(regions: Regions, path: Path) -> None:
-    """Write the boxes.
+def check_suffix(path: Path) -> None:
+    """Refuse what does not end in .npz.
 
     Raises:
         InputError: for another suffix.
     """
     if path.suffix != ".npz":
         raise InputError("boxes", path, "accepted: a file that ends in .npz")
+
+
+def write(regions: Regions, path: Path) -> None:
+    """Write the boxes.
+
+    Raises:
+        InputError: for another suffix (`check_suffix`).
+    """
+    check_suffix(path)
     found = regions.rises or Rises(min(regions.ks), max(regions.ks), regions.temperature, Fraction(1), 0, ())
     boxes = [box for box, _ in found.boxes]
     arrays: dict[str, Any] = {
