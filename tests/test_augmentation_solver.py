@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from experiments.augmentation import random_graphs
+from experiments.augmentation import blocks, random_graphs
 from tests.graphs import graphs
 from theory import priors
 from theory.augmentation.block import downstream_loss, with_overlap
@@ -18,6 +18,7 @@ from theory.augmentation.graph import Graph
 from theory.augmentation.loss import graph_value_and_gradient
 from theory.errors import InputError
 from theory.geometry import normalized
+from verify.checker import check
 from verify.graphs.classifier import best_head
 from verify.graphs.collapse import class_level, decide, gap_is_at_least
 from verify.graphs.linear import minimize_linear
@@ -220,3 +221,20 @@ def test_rows_of_an_experiment_are_made_once_and_damage_is_refused(tmp_path, mon
         kept.write_bytes(b'{"seed": 0}\n' + damage)
         with pytest.raises(InputError, match=r"damaged|JSON"):
             random_graphs.resumed(1, kept, str)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sample_of_the_random_graphs_near_their_thresholds(seed):
+    row = random_graphs.trial(seed)
+    assert row["verdict"] in ("proved", "refuted") and row["confirmed"]
+    assert row["relative_gap"] <= random_graphs.TOLERANCE and 1e-3 <= abs(row["offset"]) <= 0.1
+
+
+def test_a_family_of_blocks_rises_below_its_threshold_and_is_constant_above(monkeypatch, tmp_path):
+    monkeypatch.setattr(blocks, "NEGATIVES", (1, 4))
+    family = blocks.family(2, 2, ONE, tmp_path / "kept")
+    assert family["verdicts"] == ["accepted"] and family["increases_lower"][0] > 1e-3
+    assert family["collapsed"] == ["accepted", "accepted"]
+    low, high = family["change_above"]
+    assert -1e-20 < low <= 0 <= high < 1e-20
+    assert check((tmp_path / "kept" / "block-C2-points2.json").read_text()).verdict == "accepted"

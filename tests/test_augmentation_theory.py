@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.graphs import grams, graphs, overlaps, weights_of
 from theory import priors
+from theory.augmentation import expectation
 from theory.augmentation.block import Block, downstream_loss, effect, with_overlap
 from theory.augmentation.expectation import LOSSES, evaluate
 from theory.augmentation.families import block, mixed_across
@@ -139,6 +140,25 @@ def test_fifty_digits_at_a_million_negatives():
 
         expected = mpmath.quad(integrand, mpmath.linspace(-140, 6, 40)) - q[0] * mpmath.log(X[0])
     assert value == pytest.approx(float(expected), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("beta", "k"), [(0.2, 1), (1.0, 1), (1.0, 2), (1.0, 256), (2.0, 16), (2.0, 4096), (5.0, 10**6)]
+)
+@pytest.mark.parametrize("loss", ["logistic", "decoupled"])
+def test_moments_of_many_points_are_worth_every_exponential(monkeypatch, loss, beta, k):
+    rng, n = np.random.default_rng(3), 30
+    z = beta * (rng.uniform(-1, 1, (n, n)) - 1)
+    z[:, -1] = 0
+    m, q = rng.dirichlet(np.ones(n), n), rng.dirichlet(np.full(n, 0.05), n)
+    direction = rng.normal(size=(n, n))
+    each = evaluate(loss, k, z, m, q, direction=direction, hessian=True)
+    monkeypatch.setattr(expectation, "_MANY", 0)
+    served = expectation._rule(loss == "logistic", k, z, q)[1]
+    # the decoupled loss has nothing that damps one negative
+    assert (served is None) == (loss == "decoupled" and k == 1)
+    for one, other in zip(each, evaluate(loss, k, z, m, q, direction=direction, hessian=True), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-13 * np.max(np.abs(one)))
 
 
 def test_unknown_losses_are_refused():

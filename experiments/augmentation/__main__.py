@@ -37,7 +37,9 @@ def _random(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, 
 def _blocks(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
     from experiments.augmentation.blocks import run
 
-    return run(certify=arguments.trials)
+    if arguments.certificates is not None:
+        files.check_folder("certificates", arguments.certificates)
+    return run(arguments.trials, arguments.certificates, progress)
 
 
 def _laws(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
@@ -66,7 +68,7 @@ Measurement = Callable[[argparse.Namespace, cli.Progress], dict[str, Any]]
 #: By name: the measurement, the default of --trials, and what it is.
 MEASUREMENTS: dict[str, tuple[Measurement, int, str]] = {
     "random": (_random, 1000, "the threshold theorem on so many random graphs near their thresholds"),
-    "blocks": (_blocks, 60, "block families: cosines and losses over a grid, and so many rises certified"),
+    "blocks": (_blocks, 108, "block families: losses over a grid, and every step of k certified for so many"),
     "laws": (_laws, 2000, "the sign rule on so many random laws with pairs across classes"),
     "encoders": (_encoders, 1, "restricted encoders, and several tasks"),
     "many": (_many, 1000, "a graph of so many distinct points: bracket and seconds"),
@@ -79,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     parser = cli.parser("experiments.augmentation", described, "  python -m experiments.augmentation laws --trials 100")
     parser.add_argument("name", choices=list(MEASUREMENTS), help="which measurement")
     parser.add_argument("--trials", type=cli.integer(1), metavar="N", help="how many (default: see above)")
+    parser.add_argument("--certificates", type=Path, metavar="DIR", help="of blocks: where one of each C goes")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where results go (default: NAME.json)")
     cli.main(parser, _execute, report, argv)
 

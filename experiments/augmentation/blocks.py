@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +16,18 @@ from theory.augmentation.block import downstream_loss, with_overlap
 from theory.augmentation.families import block
 from theory.augmentation.thresholds import uniform_threshold
 from theory.losses import get_loss
-from verify.certify.document import ratio
+from verify.certify.document import ratio, text
 from verify.checker import check
-from verify.graphs.certificates import refuted
-from verify.graphs.series import Setting, best_rise, settle
+from verify.files.delivery import deliver
+from verify.graphs.certificates import indistinguishability, refuted
+from verify.graphs.series import Point, Setting, Task, proven_rise, settle
 
 CLASSES = tuple(range(2, 11))
 POINTS = (2, 8, 1000)
 NEGATIVES = (1, 4, 16, 64, 256, 1024, 4096)
 TEMPERATURES = (Fraction(1, 5), Fraction(1, 2), Fraction(1), Fraction(2))
 OVERLAPS = (Fraction(1, 50), Fraction(1, 10), Fraction(3, 10), Fraction(6, 10), Fraction(9, 10))
+TASK = "classes"
 #: Differences of cosines and losses below this are rounding.
 ROUNDING = 1e-13
 
@@ -52,33 +58,62 @@ def steps() -> dict[str, Any]:
     return counted
 
 
-def certified(count: int) -> list[dict[str, Any]]:
-    """Rises of the downstream loss from k = 1 to 4096 (or the largest seen), each proved and checked."""
-    cases = [(C, m, T) for T in TEMPERATURES for C in CLASSES for m in POINTS]
-    chosen = cases[:: max(1, len(cases) // count)] if count else []
+def certified(count: int, folder: Path | None, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Below the threshold each step of k raises the downstream loss, above it none changes it: proved and checked.
+
+    `count` of the families of the grid, evenly chosen; one certificate of each number of classes goes to `folder`.
+    """
+    cases = [(C, m, T) for C in CLASSES for m in POINTS for T in TEMPERATURES]
     found = []
-    for C, m, temperature in chosen:
-        alpha = uniform_threshold(get_loss("logistic"), C, 1, float(1 / temperature))
-        overlap = Fraction(alpha).limit_denominator(1000) / 2
-        graph = block(priors.uniform(C), m, overlap)
-        setting = Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", temperature)
-        points = [settle(setting, k) for k in (1, 4096)]
-        rise = best_rise(points, "classes")
-        verdict = "no rise"
-        if rise is not None:
-            certificate = refuted(setting, points[0], points[1], "classes")
-            verdict = check(certificate).verdict if isinstance(certificate, dict) else certificate
-        found.append(
-            {
-                "C": C,
-                "points": m,
-                "temperature": ratio(temperature),
-                "overlap": ratio(overlap),
-                "increase_lower": None if rise is None else float(rise[2]),
-                "verdict": verdict,
-            }
-        )
+    for i in range(count):
+        C, m, temperature = cases[i * len(cases) // count]
+        progress(f"family {i + 1} of {count}")
+        found.append(family(C, m, temperature, folder if temperature == 1 and m == POINTS[1] else None))
     return found
+
+
+def family(C: int, m: int, temperature: Fraction, folder: Path | None) -> dict[str, Any]:
+    """One block family: the steps of k at half its least threshold, and at an overlap between its last one and 1."""
+    logistic, beta = get_loss("logistic"), float(1 / temperature)
+    first, last = (uniform_threshold(logistic, C, k, beta) for k in (NEGATIVES[0], float("inf")))
+    below, above = Fraction(first).limit_denominator(1000) / 2, (Fraction(last).limit_denominator(1000) + 1) / 2
+    setting, points = series(C, m, temperature, below, NEGATIVES)
+    verdicts = []
+    for before, after in pairwise(points):
+        certificate = refuted(setting, before, after, TASK)
+        verdicts.append(check(certificate).verdict if isinstance(certificate, dict) else certificate)
+    rises = [proven_rise(a.tasks[TASK], b.tasks[TASK]) for a, b in pairwise(points)]
+    if folder is not None:
+        certificate = refuted(setting, points[0], points[-1], TASK)
+        assert isinstance(certificate, dict)
+        deliver(folder / f"block-C{C}-points{m}.json", text(certificate).encode(), folders=True)
+    flat, ends = series(C, m, temperature, above, (NEGATIVES[0], NEGATIVES[-1]))
+    holds = [indistinguishability(flat, point) for point in ends]
+    return {
+        "C": C,
+        "points": m,
+        "temperature": ratio(temperature),
+        "overlap": ratio(below),
+        "increases_lower": [None if rise is None else float(rise) for rise in rises],
+        "verdicts": verdicts,
+        "overlap_above": ratio(above),
+        "collapsed": [check(made).verdict if isinstance(made, dict) else made for made in holds],
+        "change_above": [float(x) for x in change(ends[0].tasks[TASK], ends[1].tasks[TASK])],
+    }
+
+
+def series(C: int, m: int, temperature: Fraction, overlap: Fraction, ks: Sequence[int]) -> tuple[Setting, list[Point]]:
+    """The family at each k."""
+    graph = block(priors.uniform(C), m, overlap)
+    setting = Setting(graph, {TASK: graph.task(graph.labels)}, "logistic", temperature)
+    return setting, [settle(setting, k) for k in ks]
+
+
+def change(first: Task, second: Task) -> tuple[Fraction, Fraction]:
+    """Bounds on the change of the downstream loss."""
+    assert first.bracket is not None
+    assert second.bracket is not None
+    return second.bracket.lower - first.bracket.upper, second.bracket.upper - first.bracket.lower
 
 
 def threshold_table() -> list[dict[str, Any]]:
@@ -92,6 +127,24 @@ def threshold_table() -> list[dict[str, Any]]:
     ]
 
 
-def run(certify: int) -> dict[str, Any]:
-    """Grid, certificates, thresholds."""
-    return {"grid": steps(), "thresholds": threshold_table(), "certified": certified(certify)}
+def run(certify: int, folder: Path | None, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Grid, thresholds, and families with certificates."""
+    families = certified(certify, folder, progress)
+    rises = [x for family in families for x in family["increases_lower"]]
+    verdicts = Counter(verdict for family in families for verdict in family["verdicts"])
+    collapsed = Counter(verdict for family in families for verdict in family["collapsed"])
+    widest = max((max(map(abs, family["change_above"])) for family in families), default=None)
+    return {
+        "grid": steps(),
+        "thresholds": threshold_table(),
+        "certified": {
+            "families": len(families),
+            "steps": len(rises),
+            "proven_rises": sum(x is not None and x > 0 for x in rises),
+            "smallest_rise": min((x for x in rises if x is not None), default=None),
+            "verdicts": dict(verdicts),
+            "collapsed_above": dict(collapsed),
+            "largest_change_above": widest,
+        },
+        "each": families,
+    }

@@ -32,8 +32,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import ive
 
 from theory.errors import InputError
+from theory.expectation.exponentials import Chebyshev, Dense, Exponentials
 
 #: The losses whose expectation has derivatives here.
 LOSSES = ("logistic", "decoupled", "exponential", "separable")
@@ -42,8 +44,11 @@ LOSSES = ("logistic", "decoupled", "exponential", "separable")
 _STEP = 0.245
 #: What is left out at either end is below e^-38, 3e-17.
 _DIGITS = 38.0
-#: Numbers held at once in one array.
-_CHUNK = 8_000_000
+#: Numbers held at once in one array; with polynomials, in the cache.
+_CHUNK, _CACHED = 8_000_000, 250_000
+#: Polynomials of degrees below `_MOST`, whose truncation changes no integral by more, serve so many entries or more,
+#: unless rounding in them could be amplified by more than this.
+_MANY, _MOST, _TRUNCATION, _AMPLIFIED = 10_000, 64, 1e-15, 300.0
 
 
 class Anchors(NamedTuple):
@@ -90,47 +95,57 @@ def evaluate(
         raise InputError("loss", loss, f"accepted here: {', '.join(LOSSES)}")
     if loss in ("exponential", "separable") or isinf(k):
         return _sums(loss, k, z, negatives, positives, direction, hessian)
-    t = _nodes(loss == "logistic", k, z, positives)
-    step = max(1, _CHUNK // (len(t) * z.shape[1]))
+    logistic = loss == "logistic"
+    t, degree = _rule(logistic, k, z, positives)
+    width = len(t) if degree is None else 4 * degree
+    step = max(1, (_CHUNK if degree is None else _CACHED) // (width * z.shape[1]))
     parts = []
     for i in range(0, len(z), step):
-        chunk = slice(i, i + step)
-        along = None if direction is None else direction[chunk]
-        parts.append(_integrals(loss == "logistic", k, t, z[chunk], negatives[chunk], positives[chunk], along, hessian))
+        rows = slice(i, i + step)
+        along = None if direction is None else direction[rows]
+        parts.append(_integrals(logistic, k, t, degree, z[rows], negatives[rows], positives[rows], along, hessian))
     joined = (None if part[0] is None else np.concatenate(part) for part in zip(*parts, strict=True))
     return Anchors(*joined)  # type: ignore[arg-type]
 
 
-def _nodes(
+def _rule(
     logistic: bool, k: int | float, z: Float[np.ndarray, "r n"], positives: Float[np.ndarray, "r n"]
-) -> Float[np.ndarray, " t"]:
-    least = k * np.exp(np.min(z, axis=1))
-    of_positives = np.exp(np.min(np.where(positives > 0, z, 0.0), axis=1))
-    c = min(1.0, float(np.min(least + (of_positives if logistic else 0.0))))
+) -> tuple[Float[np.ndarray, " t"], int | None]:
+    """The nodes, and the degree of the polynomials that serve there (None: every exponential is taken)."""
+    least = np.exp(np.min(z, axis=1))
+    of_positives = np.exp(np.min(np.where(positives > 0, z, 0.0), axis=1)) if logistic else np.zeros_like(least)
+    c = min(1.0, float(np.min(k * least + of_positives)))
     digits = _DIGITS + log(k + 2)
     first, last = -ceil(digits / _STEP), ceil(log(digits / c) / _STEP)
-    return np.exp(_STEP * np.arange(first, last + 1))
+    t = np.exp(_STEP * np.arange(first, last + 1))
+    if z.size < _MANY:
+        return t, None
+    # the other factors of an integrand, at most: one exponential less
+    rest = float(np.min(np.minimum((k - 1) * least + of_positives, k * least)))
+    weight = (k + 1) * t**2 * np.exp(-t * rest)
+    if np.max(weight) > _AMPLIFIED:
+        return t, None
+    for degree in range(8, _MOST, 4):
+        tail = 2 * np.sum([ive(degree + 1 + j, t / 2) for j in range(40)], axis=0)
+        if np.max(weight * tail) <= _TRUNCATION:
+            return t, degree
+    return t, None
 
 
 def _log_mean(
-    X: Float[np.ndarray, "r n"],
-    E: Float[np.ndarray, "r t n"],
-    t: Float[np.ndarray, " t"],
-    law: Float[np.ndarray, "r n"],
+    exponentials: Exponentials, t: Float[np.ndarray, " t"], law: Float[np.ndarray, "r n"]
 ) -> Float[np.ndarray, "r t"]:
     """`log sum_u law_u e^(-t X_u)`, without cancellation for small t."""
-    small = t < 0.5
-    below = np.zeros(E.shape[:2])
-    below[:, small] = -np.matmul(np.expm1(-t[small][None, :, None] * X[:, None, :]), law[:, :, None])[:, :, 0]
-    mean = np.matmul(E, law[:, :, None])[:, :, 0]
+    below, mean = exponentials.defects(law), exponentials.sums(law)
     # for t < 1/2 and X <= 1 the mean is at least 0.6
-    return np.where(small, np.log1p(-np.minimum(below, 0.5)), np.log(np.maximum(mean, 1e-300)))
+    return np.where(t < 0.5, np.log1p(-np.clip(below, 0.0, 0.5)), np.log(np.maximum(mean, 1e-300)))
 
 
 def _integrals(
     logistic: bool,
     k: int | float,
     t: Float[np.ndarray, " t"],
+    degree: int | None,
     z: Float[np.ndarray, "r n"],
     m: Float[np.ndarray, "r n"],
     q: Float[np.ndarray, "r n"],
@@ -138,14 +153,12 @@ def _integrals(
     hessian: bool,
 ) -> Anchors:
     X = np.exp(z)
-    E = np.exp(-t[None, :, None] * X[:, None, :])
-    log_phi = _log_mean(X, E, t, m)
-    log_psi = _log_mean(X, E, t, q) if logistic else np.zeros_like(log_phi)
+    exponentials = Dense(X, t) if degree is None else Chebyshev(X, t, degree)
+    integral = exponentials.laplace
+    log_phi = _log_mean(exponentials, t, m)
+    log_psi = _log_mean(exponentials, t, q) if logistic else np.zeros_like(log_phi)
     own = q if logistic else np.zeros_like(q)
     value = _STEP * np.sum(np.expm1(-t) - np.expm1(log_psi + k * log_phi), axis=1) - np.sum(q * z, axis=1)
-
-    def integral(weight: Float[np.ndarray, "r t"]) -> Float[np.ndarray, "r n"]:
-        return np.matmul(weight[:, None, :], E)[:, 0, :]
 
     measure = _STEP * t
     of_own, of_rest = measure * np.exp(k * log_phi), measure * k * np.exp((k - 1) * log_phi + log_psi)
@@ -158,18 +171,19 @@ def _integrals(
     pure = measure * t * k * (k - 1) * np.exp((k - 2) * log_phi + log_psi)
     product = full = None
     if direction is not None:
-        moved_m, moved_q = (np.matmul(E, (law * X * direction)[:, :, None])[:, :, 0] for law in (m, own))
+        moved_m, moved_q = (exponentials.sums(law * X * direction) for law in (m, own))
         product = (first - curvature) * direction - X * (
             own * integral(mixed * moved_m) + m * integral(mixed * moved_q + pure * moved_m)
         )
     if hessian:
-        mixed_terms = np.matmul(E.transpose(0, 2, 1), mixed[:, :, None] * E)
-        pure_terms = np.matmul(E.transpose(0, 2, 1), pure[:, :, None] * E)
         both = own[:, :, None] * m[:, None, :]
         full = (
             -X[:, :, None]
             * X[:, None, :]
-            * ((both + both.transpose(0, 2, 1)) * mixed_terms + m[:, :, None] * m[:, None, :] * pure_terms)
+            * (
+                (both + both.transpose(0, 2, 1)) * exponentials.products(mixed)
+                + m[:, :, None] * m[:, None, :] * exponentials.products(pure)
+            )
         )
         diagonal = np.arange(z.shape[1])
         full[:, diagonal, diagonal] += first - curvature
