@@ -18,6 +18,7 @@ from theory.augmentation.graph import Graph
 from theory.augmentation.loss import graph_value_and_gradient
 from theory.errors import InputError
 from theory.geometry import normalized
+from theory.problem import Problem
 from verify.checker import check
 from verify.graphs.classifier import best_head
 from verify.graphs.collapse import class_level, decide, gap_is_at_least
@@ -40,7 +41,7 @@ def damped(graph: Graph, share: Fraction) -> Graph:
 
 def near_threshold(graph: Graph, loss: str, k: int, temperature: Fraction, factor: float) -> Graph | None:
     """The graph damped until its smallest gap, relative to its class's threshold, is `factor`; None if it cannot be."""
-    alphas = class_level(graph.prior, loss, k, temperature, exact=False).thresholds
+    alphas = class_level(Problem(graph.prior, k, loss=loss, temperature=temperature), exact=False).thresholds
     ratios = [gap / a for gap, a in zip(spectral_gaps(graph), alphas, strict=True) if gap is not None and a > 0]
     if not ratios or min(ratios) <= 0:
         return None
@@ -58,7 +59,7 @@ def near_threshold(graph: Graph, loss: str, k: int, temperature: Fraction, facto
 def test_spread_is_zero_exactly_above_the_threshold(graph, k, temperature, factor):
     close = near_threshold(graph, "logistic", k, temperature, factor)
     assume(close is not None)
-    verdict, _ = decide(close, class_level(close.prior, "logistic", k, temperature))
+    verdict, _ = decide(close, class_level(Problem(close.prior, k, temperature=temperature)))
     assert verdict == ("proved" if factor > 1 else "refuted")
     # the second route shares no formula with the theorem: the point-level program
     problem = GraphProblem(close, "logistic", k, temperature)
@@ -72,10 +73,10 @@ def test_spread_is_zero_exactly_above_the_threshold(graph, k, temperature, facto
 @pytest.mark.parametrize("loss", ["logistic", "exponential", "separable"])
 def test_thresholds_of_every_loss_are_confirmed(loss):
     prior = priors.parse("0.5,0.3,0.2")
-    alphas = class_level(prior, loss, 4, ONE, exact=False).thresholds
+    alphas = class_level(Problem(prior, 4, loss=loss), exact=False).thresholds
     for factor, word in ((0.98, "refuted"), (1.02, "proved")):
         graph = block(prior, (2, 3, 1), Fraction(max(alphas[:2]) * factor))
-        assert decide(graph, class_level(prior, loss, 4, ONE))[0] == word
+        assert decide(graph, class_level(Problem(prior, 4, loss=loss)))[0] == word
         found = Barrier(GraphProblem(graph, loss, 4, ONE)).solve()
         assert (found.means[0, 0] > 1 - 1e-6) == (word == "proved")
 
@@ -83,7 +84,7 @@ def test_thresholds_of_every_loss_are_confirmed(loss):
 def test_two_points_on_a_line_stay_collapsed_below_the_threshold():
     # d = 1: the theorem's necessity needs one dimension more than the rank
     prior, k = priors.uniform(2), 3
-    alpha = class_level(prior, "logistic", k, ONE, exact=False).thresholds[0]
+    alpha = class_level(Problem(prior, k), exact=False).thresholds[0]
     law = block(prior, 2, Fraction(alpha / 2)).expanded().arrays
 
     def value(signs):
@@ -204,7 +205,7 @@ def test_collapsed_cells_restore_the_class_level_problem():
 
     graph = block(priors.parse("0.5,0.3,0.2"), 3, Fraction(1, 10)).expanded()
     cells = quotient(graph, [0] * 3 + [1] * 3 + [2] * 3)
-    level = class_level(graph.prior, "logistic", 16, ONE)
+    level = class_level(Problem(graph.prior, 16))
     value = Barrier(GraphProblem(cells, "logistic", 16, ONE)).solve().value
     assert value == pytest.approx(level.problem.derivatives(level.gram).value, abs=1e-12)
 

@@ -15,12 +15,14 @@ from flint import ctx
 
 from experiments.certificates import random_priors, reference
 from theory.errors import InputError
-from theory.priors import Prior, from_masses, parse
+from theory.losses import SmoothedHinge
+from theory.priors import Prior, from_masses, parse, uniform
+from theory.problem import Problem
 from verify.certify import prove_etf, prove_optimum, rows
 from verify.certify.balls import ball, bounds
 from verify.certify.definite import is_positive_definite
 from verify.certify.document import down, text, up, write
-from verify.certify.enclosure import Point, Problem, enclose
+from verify.certify.enclosure import Point, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.losses import LOSSES
 from verify.certify.optimum import OptimumProof
@@ -31,6 +33,7 @@ from verify.optimize import newton, solution
 from verify.optimize.newton import NewtonStep, derivatives
 
 DATA = Path(__file__).parent / "data" / "certificates"
+ONES = np.ones((4, 2))
 ROWS = [[40, 3], [-31, 25], [-19, -36]]
 RHO = tuple(Fraction(n, 10) for n in (5, 3, 2))
 
@@ -50,7 +53,7 @@ def holds(value: Any, interval: tuple[Fraction, Fraction]) -> bool:
 @pytest.mark.parametrize(("k", "beta"), [(1, Fraction(1)), (4, Fraction(5)), (9, Fraction(1, 3))])
 def test_enclosures_contain_the_enumerated_loss_and_gradient(loss: str, k: int, beta: Fraction) -> None:
     value, gradient = reference.population_loss(loss, RHO, k, beta, exact_gram(ROWS))
-    local = enclose(Problem(loss, k, beta, RHO), Point(ROWS), 120)
+    local = enclose(Problem(from_masses(RHO), k, loss=loss, temperature=1 / beta), Point(ROWS), 120)
     assert holds(value, bounds(local.loss))
     assert float(local.loss.rad()) < 1e-33
     for c in range(3):
@@ -63,7 +66,7 @@ def test_enclosures_contain_the_enumerated_loss_and_gradient(loss: str, k: int, 
 def test_enclosures_at_large_k_against_another_quadrature() -> None:
     """k = 10^5: mpmath's double-exponential rule on the integral in t."""
     k, beta = 10**5, Fraction(2)
-    local = enclose(Problem("logistic", k, beta, RHO), Point(ROWS), 80)
+    local = enclose(Problem(from_masses(RHO), k, temperature=1 / beta), Point(ROWS), 80)
     mp = reference.mp
     gram, total = exact_gram(ROWS), mp.mpf(0)
     for c, row in enumerate(gram):
@@ -86,7 +89,7 @@ def test_float_derivatives_against_differences_of_balls(loss: str) -> None:
     rho = np.array([float(r) for r in RHO])
     gram = np.array([[float(g) for g in row] for row in exact_gram(ROWS)])
     local = derivatives(loss, 6, 1.5, rho, gram)
-    balls = enclose(Problem(loss, 6, Fraction(3, 2), RHO), Point(ROWS), 80).gradient
+    balls = enclose(Problem(from_masses(RHO), 6, loss=loss, temperature=Fraction(2, 3)), Point(ROWS), 80).gradient
     np.testing.assert_allclose(local.gradient, [[float(a) for a in row] for row in balls], rtol=1e-13, atol=1e-300)
     step = 1e-5
     for c in range(3):
@@ -192,7 +195,7 @@ def solve(prior: Prior, k: int, loss: str, temperature: Fraction, width: Fractio
     eigenvalues, vectors = np.linalg.eigh(np.array([[float(g) for g in row] for row in G]))
     U = vectors * np.sqrt(np.maximum(eigenvalues, 0))
     U = U + 1e-9 * np.random.default_rng(1).normal(size=U.shape)
-    return prove_optimum(prior, k, U, loss=loss, temperature=temperature, width=width)
+    return prove_optimum(Problem(prior, k, loss=loss, temperature=temperature), U, width=width)
 
 
 @pytest.mark.parametrize(("loss", "rho", "k", "temperature"), PROBLEMS)
@@ -256,7 +259,7 @@ def test_collapsed_optima_are_integers() -> None:
     ],
 )
 def test_etf_proofs_contain_the_binomial_sum(C: int, k: int, loss: str, temperature: int) -> None:
-    proof = prove_etf(C, k, loss=loss, temperature=Fraction(temperature), width=Fraction(1, 10**40))
+    proof = prove_etf(Problem(uniform(C), k, loss=loss, temperature=temperature), width=Fraction(1, 10**40))
     assert proof.status == "proved"
     assert proof.upper - proof.lower <= Fraction(1, 10**40)
     exact = reference.etf_minimum(loss, C, k, Fraction(1, temperature))
@@ -270,14 +273,14 @@ def proven_again(statement: dict[str, Any], witness: dict[str, Any]) -> OptimumP
     loss = ":".join(statement[name] for name in ("loss", "q") if name in statement)
     if "counts" in statement:
         prior = Prior(tuple(Fraction(r) for r in statement["rho"]), tuple(statement["counts"]))
-        found = solution.solve(prior, k, loss=loss, temperature=temperature)
-        proof = prove(found, k, loss=loss, temperature=temperature, d=statement["d"])
+        problem = Problem(prior, k, statement["d"], loss, temperature)
+        proof = prove(problem, solution.solve(problem))
         assert proof is not None
         return proof
     rows = [[Fraction(x) for x in row] for row in witness["embeddings"]]
     U = np.array([[float(x / max(abs(y) for y in row)) for x in row] for row in rows])
     prior, width = from_masses(statement["rho"]), Fraction(1, 10**14)
-    return prove_optimum(prior, k, U, loss=loss, temperature=temperature, width=width)
+    return prove_optimum(Problem(prior, k, loss=loss, temperature=temperature), U, width=width)
 
 
 def test_certificates_are_the_same_byte_for_byte(tmp_path: Path) -> None:
@@ -303,20 +306,22 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
 def test_what_is_not_proven_is_undecided() -> None:
     prior = parse("0.5,0.3,0.2")
     U = np.array([[1.0, 0.0], [-0.5, 0.8], [-0.5, -0.8]])
-    hinge = prove_optimum(prior, 3, U, loss="hinge")
+    hinge = prove_optimum(Problem(prior, 3, loss="hinge"), U)
     assert (hinge.status, hinge.lower, hinge.gram) == ("undecided", None, None)
     with pytest.raises(ValueError, match="nothing was proven"):
         hinge.certificate()
     # A stationary point that is not the minimum: all classes in one place.
-    trapped = prove_optimum(prior, 3, np.ones((3, 1)))
+    trapped = prove_optimum(Problem(prior, 3), np.ones((3, 1)))
     assert (trapped.status, trapped.upper) == ("undecided", None)
-    assert prove_etf(3, 2, loss="other").status == "undecided"
+    assert prove_etf(Problem(uniform(3), 2, loss=SmoothedHinge())).status == "undecided"
+    with pytest.raises(InputError, match="not uniform"):
+        prove_etf(Problem(prior, 2))
 
 
 def test_what_does_not_fit_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "MAX_TERMS", 500)
     U = np.array([[1.0, 0.0], [-0.5, 0.8], [-0.5, -0.8]])
-    proof = prove_optimum(parse("0.5,0.3,0.2"), 3, U)
+    proof = prove_optimum(Problem(parse("0.5,0.3,0.2"), 3), U)
     assert proof.status == "undecided"
     assert "distinct cosines" in proof.reason
 
@@ -326,16 +331,18 @@ def test_what_does_not_fit_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("k", {"k": 0}),
         ("k", {"k": 2.5}),
-        ("d", {"d": 1}),
+        ("d", {"d": 2}),
         ("width", {"width": Fraction(0)}),
-        ("embeddings", {"embeddings": np.zeros((3, 2))}),
+        ("embeddings", {"embeddings": np.zeros((4, 2))}),
     ],
 )
 def test_bad_input_is_named(option: str, arguments: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"prior": parse("0.5,0.3,0.2"), "k": 3, "embeddings": np.ones((3, 2)), **arguments}
-    with pytest.raises((InputError, TypeError)) as caught:
-        prove_optimum(given.pop("prior"), given.pop("k"), given.pop("embeddings"), **given)
-    assert isinstance(caught.value, TypeError) or caught.value.option == option
+    def prove(k: float = 3, d: int = 3, embeddings: Any = ONES, **width: Fraction) -> OptimumProof:
+        return prove_optimum(Problem(parse("0.4,0.3,0.2,0.1"), k, d), embeddings, **width)
+
+    with pytest.raises(InputError) as caught:
+        prove(**arguments)
+    assert caught.value.option == option
 
 
 def test_directed_rounding() -> None:
@@ -363,7 +370,7 @@ def test_strong_convexity_with_the_constants_of_the_radius(loss: str, k: int, be
                 excess -= (gradient[c][j] if c != j else 0) * delta + m * delta**2 / 2
         assert excess >= -(mp.mpf(10) ** -60)
     # The constant enters as eps = m delta^2, at the two rarest classes.
-    radius = gram_radius(Problem(loss, k, beta, RHO), Fraction(1, 10**20))
+    radius = gram_radius(Problem(from_masses(RHO), k, loss=loss, temperature=1 / beta), Fraction(1, 10**20))
     smallest = b**2 * k * reference.number(RHO[1] * RHO[2]) * w
     assert abs(reference.number(radius) ** 2 * smallest * 10**20 - 1) < 1e-8
 
@@ -373,7 +380,7 @@ def test_producer_and_checker_enclose_the_same_loss(C: int, k: int, loss: str) -
     """Two implementations of the quadrature and of interval arithmetic, in general position."""
     prior = parse("zipf:1", C)
     rows = np.random.default_rng(C).integers(-99, 100, size=(C, C)).tolist()
-    ours = enclose(Problem(loss, k, Fraction(3, 2), prior.rho), Point(rows), 80)
+    ours = enclose(Problem(prior, k, loss=loss, temperature=Fraction(2, 3)), Point(rows), 80)
     shift = Fraction(100)  # so large that the slack is definite anywhere
     means = dual.Means(rows, [sum(x * x for x in row) for row in rows], [False] * C)
     theirs = dual.enclose_optimum(

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from problems import priors
 
 from theory.errors import InputError
-from theory.losses import get_loss
 from theory.priors import parse
+from theory.problem import Problem
 from verify import optimum
 from verify.certify import bracket, prove_bracket, prove_optimum
 from verify.certify.balls import ball
@@ -70,9 +70,10 @@ def test_what_is_not_a_number_has_no_factor() -> None:
     loss=st.sampled_from(["logistic", "exponential", "separable", "decoupled"]),
 )
 def test_the_bracket_holds_the_polished_one(prior, k, loss):  # type: ignore[no-untyped-def]
-    found = minimum(get_loss(loss), prior.as_array(), k, prior.C)
-    wide = prove_bracket(prior, k, found.best.embeddings, loss=loss)
-    fine = prove_optimum(prior, k, found.best.embeddings, loss=loss)
+    problem = Problem(prior, k, loss=loss)
+    found = minimum(*problem.numbers)
+    wide = prove_bracket(problem, found.best.embeddings)
+    fine = prove_optimum(problem, found.best.embeddings)
     if fine.status != "proved" or wide.status != "proved":
         assert wide.reason
         return
@@ -90,24 +91,24 @@ def test_the_bracket_holds_the_polished_one(prior, k, loss):  # type: ignore[no-
 def test_a_point_that_is_not_the_minimum_is_undecided() -> None:
     prior, rng = parse("zipf:1", 12), np.random.default_rng(0)
     U = rng.normal(size=(12, 12))
-    proof = prove_bracket(prior, 16, U / np.linalg.norm(U, axis=1)[:, None])
+    proof = prove_bracket(Problem(prior, 16), U / np.linalg.norm(U, axis=1)[:, None])
     assert (proof.status, proof.lower, proof.upper) == ("undecided", None, None)
     assert "leaves an interval of width" in proof.reason
 
 
 def test_what_has_no_bracket_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     prior, U = parse("0.5,0.3,0.2"), np.eye(3)
-    assert "no proof for the loss 'hinge'" in prove_bracket(prior, 3, U, loss="hinge").reason
+    assert "no proof for the loss 'hinge'" in prove_bracket(Problem(prior, 3, loss="hinge"), U).reason
     with pytest.raises(InputError, match="d >= C-1"):
-        prove_bracket(prior, 3, U, d=1)
+        prove_bracket(Problem(parse("0.4,0.3,0.2,0.1"), 3, 2), np.eye(4))
     with pytest.raises(InputError, match="integer k"):
-        prove_bracket(prior, 0, U)
-    monkeypatch.setattr(bracket, "MAX_CLASSES", 2)
-    assert "at most 2 classes" in prove_bracket(prior, 3, U).reason
+        prove_bracket(Problem(prior, 2.5), U)
+    monkeypatch.setattr("verify.limits.BRACKETED_CLASSES", 2)
+    assert "at most 2 classes" in prove_bracket(Problem(prior, 3), U).reason
 
 
 def test_more_classes_than_are_polished_are_proved(tmp_path, capsys, monkeypatch):  # type: ignore[no-untyped-def]
-    for limit in ("verify.certify.optimum.MAX_CLASSES", "verify.optimize.solution.MAX_GROUPS"):
+    for limit in ("verify.limits.POLISHED_CLASSES", "verify.limits.BARRIER_GROUPS"):
         monkeypatch.setattr(limit, 10)
     path = tmp_path / "c.json"
     with pytest.raises(SystemExit) as stopped:
@@ -128,8 +129,8 @@ def test_more_classes_than_are_polished_are_proved(tmp_path, capsys, monkeypatch
 def test_too_many_classes_for_the_checker_are_proved_without_a_certificate(monkeypatch):  # type: ignore[no-untyped-def]
     monkeypatch.setattr(bracket, "CHECKED", 3)
     prior = parse("zipf:1", 5)
-    found = minimum(get_loss("logistic"), prior.as_array(), 16, 5)
-    proof = prove_bracket(prior, 16, found.best.embeddings)
+    problem = Problem(prior, 16)
+    proof = prove_bracket(problem, minimum(*problem.numbers).best.embeddings)
     assert (proof.status, proof.point) == ("proved", None)
     with pytest.raises(ValueError, match="nothing was proven"):
         proof.certificate()

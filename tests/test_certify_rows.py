@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.certificates import reference
+from theory.priors import from_masses
+from theory.problem import Problem
 from verify.certify import rows
 from verify.certify.balls import Ball, ball, bounds
-from verify.certify.enclosure import Point, Problem, enclose
+from verify.certify.enclosure import Point, enclose
 from verify.certify.rows import Law, OutOfReach, Row, law, row_losses
 
 SIXTHS = [Fraction(n, 6) for n in (3, 2, 1)]
@@ -59,7 +61,7 @@ def test_moments_contain_the_enumerated_loss_and_gradient(
     unit = [[x / mp.sqrt(sum(y * y for y in row)) for x in row] for row in points]
     rho = tuple(SIXTHS)
     value, gradient = reference.population_loss("logistic", rho, k, beta, [[mp.fdot(v, w) for w in unit] for v in unit])
-    local = enclose(Problem("logistic", k, beta, rho), Point(points), 120)
+    local = enclose(Problem(from_masses(rho), k, temperature=1 / beta), Point(points), 120)
     enclosures = [(value, local.loss)]
     enclosures += [
         ((gradient[c][j] + gradient[j][c]) / 2, local.gradient[c][j]) for c in range(3) for j in range(3) if c != j

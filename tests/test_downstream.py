@@ -26,6 +26,7 @@ from theory.errors import InputError
 from theory.float64 import jnp
 from theory.geometry import gram, normalized, simplex_etf
 from theory.losses import get_loss
+from theory.problem import Problem
 from verify import checker, downstream
 from verify.certify import losses
 from verify.optimize.search import minimum
@@ -155,7 +156,7 @@ def check_random_brackets(seed, sizes):
         weighting = str(rng.choice(["weighted", "balanced"]))
         weights = class_weights(prior, weighting)
         U = minimum(LOGISTIC, prior.as_array(), k, C).best.embeddings
-        problem = Enclosing(prior, k, loss="logistic", temperature=Fraction(1), d=C)
+        problem = Enclosing(Problem(prior, k))
         proof = enclose_loss(problem, weighting, "optimal", Fraction(1, 10**12))
         if isinstance(proof, str):  # undecided, and said to be
             undecided += 1
@@ -259,7 +260,7 @@ def test_derivative_in_k_against_differences(classifier, k):
 
 def enclosed(rho, k, *, classifier, radius=Fraction(1, 10**25)):
     prior = priors.parse(rho)
-    problem = Enclosing(prior, k, loss="logistic", temperature=Fraction(1), d=prior.C)
+    problem = Enclosing(Problem(prior, k))
     return bracket(problem, problem.minimizer(radius), "weighted", classifier)
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from theory.errors import InputError
 from theory.geometry import from_gram, normalized, simplex_etf
+from theory.problem import Problem
 from verify import embeddings
 from verify.trained import loss as trained_loss
 from verify.trained import rounding
@@ -34,9 +35,10 @@ def clouds(seed, sizes, d=4, noise=1.0):
 
 def looked_at(F, labels, k, T, *, enclose=True, **options):
     given = points(F, labels, **options)
-    best = optimum(given.prior, k, Fraction(T))
-    rows = moments(given, k, float(1 / Fraction(T)), wide=enclose)
-    return loss_of(given, rows, k, Fraction(T), (best.lower, best.upper), enclose=enclose)
+    problem = Problem(given.prior, k, temperature=T)
+    best = optimum(problem)
+    rows = moments(given, k, float(problem.beta), wide=enclose)
+    return loss_of(given, rows, problem, (best.lower, best.upper), enclose=enclose)
 
 
 def embedded(gram):
@@ -124,7 +126,7 @@ def test_a_thousand_random_sets_of_points():
 def test_nothing_is_lost_at_the_certified_optimum(sizes):
     labels = np.repeat(np.arange(len(sizes)), sizes)
     prior = points(np.eye(len(labels)), labels).prior
-    best = optimum(prior, 16, Fraction(1, 2))
+    best = optimum(Problem(prior, 16, temperature="1/2"))
     found = looked_at(embedded(best.gram)[labels], labels, 16, "1/2")
     for name in ("excess", "spread", "geometry"):
         low, high = found.enclosed[name]
@@ -183,7 +185,7 @@ def test_many_points_are_not_enclosed_and_the_estimate_says_how_far_off(monkeypa
 def test_pairs_are_named_and_collapse_of_minorities_is_seen():
     labels = np.repeat([0, 1, 2], [180, 6, 5])
     prior = points(np.eye(191), labels).prior
-    best = optimum(prior, 4, Fraction(1))
+    best = optimum(Problem(prior, 4))
     means = np.array([[1.0, 0], [-1, 0], [-1, 0.01]])
     found = cosines(means, best)
     assert found.coincide == ((1, 2),) and found.merged == (True,)

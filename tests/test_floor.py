@@ -13,6 +13,7 @@ from theory.float64 import jnp
 from theory.geometry import gram, simplex_etf
 from theory.losses import get_loss
 from theory.population import population_loss
+from theory.problem import Problem
 from verify import optimum
 from verify.optimize.floor import floor
 
@@ -20,18 +21,18 @@ from verify.optimize.floor import floor
 @pytest.mark.parametrize(("loss", "k"), [("logistic", 16), ("logistic", math.inf)])
 def test_values_are_those_of_the_gram_matrices(loss, k):
     prior, T = priors.parse("groups:2x0.6,3x0.4"), Fraction(1, 2)
-    found = floor(prior, k, 5, loss=loss, temperature=T)
+    found = floor(Problem(prior, k, 5, loss, T))
 
     def value(G):
         return float(population_loss(get_loss(loss), jnp.asarray(G), prior.as_array(), k, 2.0))
 
     assert found.chance == pytest.approx(value(np.ones((5, 5))), abs=1e-13)
     assert found.etf == pytest.approx(value(gram(simplex_etf(5))), abs=1e-13)
-    assert floor(prior, k, 3, loss=loss, temperature=T).etf is None
+    assert floor(Problem(prior, k, 3, loss, T)).etf is None
 
 
 def test_a_million_classes():
-    found = floor(priors.parse("uniform", 10**6), 4096, 10**6)
+    found = floor(Problem(priors.parse("uniform", 10**6), 4096))
     assert found.chance == pytest.approx(math.log(4097), rel=1e-14)
     assert found.etf == pytest.approx(nce_minimum(get_loss("logistic"), 10**6, 4096), rel=1e-13)
 

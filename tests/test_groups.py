@@ -18,6 +18,7 @@ from theory.groups import class_gram, cosines, grouped_loss, mean_gram
 from theory.losses import LOSSES, get_loss
 from theory.population import population_loss
 from theory.priors import Prior
+from theory.problem import Problem
 from verify import check as verify_check
 from verify import conjecture, downstream, optimum
 from verify.certify import prove_grouped, prove_optimum
@@ -34,7 +35,7 @@ from verify.supervised.bracket import enclose_loss
 from verify.supervised.classifier import optimal_classifier
 from verify.supervised.head import GroupedHead
 from verify.supervised.minimizer import Enclosing
-from verify.supervised.sequence import Task, point
+from verify.supervised.sequence import point
 
 FULL = jax.jit(population_loss, static_argnums=0)
 IN_GROUPS = jax.jit(grouped_loss, static_argnums=0)
@@ -111,12 +112,13 @@ def test_derivatives_in_groups_against_differences(name: str, k: float) -> None:
     temperature=st.sampled_from([Fraction(1, 2), Fraction(1)]),
 )
 def test_the_optimum_in_groups_is_that_of_all_classes(prior: Prior, k: int, name: str, temperature: Fraction) -> None:
-    found = solve(prior, k, loss=name, temperature=temperature)
+    problem = Problem(prior, k, loss=name, temperature=temperature)
+    found = solve(problem)
     proof = prove(found, k, loss=name, temperature=temperature, d=prior.C)
     assert proof is not None and proof.status == "proved"
     assert proof.lower is not None and proof.upper is not None and proof.gram is not None
     searched = search(get_loss(name), prior.as_array(), k, prior.C, float(1 / temperature), starts=2)
-    full = prove_optimum(prior, k, searched.best.embeddings, loss=name, temperature=temperature)
+    full = prove_optimum(problem, searched.best.embeddings)
     assert full.status == "proved" and full.lower is not None and full.upper is not None and full.gram is not None
     assert max(proof.lower, full.lower) <= min(proof.upper, full.upper)
     assert found.lower - 1e-9 * k <= proof.upper and proof.lower <= found.value + 1e-9 * k
@@ -165,9 +167,9 @@ def test_dimensions_that_do_not_hold_the_optimum() -> None:
 
 
 def test_what_is_not_solved_in_groups() -> None:
-    assert not in_groups(priors.parse("groups:2x0.5,3x0.5"), "hinge")
-    assert not in_groups(priors.parse("zipf:1", 49), "logistic")
-    assert in_groups(priors.parse("0.5,0.3,0.2"), "logistic")  # groups of one
+    assert not in_groups(Problem(priors.parse("groups:2x0.5,3x0.5"), 4, loss="hinge"))
+    assert not in_groups(Problem(priors.parse("zipf:1", 49), 4))
+    assert in_groups(Problem(priors.parse("0.5,0.3,0.2"), 4))  # groups of one
     with pytest.raises(InputError, match="4000 classes"):
         optimum.run(MILLION, 4, loss="hinge")
 
@@ -179,7 +181,7 @@ def certificate() -> dict:
 
 
 def proven(prior: Prior, k: int) -> OptimumProof:
-    found = solve(prior, k, loss="logistic", temperature=Fraction(1))
+    found = solve(Problem(prior, k))
     proof = prove(found, k, loss="logistic", temperature=Fraction(1), d=prior.C)
     assert proof is not None and proof.status == "proved"
     return proof
@@ -226,8 +228,7 @@ def test_the_ball_stands_for_the_sphere_by_the_rank_of_the_minimizer_alone(below
     p = Fraction("0.807489729485062573") - Fraction(below)
     prior = priors.groups([(1, p), (4, 1 - p)])
     for d, most in ((4, 4), (5, 4)):
-        problem = Enclosing(prior, 1, loss="logistic", temperature=Fraction(1), d=d)
-        found = problem.minimizer(Fraction(1, 10**12))
+        found = Enclosing(Problem(prior, 1, d)).minimizer(Fraction(1, 10**12))
         assert not isinstance(found, str) and found.structure is None
         assert found.rank == most
 
@@ -254,8 +255,8 @@ def test_the_barrier_ends_in_a_bracket_for_skewed_priors(seed: int) -> None:
     barrier = Barrier(GroupedLoss(rho, counts, "logistic", 65536, 1.0))
     found = barrier.solve()
     assert found.value - found.lower <= 1e-11 * found.value
-    starts = solve(prior, 65536, loss="logistic", temperature=Fraction(1)).starts
-    proof = prove_grouped(prior, 65536, starts, width=Fraction(1, 10**12))
+    problem = Problem(prior, 65536)
+    proof = prove_grouped(problem, solve(problem).starts, width=Fraction(1, 10**12))
     if proof.lower is not None:
         assert float(proof.lower) - 1e-11 <= found.value <= float(proof.upper) + 1e-11
 
@@ -282,10 +283,10 @@ def test_the_downstream_loss_in_groups_is_that_of_all_classes(rho: str, k: int, 
 @given(prior=grouped(), k=st.sampled_from([1, 1000]), weighting=st.sampled_from(["weighted", "balanced"]))
 def test_no_classifier_is_below_the_proven_bracket(prior: Prior, k: int, weighting: str) -> None:
     """Random classifiers, not of the form that suffices, on the minimizer's embeddings written out."""
-    problem = Enclosing(prior, k, loss="logistic", temperature=Fraction(1), d=prior.C)
-    proof = enclose_loss(problem, weighting, "optimal", Fraction(1, 10**12))
+    enclosing = Enclosing(Problem(prior, k))
+    proof = enclose_loss(enclosing, weighting, "optimal", Fraction(1, 10**12))
     assert not isinstance(proof, str)
-    gram = class_gram(cosines(problem.solution.means, problem.groups), problem.groups, prior)
+    gram = class_gram(cosines(enclosing.solution.means, enclosing.groups), enclosing.groups, prior)
     eigenvalues, vectors = np.linalg.eigh(gram)
     U, weights = vectors * np.sqrt(np.maximum(eigenvalues, 0.0)), class_weights(prior, weighting)
     rng = np.random.default_rng(k)
@@ -374,9 +375,9 @@ def test_classes_one_by_one_agree_with_groups(
     prior: Prior, k: float, name: str, weighting: str, classifier: str
 ) -> None:
     """Whatever is said of a downstream loss holds for both statements of the problem."""
-    task = Task(prior, get_loss(name), Fraction(3, 2), prior.C, weighting, classifier)
-    shared = {"loss": name, "temperature": task.temperature, "d": prior.C}
-    together, apart = (point(task, Enclosing(prior, k, by_class=by_class, **shared)) for by_class in (False, True))
+    problem = Problem(prior, k, loss=name, temperature="3/2")
+    enclosings = (Enclosing(problem, by_class=by_class) for by_class in (False, True))
+    together, apart = (point(enclosing, weighting, classifier) for enclosing in enclosings)
     assert (together.bracket is None) == (apart.bracket is None)
     if together.bracket is not None and apart.bracket is not None:
         assert max(together.bracket.lower, apart.bracket.lower) <= min(together.bracket.upper, apart.bracket.upper)

@@ -10,6 +10,7 @@ from experiments.certificates.rare_classes import compare, draw, examine
 from theory import priors
 from theory.losses import get_loss
 from theory.priors import Prior
+from theory.problem import Problem
 from verify import bounds, conjecture, downstream
 from verify.optimize.graded import _System, polish
 from verify.optimize.means import GroupedLoss
@@ -75,7 +76,7 @@ def test_the_estimate_covers_the_error_where_rounding_used_to_win(rho: str, k: i
 def test_the_estimate_by_draws_is_that_of_the_factorized_hessian(rho: str, k: float) -> None:
     """Two ways to the minimizer and two to its error, for a number of classes that both can do."""
     prior, loss = priors.parse(rho, 20), get_loss("logistic")
-    exact = solve(prior, k, loss="logistic", temperature=Fraction(1))
+    exact = solve(Problem(prior, k))
     begin = minimum(loss, prior.as_array(), k, 20).best.embeddings
     U, errors = polish_and_probe(loss, prior.as_array(), k, 1.0, begin)
     assert errors is not None and exact.errors is not None
@@ -152,7 +153,7 @@ def test_a_rank_too_small_or_a_point_elsewhere_is_not_known() -> None:
 def test_the_minimizer_in_coordinates_is_a_stationary_point_in_sixty_masses() -> None:
     """Masses over thirty orders of magnitude: the residual of every pair, relative to what moves it."""
     prior = priors.parse("0.6,0.3,0.09,1e-12,3e-13,1e-13", normalize=True)
-    found = solve(prior, 64, loss="logistic", temperature=Fraction(1))
+    found = solve(Problem(prior, 64))
     assert found.errors is not None and found.errors.max() < 1e-9
     local = derivatives("logistic", 64, 1.0, prior.as_array(), found.means)
     slack = local.slack(found.U) @ found.U

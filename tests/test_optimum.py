@@ -12,6 +12,7 @@ from problems import priors
 from theory.errors import InputError
 from theory.groups import class_gram
 from theory.priors import from_masses, parse
+from theory.problem import Problem
 from verify import collapse, conjecture, downstream, etf, optimum
 from verify.certify import prove_grouped
 from verify.certify.rank import rank_bounds
@@ -124,7 +125,8 @@ def test_a_rank_that_is_not_proved_is_null():
 def test_a_proven_rank_is_that_of_a_second_way(rho):
     """The eigenvalues of the enclosed Gram matrix in 30 digits, those of the dual slack on the other side."""
     prior = parse(rho).merged()
-    proof = prove_grouped(prior, 4, solve(prior, 4, loss="logistic", temperature=Fraction(1)).starts)
+    problem = Problem(prior, 4)
+    proof = prove_grouped(problem, solve(problem).starts)
     low, high = rank_bounds(proof.problem, proof.gram, proof.gram_radius)
     gram = class_gram(np.array([[float(g) for g in row] for row in proof.gram]), prior, prior)
     eigenvalues = np.linalg.eigvalsh(gram)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from theory import priors
 from theory.collapse_threshold import collapse_margin, collapse_threshold
 from theory.losses import get_loss
+from theory.problem import Problem
 from verify.optimize.search import minimum
 from verify.supervised.minimizer import exact_structure
 
@@ -67,4 +68,4 @@ def test_proof_of_collapse_agrees_on_both_sides(k):
     for offset, expected in ((Fraction(1, 10**9), "total-collapse"), (Fraction(-1, 10**9), None)):
         q = 1 - p - offset
         prior = priors.Prior((p + offset, q * Fraction(2, 3), q / 3), (1, 1, 1))
-        assert exact_structure(prior, k, "logistic", Fraction(1)) == expected
+        assert exact_structure(Problem(prior, k)) == expected

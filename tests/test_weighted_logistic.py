@@ -18,12 +18,14 @@ from theory.errors import InputError
 from theory.float64 import jax, jnp
 from theory.losses import WeightedLogistic, get_loss
 from theory.population import GramExpansion, embeddings_loss, enumerated_loss, population_loss
+from theory.priors import from_masses
+from theory.problem import Problem
 from verify import bounds, check, conjecture, downstream, etf, optimum
 from verify.certify import losses
 from verify.certify.balls import ball
 from verify.certify.balls import bounds as ends
 from verify.certify.document import ratio
-from verify.certify.enclosure import Point, Problem, enclose
+from verify.certify.enclosure import Point, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.rows import law, row_losses
 from verify.checker import check as decide
@@ -33,6 +35,7 @@ from verify.results import Status
 
 DATA = Path(__file__).parent / "data" / "certificates"
 RHO = tuple(Fraction(n, 10) for n in (5, 3, 2))
+PRIOR = from_masses(RHO)
 ROWS = [[40, 3], [-31, 25], [-19, -36]]
 WEIGHTS = ["1/3", "5/2", "40"]
 GRAM = np.array([[1.0, -0.6, -0.3], [-0.6, 1.0, 0.2], [-0.3, 0.2, 1.0]])
@@ -98,7 +101,7 @@ def test_enclosures_contain_the_enumerated_loss_and_gradient(q: str, k: int, bet
     unit = [[x / mp.sqrt(sum(y * y for y in row)) for x in row] for row in ROWS]
     exact = [[mp.fdot(v, w) for w in unit] for v in unit]
     value, gradient = reference.population_loss(named(q), RHO, k, beta, exact)
-    local = enclose(Problem(named(q), k, beta, RHO), Point(ROWS), 120)
+    local = enclose(Problem(PRIOR, k, loss=named(q), temperature=1 / beta), Point(ROWS), 120)
 
     def holds(number: Any, enclosed: Any) -> bool:
         low, high = (reference.number(end) for end in ends(enclosed))
@@ -195,9 +198,9 @@ def test_no_hessian_is_below_the_curvature(name: str, n: int, beta: float, seed:
 
 
 def test_no_curvature_no_radius() -> None:
-    assert gram_radius(Problem("decoupled", 3, Fraction(1), RHO), Fraction(1, 10**9)) is None
-    assert gram_radius(Problem(named("3"), 3, Fraction(1), RHO), Fraction(1, 10**9)) == gram_radius(
-        Problem("logistic", 3, Fraction(1), RHO), Fraction(1, 10**9)
+    assert gram_radius(Problem(PRIOR, 3, loss="decoupled"), Fraction(1, 10**9)) is None
+    assert gram_radius(Problem(PRIOR, 3, loss=named("3")), Fraction(1, 10**9)) == gram_radius(
+        Problem(PRIOR, 3), Fraction(1, 10**9)
     )
 
 

@@ -78,6 +78,11 @@ class Prior:
         return tuple(m for m, count in zip(self.masses, self.counts, strict=True) for _ in range(count))
 
     @property
+    def totals(self) -> tuple[Fraction, ...]:
+        """The mass of every group."""
+        return tuple(count * mass for mass, count in zip(self.masses, self.counts, strict=True))
+
+    @property
     def is_uniform(self) -> bool:
         """Whether all classes have the same mass."""
         return len(set(self.masses)) == 1
@@ -88,6 +93,10 @@ class Prior:
         for mass, count in zip(self.masses, self.counts, strict=True):
             counts[mass] = counts.get(mass, 0) + count
         return Prior(tuple(counts), tuple(counts.values()))
+
+    def split(self) -> Prior:
+        """The same masses with every class in a group of its own."""
+        return Prior(self.rho, (1,) * self.C)
 
     def as_array(self) -> Float[np.ndarray, "C"]:
         """`rho` in double precision, each entry correctly rounded."""
@@ -101,8 +110,7 @@ class Prior:
 
     def as_groups(self) -> list[str]:
         """The groups as exact "NxP/Q" strings, `N` classes that share the mass `P/Q`, as `parse` reads them."""
-        shares = [count * mass for mass, count in zip(self.masses, self.counts, strict=True)]
-        return [f"{n}x{s.numerator}/{s.denominator}" for n, s in zip(self.counts, shares, strict=True)]
+        return [f"{n}x{s.numerator}/{s.denominator}" for n, s in zip(self.counts, self.totals, strict=True)]
 
 
 def uniform(C: int) -> Prior:

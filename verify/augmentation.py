@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, NoReturn
 from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
-from verify import cli
-from verify.graphs import MAX_CLASSES
-from verify.results import Problem, Status, check_k, check_temperature, k_as_json, listed, versions, weakest
+from theory.problem import Problem, check_k, check_temperature
+from verify import cli, limits
+from verify.results import ProblemRecord, Status, k_as_json, versions, weakest
 from verify.results.augmentation import AugmentationResult, Enclosed, Entry, Witness, report
 from verify.results.digits import round_down
 
@@ -86,8 +87,8 @@ def run(
     if kind is not None and kind not in KINDS:
         raise InputError("kind", kind, f"accepted: {', '.join(KINDS)}")
     prior = None if rho is None else rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
-    if prior is not None and prior.C > MAX_CLASSES:
-        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    if prior is not None:
+        limits.check_classes(prior, limits.GRAPH_CLASSES)
     if threshold:
         return _thresholds(prior, graph, labels, ks, loss, exact_temperature, begun)
 
@@ -116,18 +117,11 @@ def run(
         from verify.graphs.certificates import certify
 
         written, status, note = certify(setting, points_at_k, kind, certificate, status)
-    graph_prior = given.prior
+    problem = Problem(given.prior, ks[0], given.points if d is None else d, loss, exact_temperature)
     return AugmentationResult(
         claim="augmentation",
         status=status,
-        problem=Problem(
-            graph_prior.C,
-            ks if len(ks) > 1 else ks[0],
-            given.points if d is None else d,
-            listed(graph_prior),
-            loss,
-            f"{exact_temperature.numerator}/{exact_temperature.denominator}",
-        ),
+        problem=ProblemRecord.of(problem, ks if len(ks) > 1 else None),
         graph=described(setting.graph, given, encoded),
         series=entries,
         witness=witness,
@@ -158,9 +152,9 @@ def _thresholds(
         prior = given.prior
     if prior is None:
         raise InputError("rho", "nothing", "a threshold needs --rho or --graph")
-    entries = []
+    problem, entries = Problem(prior, ks[0], loss=loss, temperature=temperature), []
     for k in ks:
-        level = class_level(prior, loss, k, temperature)
+        level = class_level(replace(problem, k=k))
         proved = level.enclosures is not None
         nothing = Enclosed(None, None, None)
         status = Status.PROVED if proved else Status.NUMERICAL
@@ -169,14 +163,7 @@ def _thresholds(
     return AugmentationResult(
         claim="collapse-threshold",
         status=weakest(one.status for one in entries),
-        problem=Problem(
-            prior.C,
-            ks if len(ks) > 1 else ks[0],
-            prior.C,
-            listed(prior),
-            loss,
-            f"{temperature.numerator}/{temperature.denominator}",
-        ),
+        problem=ProblemRecord.of(problem, ks if len(ks) > 1 else None),
         graph=None,
         series=tuple(entries),
         witness={},

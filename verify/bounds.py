@@ -11,36 +11,19 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from theory.errors import InputError
-from theory.priors import Prior
-from verify import cli
+from theory.problem import ExactNumber, Number, Problem, Whole
+from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
-from verify.results import (
-    ExactNumber,
-    Number,
-    Problem,
-    Result,
-    Status,
-    Whole,
-    check_d,
-    check_k,
-    check_temperature,
-    closing,
-    label,
-    problem,
-    versions,
-)
+from verify.results import ProblemRecord, Result, Status, closing, versions
 from verify.results.series import reported, run_each
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from theory.losses import Loss, LossLike
+    from theory.losses import LossLike
 
-MAX_CLASSES = 1000
 #: A bound is called violated if the exact value is beyond it by more than rounding.
 TOLERANCE = 1e-9
 
@@ -84,7 +67,7 @@ class BoundsResult(Result):
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     at: str
     exact: Exact
     bounds: dict[str, Value]
@@ -128,82 +111,68 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    given, loss = loss, label(loss)
     prior = read_prior(rho, C, normalize=normalize)
-    if prior.C > MAX_CLASSES:
-        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    limits.check_classes(prior, limits.BOUNDS_CLASSES)
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
-    k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
+    problem = Problem(prior, k, d, loss, temperature)
 
     from theory.bounds import BOUNDS, all_bounds
     from theory.bounds import Bound as TheoryBound
-    from theory.losses import get_loss
     from verify.lemma.hypotheses import downstream_hypotheses
 
-    chosen, beta = get_loss(given), float(1 / exact_temperature)
-    rests = downstream_hypotheses(chosen, loss, k if embeddings is None else None, prior.C, beta)
+    rests = downstream_hypotheses(problem, minimizer=embeddings is None)
     if embeddings is None:
-        exact, notes = _at_minimizer(prior, k, d, chosen, exact_temperature, seed, progress)
+        exact, notes = _at_minimizer(problem, seed, progress)
         sure = exact.sup is not None and exact.mean_classifier is not None
     else:
-        exact, notes, sure = _at_embeddings(prior, k, d, chosen, beta, embeddings)
+        exact, notes, sure = _at_embeddings(problem, embeddings)
+    logistic = problem.loss.name == "logistic"
     nce, mean = exact.nce, exact.mean_classifier
     notes += [rests.note] if rests.note else []
-    if chosen.name == "logistic":
-        bounds = all_bounds(prior, k, nce, beta)
+    if logistic:
+        bounds = all_bounds(prior, problem.k, nce, float(problem.beta))
     else:
         bounds = dict.fromkeys(BOUNDS, TheoryBound(None, "stated for the logistic loss only"))
     violated = tuple(name for name, bound in bounds.items() if mean is not None and _beyond(name, bound.value, mean))
-    if chosen.name == "logistic" and not prior.is_uniform:
+    if logistic and not prior.is_uniform:
         notes.append("ash2021 is from memory for a prior that is not uniform, and not proved; ash2021_safe is")
     return BoundsResult(
         claim="prior-bounds",
         status=Status.NUMERICAL if sure else Status.UNDECIDED,
-        problem=problem(prior, k, d, loss, exact_temperature),
+        problem=ProblemRecord.of(problem),
         at="minimizer" if embeddings is None else "embeddings",
         exact=exact,
         bounds={name: Value(bound.value, bound.reason, bound.log) for name, bound in bounds.items()},
         violated=violated,
-        normalization=chosen.normalization if math.isinf(k) else "none",
+        normalization=problem.loss.normalization if math.isinf(problem.k) else "none",
         note="; ".join(notes),
         seconds=time.perf_counter() - begun,
         versions=versions("jax", "numpy", "scipy", "python-flint"),
     )
 
 
-def _at_minimizer(
-    prior: Prior,
-    k: int | float,
-    d: int,
-    loss: Loss,
-    temperature: Fraction,
-    seed: int,
-    progress: Callable[[str], None] | None,
-) -> tuple[Exact, list[str]]:
+def _at_minimizer(problem: Problem, seed: int, progress: Callable[[str], None] | None) -> tuple[Exact, list[str]]:
     """The values at the minimizer that all commands take."""
     from verify.certify.losses import find
     from verify.optimize.search import minimum
     from verify.supervised.minimizer import Enclosing
-    from verify.supervised.sequence import Task, point
+    from verify.supervised.sequence import point
 
-    at = Enclosing(prior, k, loss=loss.name, temperature=temperature, d=d, progress=progress)
-    best, mean = (point(Task(prior, loss, temperature, d, "weighted", name), at) for name in ("optimal", "mean"))
+    at = Enclosing(problem, progress=progress)
+    best, mean = (point(at, "weighted", classifier) for classifier in ("optimal", "mean"))
     if best.nce is not None:
         nce = float(sum(best.nce) / 2)
-    elif find(loss.name) is not None and d >= at.solution.rank:
+    elif find(problem.loss_name) is not None and problem.d >= at.solution.rank:
         nce = at.solution.value
     else:
-        starts = 2 if d >= prior.C else 16
-        weights, beta = prior.as_array(), float(1 / temperature)
-        nce = minimum(loss, weights, k, d, beta, starts=starts, seed=seed, progress=progress).best.value
+        starts = 2 if problem.d >= problem.population.C else 16
+        nce = minimum(*problem.numbers, starts=starts, seed=seed, progress=progress).best.value
     missing = [one.note for one in (best, mean) if one.sup is None]
     return Exact(nce, best.sup, mean.sup), list(dict.fromkeys(missing))
 
 
-def _at_embeddings(
-    prior: Prior, k: int | float, d: int, loss: Loss, beta: float, embeddings: np.ndarray
-) -> tuple[Exact, list[str], bool]:
+def _at_embeddings(problem: Problem, embeddings: np.ndarray) -> tuple[Exact, list[str], bool]:
     """The values at embeddings of one's own, and whether the best classifier was found."""
     import numpy as np
 
@@ -213,11 +182,12 @@ def _at_embeddings(
     from verify.supervised.classifier import optimal_classifier
     from verify.supervised.representation import checked_embeddings
 
-    weights, U = prior.as_array(), checked_embeddings(embeddings, prior.C, d)
+    loss, rho, k, d, beta = problem.numbers
+    U = checked_embeddings(embeddings, len(rho), d)
     G = gram(U)
-    nce = gram_value_and_gradient(loss, G, weights, k, beta)[0]
-    head = optimal_classifier(loss, U, np.arange(prior.C), weights, beta=beta, d=d)
-    mean = float(mean_classifier_loss(loss, G, weights, beta))
+    nce = gram_value_and_gradient(loss, G, rho, k, beta)[0]
+    head = optimal_classifier(loss, U, np.arange(len(rho)), rho, beta=beta, d=d)
+    mean = float(mean_classifier_loss(loss, G, rho, beta))
     sure = loss.convex and head.upper - head.lower <= TOLERANCE * max(1.0, head.upper)
     return Exact(nce, head.upper, mean), [], sure
 

@@ -40,7 +40,7 @@ class Ruling(str):
 
 @dataclass(frozen=True)
 class StatedProblem:
-    """The problem as the statement gives it, None where it does not; `rho` as in `verify.results.Problem`."""
+    """The problem as the statement gives it, None where it does not; `rho` as in `verify.results.ProblemRecord`."""
 
     C: int | None
     k: int | None

@@ -12,21 +12,14 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
 from theory import priors
 from theory.errors import InputError
+from theory.problem import ExactNumber, Number, Whole
 from verify import cli
-from verify.results import (
-    ExactNumber,
-    Number,
-    Status,
-    Whole,
-    check_temperature,
-    versions,
-)
+from verify.results import ProblemRecord, Status, versions
 from verify.results.collapse import CollapseResult, report
 from verify.results.series import reported, run_each
 
@@ -66,13 +59,12 @@ def run(
         InputError: for a parameter out of range, a loss that is found to violate a hypothesis, or one of the user's
             own at a size where its expectation cannot be enumerated.
     """
-    from theory.losses import get_loss
     from verify.lemma.settle import checked_problem, settle
 
     if rho is not None and rho.C != C:
         raise InputError("rho", f"{rho.C} classes", f"--C is {C}; make them agree")
-    asked = checked_problem(C, k, points, d, trials, loss, check_temperature(temperature), rho)
-    return settle(get_loss(loss), asked, points, rho, (trials, starts, seed))
+    problem = checked_problem(C, k, points, d, trials, rho, loss, temperature)
+    return settle(problem, points, (trials, starts, seed), drawn=rho is None)
 
 
 def run_search(
@@ -107,27 +99,29 @@ def run_search(
     from verify.lemma.summary import AveragingStep
 
     begun = time.perf_counter()
-    asked = checked_problem(C, k, points, d, trials, "searched", Fraction(1), None)
+    problem = checked_problem(C, k, points, d, trials)
     if k < 2 or points < 2:
         option, given = ("points", points) if k >= 2 else ("k", k)
         raise InputError(option, given, "the averaging step holds for every loss below 2, so there is nothing to find")
     if not 0 < minutes < float("inf"):
         raise InputError("minutes", minutes, "accepted: a number > 0")
-    assert isinstance(asked.k, int)
-    if (C * points) ** (asked.k + 1) * points**2 > _MAX_PROOF_TERMS:
+    if (C * points) ** (problem.integer_k + 1) * points**2 > _MAX_PROOF_TERMS:
         raise InputError("points", points, f"(C N)^(k+1) N^2 terms are enumerated, at most {_MAX_PROOF_TERMS}")
     counterexample = search(
-        C=C, k=asked.k, points=points, d=asked.d, seed=seed, minutes=minutes, every_point=every_point, progress=progress
-    )
+        C=C, k=problem.integer_k, points=points, d=problem.d, seed=seed, minutes=minutes, every_point=every_point,
+        progress=progress,
+    )  # fmt: skip
     if counterexample is None:
         return CollapseResult(
-            claim="lemma-1", status=Status.UNDECIDED, problem=asked, points=points, hypotheses={}, lemma=None,
+            claim="lemma-1", status=Status.UNDECIDED, problem=replace(ProblemRecord.of(problem), loss="searched"),
+            points=points, hypotheses={}, lemma=None,
             averaging_step=AveragingStep(Status.UNDECIDED, 0, 0, 0, None, None, None, None), lifting=None,
             optimization=None, note=f"no loss was found in {minutes:g} minutes that breaks the averaging step",
             certificate=None, seconds=time.perf_counter() - begun, versions=versions(*PACKAGES),
         )  # fmt: skip
     loss = counterexample.candidate.loss
-    settled = settle(Custom(loss), replace(asked, loss=str(loss)), points, None, (trials, starts, seed))
+    problem = replace(problem, loss=Custom(loss), loss_name=str(loss))
+    settled = settle(problem, points, (trials, starts, seed), drawn=True)
     step, written = refuted(settled.averaging_step, counterexample, certificate)
     return replace(
         settled,

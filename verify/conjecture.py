@@ -11,38 +11,20 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
-from verify import cli
+from theory.problem import ExactNumber, Number, Problem, Whole, check_k
+from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
-from verify.results import (
-    ExactNumber,
-    Number,
-    Problem,
-    Result,
-    Status,
-    Whole,
-    check_d,
-    check_k,
-    check_temperature,
-    closing,
-    label,
-    listed,
-    shortened,
-    versions,
-)
+from verify.results import ProblemRecord, Result, Status, closing, shortened, versions
 from verify.results.digits import outward, round_down, supported, within
 
 if TYPE_CHECKING:
     from theory.losses import LossLike
-    from verify.supervised.sequence import Point, Task
-
-#: A free prior has as many unknowns as pairs of classes, and every `k` of the list is optimized and proved. With more
-#: classes equal ones are taken together (`theory.groups`), without a certificate.
-MAX_CLASSES = 256
+    from verify.supervised.sequence import Point
 
 
 @dataclass(frozen=True)
@@ -88,7 +70,7 @@ class ConjectureResult(Result):
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     weighting: str
     classifier: str
     series: tuple[Entry, ...]
@@ -135,49 +117,46 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    given, loss = loss, label(loss)
     prior = read_prior(rho, C, normalize=normalize)
     ks = tuple(sorted({check_k(value) for value in k}))
     if not ks:
         raise InputError("k", "nothing", "at least one number of negatives is needed")
-    d, exact_temperature = check_d(d, prior.C), check_temperature(temperature)
-    if d < prior.C - 1:
-        raise InputError(
-            "d", d, f"accepted: at least C-1 = {prior.C - 1}; below, the minimizer is not known to be found"
-        )
+    problem = Problem(prior, ks[0], d, loss, temperature)
+    if problem.d < prior.C - 1:
+        accepted = f"accepted: at least C-1 = {prior.C - 1}; below, the minimizer is not known to be found"
+        raise InputError("d", problem.d, accepted)
 
     from theory.downstream import checked_weighting
-    from theory.losses import get_loss
-    from verify.certify.document import ratio
     from verify.lemma.hypotheses import downstream_hypotheses
     from verify.optimize.solution import in_groups
     from verify.supervised.decision import decide, rise
-    from verify.supervised.sequence import Task, sequence
+    from verify.supervised.sequence import sequence
 
-    task = Task(prior, get_loss(given), exact_temperature, d, checked_weighting(weighting), classifier)
-    rests = [downstream_hypotheses(task.loss, loss, one, prior.C, float(1 / exact_temperature)) for one in ks]
-    if prior.C > MAX_CLASSES and not in_groups(prior, loss):
-        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
-    listable = prior.C <= MAX_CLASSES
-    points = sequence(task, ks, by_class=certificate is not None and listable, progress=progress)
-    witness, status, note = decide(task, points)
-    if status is Status.NUMERICAL and not task.loss.convex:  # nobody has proved that these are the minimizers
+    problems, task = [replace(problem, k=one) for one in ks], (checked_weighting(weighting), classifier)
+    rests = [downstream_hypotheses(one) for one in problems]
+    if not in_groups(problem):
+        limits.check_classes(prior, limits.CONJECTURE_CLASSES)
+    # with more classes equal ones are taken together (`theory.groups`), which no certificate does
+    listable = prior.C <= limits.CERTIFICATE_CLASSES
+    points = sequence(problems, *task, by_class=certificate is not None and listable, progress=progress)
+    witness, status, note = decide(problem.loss_name, points)
+    if status is Status.NUMERICAL and not problem.loss.convex:  # nobody has proved that these are the minimizers
         status, note = Status.UNDECIDED, next((one.note for one in rests if not one.convex), rests[0].note)
     written = None
     if certificate is not None and not listable:
-        note = f"{note}; no certificate: there are more than {MAX_CLASSES} classes".lstrip("; ")
+        note = f"{note}; no certificate: there are more than {limits.CERTIFICATE_CLASSES} classes".lstrip("; ")
     elif certificate is not None and status in (Status.PROVED, Status.REFUTED):
         from verify.certify.publish import publish
 
         if progress is not None:
             progress("the checker reads the certificate")
-        written, status, note = publish(_certificate(task, points, witness), certificate, status, note)
+        written, status, note = publish(_certificate(problem, task, points, witness), certificate, status, note)
     elif certificate is not None:
         note = f"{note}; no certificate: nothing was decided".lstrip("; ")
     return ConjectureResult(
         claim="conjecture",
         status=status,
-        problem=Problem(prior.C, ks, d, listed(prior), loss, ratio(exact_temperature)),
+        problem=ProblemRecord.of(problem, ks),
         weighting=weighting,
         classifier=classifier,
         series=tuple(_entry(point) for point in points),
@@ -206,7 +185,9 @@ def _entry(point: Point) -> Entry:
     )
 
 
-def _certificate(task: Task, points: list[Point], witness: tuple[Point, Point] | None) -> dict[str, Any]:
+def _certificate(
+    problem: Problem, task: tuple[str, str], points: list[Point], witness: tuple[Point, Point] | None
+) -> dict[str, Any]:
     """`conjecture-refuted` for the witness, else `conjecture-holds` for all points."""
     from verify.certify.document import document, ratio
     from verify.supervised.certificate import downstream_problem, point_claim, point_witness
@@ -214,7 +195,7 @@ def _certificate(task: Task, points: list[Point], witness: tuple[Point, Point] |
 
     chosen = points if witness is None else list(witness)
     kind = "conjecture-holds" if witness is None else "conjecture-refuted"
-    statement = downstream_problem(kind, task) | {"points": [point_claim(point) for point in chosen]}
+    statement = downstream_problem(kind, problem, *task) | {"points": [point_claim(point) for point in chosen]}
     if witness is not None:
         statement["increase"] = ratio(rise(*witness))
     return document(statement, {"points": [point_witness(point) for point in chosen]})

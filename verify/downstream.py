@@ -14,22 +14,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from theory.errors import InputError
-from theory.priors import Prior
-from verify import cli
+from theory.problem import ExactNumber, Number, Problem, Whole
+from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
-from verify.results import (
-    ExactNumber,
-    Number,
-    Status,
-    Whole,
-    check_d,
-    check_k,
-    check_temperature,
-    label,
-    problem,
-    versions,
-)
+from verify.results import ProblemRecord, Status, versions
 from verify.results.digits import outward
 from verify.results.downstream import DownstreamResult, Interval, report
 from verify.results.series import reported, run_each
@@ -43,9 +31,6 @@ if TYPE_CHECKING:
 
 #: The width of a float64 bracket up to which it is called `numerical`.
 GAP_TOLERANCE = 1e-9
-MAX_CLASSES = 1000
-#: The most classes that a certificate lists one by one.
-MAX_LISTED = 256
 #: The width that a proven bracket is given where it can be.
 _WIDTH = Fraction(1, 10**17)
 
@@ -85,83 +70,64 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    given, loss = loss, label(loss)
-    prior = read_prior(rho, C, normalize=normalize)
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
-    k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
+    problem = Problem(read_prior(rho, C, normalize=normalize), k, d, loss, temperature)
 
     from theory.downstream import checked_weighting
     from verify.optimize.solution import in_groups
 
-    if prior.C > MAX_CLASSES and (embeddings is not None or not in_groups(prior, loss)):
-        raise InputError("rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    if embeddings is not None or not in_groups(problem):
+        limits.check_classes(problem.population, limits.DOWNSTREAM_CLASSES)
     if embeddings is None:
-        result = _at_minimizer(
-            prior, k, d, loss, given, exact_temperature, checked_weighting(weighting), certificate, progress
-        )
+        result = _at_minimizer(problem, checked_weighting(weighting), certificate, progress)
     else:
-        result = _at_embeddings(prior, k, d, loss, given, exact_temperature, weighting, embeddings, certificate)
+        result = _at_embeddings(problem, weighting, embeddings, certificate)
     return replace(result, seconds=time.perf_counter() - begun)
 
 
 def _at_minimizer(
-    prior: Prior,
-    k: int | float,
-    d: int,
-    loss: str,
-    given: LossLike,
-    temperature: Fraction,
-    weighting: str,
-    certificate: Path | str | None,
-    progress: Callable[[str], None] | None,
+    problem: Problem, weighting: str, certificate: Path | str | None, progress: Callable[[str], None] | None
 ) -> DownstreamResult:
-    from theory.losses import get_loss
     from verify.lemma.hypotheses import downstream_hypotheses
     from verify.supervised.accuracy import accuracy_numerical, proven_accuracy
     from verify.supervised.minimizer import Enclosing
-    from verify.supervised.sequence import Task, point
+    from verify.supervised.sequence import point
 
-    listable = prior.C <= MAX_LISTED
-    one_by_one = certificate is not None and listable
-    chosen = get_loss(given)
-    rests = downstream_hypotheses(chosen, loss, k, prior.C, float(1 / temperature))
-    problem_at_k = Enclosing(
-        prior, k, loss=chosen.name, temperature=temperature, d=d, by_class=one_by_one, progress=progress
-    )
-    tasks = {name: Task(prior, chosen, temperature, d, weighting, name) for name in ("optimal", "mean")}
-    points = {name: point(task, problem_at_k, _WIDTH) for name, task in tasks.items()}
-    best, mean = points["optimal"], points["mean"]
+    listable = problem.population.C <= limits.CERTIFICATE_CLASSES
+    rests = downstream_hypotheses(problem)
+    enclosing = Enclosing(problem, by_class=certificate is not None and listable, progress=progress)
+    best, mean = (point(enclosing, weighting, classifier, _WIDTH) for classifier in ("optimal", "mean"))
     notes = []
-    if all(one.bracket is not None for one in points.values()):
+    if best.bracket is not None and mean.bracket is not None:
         status = Status.PROVED
     else:
-        notes += list(dict.fromkeys(f"not proved: {one.note}" for one in points.values() if one.note))
+        notes += list(dict.fromkeys(f"not proved: {one.note}" for one in (best, mean) if one.note))
         notes += [rests.note] if rests.note else []
         status = Status.UNDECIDED if best.sup is None or mean.sup is None else Status.NUMERICAL
     exact = None
     if best.minimizer is not None and best.bracket is not None:
-        exact = proven_accuracy(problem_at_k, best.minimizer, best.bracket, weighting)
+        exact = proven_accuracy(enclosing, best.minimizer, best.bracket, weighting)
     written = None
     if certificate is not None and best.bracket is not None and listable:
         from verify.certify.publish import publish
         from verify.supervised.certificate import loss_certificate
 
-        written, status, refused = publish(loss_certificate(tasks["optimal"], best), certificate, status)
+        written, status, refused = publish(loss_certificate(problem, weighting, best), certificate, status)
         notes += [refused] if refused else []
     elif certificate is not None:
-        why = "nothing was proved" if listable else f"there are more than {MAX_LISTED} classes"
+        why = "nothing was proved" if listable else f"there are more than {limits.CERTIFICATE_CLASSES} classes"
         notes.append(f"no certificate: {why}")
     return DownstreamResult(
         claim="downstream-loss",
         status=status,
-        problem=problem(prior, k, d, loss, temperature),
+        problem=ProblemRecord.of(problem),
         weighting=weighting,
         at="minimizer",
         sup=_interval(best),
         mean_classifier=_interval(mean),
         accuracy=None if exact is None else float(exact),
-        accuracy_numerical=accuracy_numerical(problem_at_k, best, weighting),
+        accuracy_numerical=accuracy_numerical(enclosing, best, weighting),
         structure=None if best.minimizer is None else best.minimizer.structure,
         note="; ".join(notes),
         certificate=written,
@@ -171,37 +137,28 @@ def _at_minimizer(
 
 
 def _at_embeddings(
-    prior: Prior,
-    k: int | float,
-    d: int,
-    loss: str,
-    given: LossLike,
-    temperature: Fraction,
-    weighting: str,
-    embeddings: np.ndarray,
-    certificate: Path | str | None,
+    problem: Problem, weighting: str, embeddings: np.ndarray, certificate: Path | str | None
 ) -> DownstreamResult:
     import numpy as np
 
     from theory.downstream import accuracy, class_weights, mean_classifier_loss
     from theory.geometry import gram
-    from theory.losses import get_loss
     from verify.lemma.hypotheses import downstream_hypotheses
     from verify.supervised.classifier import optimal_classifier
     from verify.supervised.representation import checked_embeddings
 
-    chosen, beta, weights = get_loss(given), float(1 / temperature), class_weights(prior, weighting)
-    U = checked_embeddings(embeddings, prior.C, d)
-    head = optimal_classifier(chosen, U, np.arange(prior.C), weights, beta=beta, d=d)
-    mean = float(mean_classifier_loss(chosen, gram(U), weights, beta))
-    rests = downstream_hypotheses(chosen, loss, None, prior.C, beta)
+    loss, prior, beta = problem.loss, problem.population, float(problem.beta)
+    weights, U = class_weights(prior, weighting), checked_embeddings(embeddings, prior.C, problem.d)
+    head = optimal_classifier(loss, U, np.arange(prior.C), weights, beta=beta, d=problem.d)
+    mean = float(mean_classifier_loss(loss, gram(U), weights, beta))
+    rests = downstream_hypotheses(problem, minimizer=False)
     sup = _ends(head.lower, head.upper) if rests.convex else Interval(None, _ends(head.lower, head.upper).upper, None)
     notes = [rests.note] if rests.note else []
     notes += [] if certificate is None else ["no certificate: nothing was proved"]
     return DownstreamResult(
         claim="downstream-loss",
-        status=_float_status(chosen, head, notes),
-        problem=problem(prior, k, d, loss, temperature),
+        status=_float_status(loss, head, notes),
+        problem=ProblemRecord.of(problem),
         weighting=weighting,
         at="embeddings",
         sup=sup,

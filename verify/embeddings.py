@@ -13,15 +13,16 @@ import argparse
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
 from theory.priors import Prior
-from verify import cli
-from verify.results import Status, check_k, check_temperature, problem, versions
+from theory.problem import Problem
+from verify import cli, limits
+from verify.results import ProblemRecord, Status, versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,7 +62,7 @@ def measure(
     from verify.trained.points import points
 
     given = points(embeddings, labels, rho=rho, normalize=normalize)
-    return measures(given, check_k(k), check_temperature(temperature), progress)
+    return measures(given, Problem(given.prior, k, temperature=temperature), progress)
 
 
 def run(
@@ -85,27 +86,26 @@ def run(
     from verify.trained.points import points
 
     given = points(embeddings, labels, rho=rho, normalize=normalize)
-    return _run(given, check_k(k), check_temperature(temperature), progress or (lambda _: None))
+    return _run(given, Problem(given.prior, k, temperature=temperature), progress or (lambda _: None))
 
 
-def _run(given: Points, k: int | float, temperature: Fraction, say: Callable[[str], None]) -> EmbeddingsResult:
+def _run(given: Points, problem: Problem, say: Callable[[str], None]) -> EmbeddingsResult:
     begun = time.perf_counter()
     from theory.augmentation.thresholds import collapse_thresholds
-    from theory.losses import get_loss
     from verify.trained.changes import changes
     from verify.trained.downstream import downstream, prior_bounds
     from verify.trained.geometry import class_means, collapse, cosines
-    from verify.trained.loss import MAX_ENCLOSED, loss_of, moments
+    from verify.trained.loss import loss_of, moments
     from verify.trained.optimum import optimum
     from verify.trained.result import EmbeddingsResult, Ends
 
-    beta, C = float(1 / temperature), given.prior.C
+    k, beta, C = problem.k, float(problem.beta), problem.population.C
     say("the minimum")
-    best = optimum(given.prior, k, temperature)
-    enclose = given.n <= MAX_ENCLOSED and isinstance(k, int)
+    best = optimum(problem)
+    enclose = given.n <= limits.ENCLOSED_POINTS and isinstance(k, int)
     rows = moments(given, k, beta, wide=enclose, progress=say)
     say("enclosing the loss" if enclose else "integrating")
-    loss = loss_of(given, rows, k, temperature, (best.lower, best.upper), enclose=enclose)
+    loss = loss_of(given, rows, problem, (best.lower, best.upper), enclose=enclose)
     say("downstream")
     means = class_means(given)
     head = downstream(given, means, beta)
@@ -116,11 +116,11 @@ def _run(given: Points, k: int | float, temperature: Fraction, say: Callable[[st
     if loss.distinct is None:
         notes.append("a class of one point has no distinct pairs")
     if loss.enclosed is None and isinstance(k, int):
-        notes.append(f"the loss of more than {MAX_ENCLOSED} points is not enclosed")
+        notes.append(f"the loss of more than {limits.ENCLOSED_POINTS} points is not enclosed")
     return EmbeddingsResult(
         claim="embeddings",
         status=status,
-        problem=problem(given.prior, k, given.d, "logistic", temperature),
+        problem=replace(ProblemRecord.of(problem), d=given.d),
         points=given.n,
         points_by_class=tuple(given.counts.tolist()),
         deviation=given.deviation,
@@ -131,8 +131,8 @@ def _run(given: Points, k: int | float, temperature: Fraction, say: Callable[[st
         mean_classifier=Ends(head.mean_classifier, head.mean_classifier),
         accuracy=head.accuracy,
         bounds=prior_bounds(given, k, loss.value, beta),
-        spectral_gaps=tuple(collapse_thresholds(get_loss("logistic"), best.gram, given.rho, k, beta).tolist()),
-        changes=changes(given.prior, rows, k, temperature, progress=say),
+        spectral_gaps=tuple(collapse_thresholds(problem.loss, best.gram, given.rho, k, beta).tolist()),
+        changes=changes(problem, rows, progress=say),
         note="; ".join(notes),
         seconds=time.perf_counter() - begun,
         versions=versions("jax", "numpy", "python-flint"),
@@ -155,15 +155,15 @@ def compare(
     from verify.trained.result import Compared
 
     begun = time.perf_counter()
-    k, exact = check_k(k), check_temperature(temperature)
     if not files:
         raise InputError("compare", "no files", "accepted: one file or more")
     first = files[0][1]
+    problem = Problem(first.prior, k, temperature=temperature)
     series, settled = [], []
     for name, given in files:
         if given.prior.rho != first.prior.rho:
             raise InputError("compare", name, "all files need the same class prior; or give --rho")
-        entry = asdict(measures(given, k, exact, progress))
+        entry = asdict(measures(given, problem, progress))
         settled.append(Status(entry.pop("status")))
         series.append({"file": name, "points": given.n, **entry})
     weakest = Status.UNDECIDED if Status.UNDECIDED in settled else Status.NUMERICAL
@@ -171,7 +171,7 @@ def compare(
     return Compared(
         claim="embeddings",
         status=weakest,
-        problem=problem(first.prior, k, first.d, "logistic", exact),
+        problem=replace(ProblemRecord.of(problem), d=first.d),
         series=tuple(series),
         note=note,
         seconds=time.perf_counter() - begun,
@@ -214,12 +214,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             (path, read_points(path, arguments.labels, rho=arguments.rho, normalize=arguments.normalize))
             for path in arguments.files
         ]
-        exact = check_temperature(arguments.temperature)
         result: EmbeddingsResult | Compared
         if arguments.compare:
-            result = compare(read, arguments.k, temperature=exact, progress=progress)
+            result = compare(read, arguments.k, temperature=arguments.temperature, progress=progress)
         else:
-            result = _run(read[0][1], arguments.k, exact, progress)
+            given = read[0][1]
+            result = _run(given, Problem(given.prior, arguments.k, temperature=arguments.temperature), progress)
         if arguments.save is not None:
             _save(result, arguments.save)
         if arguments.html is not None:

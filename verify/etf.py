@@ -11,33 +11,21 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory import priors
 from theory.errors import InputError
+from theory.problem import ExactNumber, Number, Problem, Whole
 from verify import cli
-from verify.results import (
-    Bracket,
-    ExactNumber,
-    Number,
-    Status,
-    Whole,
-    check_d,
-    check_k,
-    check_temperature,
-    label,
-    problem,
-    report_search,
-    versions,
-)
+from verify.results import Bracket, ProblemRecord, Status, report_search, versions
 from verify.results.etf import COSINE_TOLERANCE, EtfResult, Geometry, report
 from verify.results.series import reported, run_each
 
 if TYPE_CHECKING:
     from theory.balanced import Uniqueness
-    from theory.losses import Loss, LossLike
+    from theory.losses import LossLike
     from verify.certify import EtfProof
     from verify.optimize.search import Search
 
@@ -78,34 +66,29 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    given, loss = loss, label(loss)
-    prior = priors.uniform(C)
-    k, d, exact_temperature = check_k(k), check_d(d, C), check_temperature(temperature)
+    problem = Problem(priors.uniform(C), k, d, loss, temperature)
 
     from theory.balanced import nce_minimum, target_cosine, uniqueness
     from theory.geometry import max_cosine_error, rank
-    from theory.losses import get_loss
     from verify.certify.publish import publish
     from verify.lemma.hypotheses import estimated, hypotheses
     from verify.optimize.search import check_memory, search
 
-    check_memory(C, d, starts)
-    chosen, beta = get_loss(given), float(1 / exact_temperature)
-    rests = hypotheses(chosen, loss, k, beta)
+    check_memory(C, problem.d, starts)
+    rests = hypotheses(problem)
     if not rests.convex:  # which the theorem asks for
-        raise InputError("loss", loss, rests.note.removeprefix("no lower bound: "))
-    searched = search(chosen, prior.as_array(), k, d, beta, starts=starts, seed=seed, progress=progress)
-    has_etf = d >= C - 1
-    etf = nce_minimum(chosen, C, k, beta) if has_etf else None
+        raise InputError("loss", problem.loss_name, rests.note.removeprefix("no lower bound: "))
+    searched = search(*problem.numbers, starts=starts, seed=seed, progress=progress)
+    has_etf, beta = problem.d >= C - 1, float(problem.beta)
+    etf = nce_minimum(problem.loss, C, problem.k, beta) if has_etf else None
     target = target_cosine(C) if has_etf else None
-    unique = uniqueness(chosen, k, beta)
+    unique = uniqueness(problem.loss, problem.k, beta)
     error = max_cosine_error(searched.gram, target) if target is not None else None
 
-    proof = _prove(C, k, max(d, C - 1), loss, exact_temperature)
-    bracket = _bracket(proof, searched, chosen, C, k, beta, etf)
-    said = (rests.note, estimated(chosen, searched.gram, prior.as_array(), k, beta))
-    unproved = "; ".join(text for text in said if text)
-    exact = chosen.is_exact(C, k)
+    proof = _prove(problem)
+    bracket = _bracket(problem, proof, searched, etf)
+    unproved = "; ".join(text for text in (rests.note, estimated(problem, searched.gram)) if text)
+    exact = problem.loss.is_exact(C, problem.k)
     status, note = _decide(proof, bracket, searched, error, unique if has_etf else None, unproved, exact)
     exact_rank = C - 1 if has_etf and proof is not None and unique.unique else None
     written = None
@@ -116,11 +99,11 @@ def run(
     return EtfResult(
         claim="balanced-etf-optimality",
         status=status,
-        problem=problem(prior, k, d, loss, exact_temperature),
+        problem=ProblemRecord.of(problem),
         nce=bracket,
         geometry=Geometry(target, error, exact_rank, rank(searched.gram), unique.unique if has_etf else None),
         search=report_search(searched, bracket.lower),
-        normalization=chosen.normalization if math.isinf(k) else "none",
+        normalization=problem.loss.normalization if math.isinf(problem.k) else "none",
         note=note,
         certificate=written,
         seconds=time.perf_counter() - begun,
@@ -129,19 +112,17 @@ def run(
     )
 
 
-def _prove(C: int, k: int | float, d: int, loss: str, temperature: Fraction) -> EtfProof | None:
+def _prove(problem: Problem) -> EtfProof | None:
     """The minimum over all representations in `d >= C-1` dimensions, which bounds smaller `d` from below."""
-    if not isinstance(k, int):
+    if not isinstance(problem.k, int):
         return None
     from verify.certify import prove_etf
 
-    proof = prove_etf(C, k, loss=loss, temperature=temperature, d=d)
+    proof = prove_etf(replace(problem, d=max(problem.d, problem.population.C - 1)))
     return proof if proof.status == "proved" else None
 
 
-def _bracket(
-    proof: EtfProof | None, searched: Search, loss: Loss, C: int, k: int | float, beta: float, etf: float | None
-) -> Bracket:
+def _bracket(problem: Problem, proof: EtfProof | None, searched: Search, etf: float | None) -> Bracket:
     value = searched.best.value
     if proof is not None and proof.lower is not None and proof.upper is not None:
         return Bracket.around(value, proof.lower, value if etf is None else proof.upper, etf)
@@ -152,9 +133,10 @@ def _bracket(
     from verify.optimize.objective import gram_value_and_gradient
 
     # at the ETF's Gram matrix, feasible or not, the tangent plane is the tightest for every balanced problem
-    G = np.full((C, C), target_cosine(C))
+    loss, rho, k, _, beta = problem.numbers
+    G = np.full((len(rho), len(rho)), target_cosine(len(rho)))
     np.fill_diagonal(G, 1.0)
-    lower = dual_bound(*gram_value_and_gradient(loss, G, np.full(C, 1.0 / C), k, beta), G).lower
+    lower = dual_bound(*gram_value_and_gradient(loss, G, rho, k, beta), G).lower
     upper = min(value, etf) if etf is not None else value
     return Bracket.around(value, min(lower, upper), upper, etf)
 

@@ -16,37 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
-from theory.priors import Prior
-from verify import cli
+from theory.problem import ExactNumber, Number, Problem, Whole
+from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
-from verify.results import (
-    Bracket,
-    ExactNumber,
-    Number,
-    Status,
-    Whole,
-    check_d,
-    check_k,
-    check_temperature,
-    label,
-    problem,
-    report_search,
-    versions,
-)
+from verify.results import Bracket, ProblemRecord, Status, report_search, versions
 from verify.results.optimum import OptimumResult, report
 from verify.results.series import reported, run_each
 
 if TYPE_CHECKING:
-    from theory.losses import Loss, LossLike
+    from theory.losses import LossLike
     from verify.certify import OptimumProof
     from verify.optimize.floor import Floor
     from verify.optimize.search import Search
 
 #: The relative gap that a float64 bracket must reach for the word `numerical`.
 GAP_TOLERANCE = 1e-9
-
-#: The most classes for which a dense dual slack is factored.
-MAX_CLASSES = 4000
 
 
 def run(
@@ -91,56 +75,53 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    given, loss = loss, label(loss)
-    prior = read_prior(rho, C, normalize=normalize)
-    k, d, exact_temperature = check_k(k), check_d(d, prior.C), check_temperature(temperature)
+    problem = Problem(read_prior(rho, C, normalize=normalize), k, d, loss, temperature)
 
     from verify.optimize.solution import in_groups, solve
 
-    solution = solve(prior, k, loss=loss, temperature=exact_temperature) if in_groups(prior, loss) else None
-    if prior.C > MAX_CLASSES and solution is None:
-        raise InputError(
-            "rho", f"{prior.C} classes", f"accepted: at most {MAX_CLASSES} classes with this loss and prior"
-        )
-    if solution is not None and d < min(solution.rank, prior.C - 1):
-        if prior.C > MAX_CLASSES:
+    least, large = problem.population.C - 1, problem.population.C > limits.OPTIMUM_CLASSES
+    solution = solve(problem) if in_groups(problem) else None
+    if large and solution is None:
+        accepted = f"accepted: at most {limits.OPTIMUM_CLASSES} classes with this loss and prior"
+        raise InputError("rho", f"{problem.population.C} classes", accepted)
+    if solution is not None and problem.d < min(solution.rank, least):
+        if large:
             accepted = f"accepted for so many classes: at least {solution.rank}, the rank of the optimum"
-            raise InputError("d", d, accepted)
+            raise InputError("d", problem.d, accepted)
         solution = None
     if solution is not None:
         from verify.certify.solution import prove, summarized
 
-        proved = prove(solution, k, loss=loss, temperature=exact_temperature, d=d)
+        proved = prove(problem, solution)
         return OptimumResult(
             claim="global-optimum",
-            problem=problem(prior, k, d, loss, exact_temperature),
+            problem=ProblemRecord.of(problem),
             seconds=time.perf_counter() - begun,
             versions=versions("numpy", "python-flint"),
-            **summarized(solution, proved, prior, k, loss, certificate, GAP_TOLERANCE),
+            **summarized(problem, solution, proved, certificate, GAP_TOLERANCE),
         )
 
     from theory.geometry import rank
-    from theory.losses import get_loss
     from verify.certify.publish import publish
     from verify.certify.rank import proven_rank
     from verify.lemma.hypotheses import estimated, hypotheses
     from verify.optimize.search import minimum
 
-    chosen, beta, weights = get_loss(given), float(1 / exact_temperature), prior.as_array()
-    rests = hypotheses(chosen, loss, k, beta)
-    relaxed = d < prior.C - 1
-    searched = minimum(
-        chosen, weights, k, d, beta, starts=max(starts, 16) if relaxed else starts, seed=seed, progress=progress
-    )
+    rests = hypotheses(problem)
+    relaxed = problem.d < least
+    if relaxed:
+        starts = max(starts, 16)
+    searched = minimum(*problem.numbers, starts=starts, seed=seed, progress=progress)
     # the relaxation of a small d is the same problem in d = C, where local minima are global
-    full = minimum(chosen, weights, k, prior.C, beta, starts=2, seed=seed) if relaxed else searched
+    free = replace(problem, d=problem.population.C) if relaxed else problem
+    full = minimum(*free.numbers, starts=2, seed=seed) if relaxed else searched
 
-    proof = _prove(prior, k, full, loss, exact_temperature, prior.C if relaxed else d, progress)
-    lower, upper = _bounds(proof, searched, full, chosen, weights, k, beta, relaxed)
+    proof = _prove(free, full, progress)
+    lower, upper = _bounds(problem, proof, searched, full, relaxed)
     bracket = Bracket.around(searched.best.value, lower if rests.convex else None, upper)
-    said = (rests.note, estimated(chosen, searched.gram, weights, k, beta))
-    unproved = "; ".join(text for text in said if text)
-    status, note = _decide(proof, bracket, searched, relaxed, unproved, chosen.is_exact(prior.C, k))
+    unproved = "; ".join(text for text in (rests.note, estimated(problem, searched.gram)) if text)
+    exact = problem.loss.is_exact(problem.population.C, problem.k)
+    status, note = _decide(proof, bracket, searched, relaxed, unproved, exact)
     gram: Any = searched.gram
     radius = None
     written = None
@@ -156,7 +137,7 @@ def run(
     return OptimumResult(
         claim="global-optimum",
         status=status,
-        problem=problem(prior, k, d, loss, exact_temperature),
+        problem=ProblemRecord.of(problem),
         nce=bracket,
         gram=tuple(tuple(float(g) for g in row) for row in gram),
         groups=None,
@@ -164,7 +145,7 @@ def run(
         rank=proven_rank(proof) if status is Status.PROVED else None,
         rank_numerical=rank(searched.gram),
         search=report_search(searched, bracket.lower),
-        normalization=chosen.normalization if math.isinf(k) else "none",
+        normalization=problem.loss.normalization if math.isinf(problem.k) else "none",
         note=note,
         certificate=written,
         seconds=time.perf_counter() - begun,
@@ -172,40 +153,24 @@ def run(
     )
 
 
-def _prove(
-    prior: Prior,
-    k: int | float,
-    searched: Search,
-    loss: str,
-    temperature: Fraction,
-    d: int,
-    progress: Callable[[str], None] | None,
-) -> OptimumProof | None:
+def _prove(problem: Problem, searched: Search, progress: Callable[[str], None] | None) -> OptimumProof | None:
     """The minimum and the minimizer if they can be polished, else the minimum only; the reason if neither."""
-    if not isinstance(k, int):
+    if not isinstance(problem.k, int):
         return None
     from verify.certify import prove_bracket, prove_optimum
-    from verify.certify.optimum import MAX_CLASSES as MAX_POLISHED
 
     embeddings = searched.best.embeddings
     if progress is not None:
         progress("enclosing the minimum")
-    proof = prove_optimum(prior, k, embeddings, loss=loss, temperature=temperature, d=d)
+    proof = prove_optimum(problem, embeddings)
     if proof.status == "proved":
         return proof
-    bracket = prove_bracket(prior, k, embeddings, loss=loss, temperature=temperature, d=d)
-    return bracket if bracket.status == "proved" or prior.C > MAX_POLISHED else proof
+    bracket = prove_bracket(problem, embeddings)
+    return bracket if bracket.status == "proved" or problem.population.C > limits.POLISHED_CLASSES else proof
 
 
 def _bounds(
-    proof: OptimumProof | None,
-    searched: Search,
-    full: Search,
-    loss: Loss,
-    weights: object,
-    k: int | float,
-    beta: float,
-    relaxed: bool,
+    problem: Problem, proof: OptimumProof | None, searched: Search, full: Search, relaxed: bool
 ) -> tuple[Fraction | float, Fraction | float]:
     """Below and above the minimum: proven, or in double precision."""
     value = searched.best.value
@@ -214,7 +179,8 @@ def _bounds(
     from verify.optimize.dual import dual_bound
     from verify.optimize.objective import gram_value_and_gradient
 
-    at_full = gram_value_and_gradient(loss, full.gram, weights, k, beta)  # type: ignore[arg-type]
+    loss, rho, k, _, beta = problem.numbers
+    at_full = gram_value_and_gradient(loss, full.gram, rho, k, beta)
     return min(dual_bound(*at_full, full.gram).lower, value), value
 
 
@@ -269,19 +235,18 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
                 certificate=arguments.certificate,
                 progress=progress,
             )
-            return replace(result, floor=_floor(arguments, k, result)) if arguments.floor else result
+            return replace(result, floor=_floor(arguments, k)) if arguments.floor else result
 
         return run_each(one, arguments.k, arguments.certificate, arguments.save)
 
     cli.main(parser, execute, reported(report), argv)
 
 
-def _floor(arguments: argparse.Namespace, k: int | float, result: OptimumResult) -> Floor:
+def _floor(arguments: argparse.Namespace, k: int | float) -> Floor:
     from verify.optimize.floor import floor
 
     prior = read_prior(arguments.rho, arguments.C, normalize=arguments.normalize)
-    temperature = check_temperature(arguments.temperature)
-    return floor(prior, k, result.problem.d, loss=arguments.loss, temperature=temperature)
+    return floor(Problem(prior, k, arguments.d, arguments.loss, arguments.temperature))
 
 
 if __name__ == "__main__":

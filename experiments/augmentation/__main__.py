@@ -56,10 +56,10 @@ def _encoders(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str
 
 def _many(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
     from experiments.augmentation.many_points import CLASSES, run
-    from verify.graphs.many import MAX_POINTS
+    from verify import limits
 
-    if not CLASSES <= arguments.trials <= MAX_POINTS:
-        raise InputError("trials", arguments.trials, f"accepted: from {CLASSES} to {MAX_POINTS} points")
+    if not CLASSES <= arguments.trials <= limits.GRAPH_POINTS:
+        raise InputError("trials", arguments.trials, f"accepted: from {CLASSES} to {limits.GRAPH_POINTS} points")
     return run(arguments.trials)
 
 

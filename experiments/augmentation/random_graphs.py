@@ -15,6 +15,7 @@ import numpy as np
 from theory.augmentation.chains import spectral_gaps
 from theory.augmentation.graph import Graph, from_pairs
 from theory.errors import InputError
+from theory.problem import Problem
 from verify import files
 from verify.graphs.collapse import class_level, decide
 from verify.graphs.problem import GraphProblem
@@ -43,7 +44,7 @@ def damped(graph: Graph, share: Fraction) -> Graph:
 
 def near_threshold(rng: np.random.Generator, graph: Graph, k: int, temperature: Fraction) -> tuple[Graph, float] | None:
     """The graph damped so that its least ratio of gap and threshold is within 10 % of 1; and that ratio less 1."""
-    alphas = class_level(graph.prior, "logistic", k, temperature, exact=False).thresholds
+    alphas = class_level(Problem(graph.prior, k, temperature=temperature), exact=False).thresholds
     ratios = [gap / a for gap, a in zip(spectral_gaps(graph), alphas, strict=True) if gap is not None and a > 0]
     offset = float(rng.choice([-1, 1]) * 10 ** rng.uniform(-3, -1))
     if not ratios or min(ratios) <= 1 + offset:
@@ -62,7 +63,7 @@ def trial(seed: int) -> dict[str, Any]:
         if made is not None:
             break
     close, offset = made
-    level = class_level(close.prior, "logistic", k, temperature)
+    level = class_level(Problem(close.prior, k, temperature=temperature))
     verdict, note = decide(close, level)
     problem = GraphProblem(close, "logistic", k, temperature)
     found = solve(problem)

@@ -20,6 +20,7 @@ import numpy as np
 from experiments.certificates import reference
 from theory.geometry import from_gram
 from theory.priors import Prior, from_masses
+from theory.problem import Problem
 from verify import optimum
 from verify.certify import prove_optimum
 from verify.checker import check
@@ -75,7 +76,7 @@ def settle(case: Case) -> Report:
             status = "too wide"
         # The same proof again, from the optimizer's Gram matrix, as a certificate.
         U = from_gram(np.array(result.gram), case.prior.C)
-        proof = prove_optimum(case.prior, case.k, U, temperature=case.temperature)
+        proof = prove_optimum(Problem(case.prior, case.k, temperature=case.temperature), U)
         verdict = check(proof.certificate())
         if verdict.verdict != "accepted":
             wrong = f"the checker says {verdict.verdict}: {verdict.reason}"

@@ -9,21 +9,21 @@ distance that an enclosure in high precision shows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from theory.groups import cosines
-from theory.losses import get_loss
 from theory.priors import Prior
+from theory.problem import Problem
 from verify import bounds, conjecture, downstream, optimum
 from verify.certify import prove_grouped
 from verify.optimize.solution import solve
 from verify.supervised.estimate import estimate
 from verify.supervised.minimizer import Enclosing
-from verify.supervised.sequence import Task, point
+from verify.supervised.sequence import point
 
 KS = (1, 2, 4, 16, 64, 256, 4096, 65536, 10**6)
 #: What the enclosures of the reference are narrower than, in the entries of the Gram matrix.
@@ -102,9 +102,9 @@ def examine(case: Case) -> dict[str, Any]:
 
 def compare(case: Case) -> dict[str, Any]:
     """The estimates beside an enclosure that is far narrower than doubles are."""
-    prior, k, T = case.prior, case.k, case.temperature
-    found = solve(prior, k, loss="logistic", temperature=T)
-    proof = prove_grouped(found.groups, k, found.starts, loss="logistic", temperature=T, d=prior.C, width=_REFERENCE)
+    problem = Problem(case.prior, case.k, temperature=case.temperature)
+    found = solve(problem)
+    proof = prove_grouped(replace(problem, population=found.groups), found.starts, width=_REFERENCE)
     if proof.gram is None or found.errors is None:
         return {"estimated": None, "true": None, "estimate_holds": None}
     ours = cosines(found.means, found.groups)
@@ -113,10 +113,10 @@ def compare(case: Case) -> dict[str, Any]:
          for rows in zip(proof.gram, ours.tolist(), strict=True)]
     )  # fmt: skip
     allowed = found.errors[:, None] + found.errors + 2 * np.finfo(float).eps
-    at = Enclosing(prior, k, loss="logistic", temperature=T, d=prior.C)
+    at = Enclosing(problem)
     losses = []
     for classifier in ("optimal", "mean"):
-        exact = point(Task(prior, get_loss("logistic"), T, prior.C, case.weighting, classifier), at)
+        exact = point(at, case.weighting, classifier)
         near = estimate(at, case.weighting, classifier)
         if exact.bracket is not None and not isinstance(near, str):
             losses.append(near.lower <= exact.bracket.upper and exact.bracket.lower <= near.upper)

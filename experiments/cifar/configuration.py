@@ -11,7 +11,8 @@ from fractions import Fraction
 from typing import Any, Literal, get_args
 
 from theory.errors import InputError
-from verify.results import as_json, check_temperature
+from theory.problem import check_temperature
+from verify.results import as_json
 
 Positives = Literal["class", "augment", "mixed"]
 Negatives = Literal["marginal", "batch"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.cifar.configuration import Configuration
 from theory.priors import number
-from verify.results import check_temperature
+from theory.problem import check_temperature
 
 _SMALL = {
     "network": "small",

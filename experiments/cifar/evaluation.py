@@ -27,7 +27,7 @@ from theory.geometry import gram, simplex_etf
 from theory.losses import get_loss
 from theory.neural_collapse import NeuralCollapse, neural_collapse
 from theory.priors import Prior
-from verify.results import check_temperature
+from theory.problem import check_temperature
 
 #: Decimals that are kept of the entries of Gram matrices.
 DECIMALS = 6

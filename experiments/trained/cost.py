@@ -17,8 +17,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
 from theory.errors import InputError
+from theory.problem import check_temperature
 from verify import cli
-from verify.results import NOT_IN_JSON, Status, check_temperature, versions
+from verify.results import NOT_IN_JSON, Status, versions
 
 #: Of the embeddings: a gigabyte.
 MAX_NUMBERS = 10**8

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import NoReturn
 
 from theory.priors import Prior, parse
+from theory.problem import Problem
 from verify import cli
 from verify.results import NOT_IN_JSON, Status
 
@@ -64,15 +64,15 @@ def _row(name: str, prior: Prior, k: int, temperature: str) -> Row:
     from verify.optimize.floor import floor
     from verify.results.digits import outward
 
-    exact = Fraction(temperature)
-    beside = floor(prior, k, prior.C, temperature=exact)
+    problem = Problem(prior, k, temperature=temperature)
+    beside = floor(problem)
     assert beside.etf is not None
     if prior.is_uniform:
-        proof = prove_etf(prior.C, k, temperature=exact)
+        proof = prove_etf(problem)
         assert proof.lower is not None and proof.upper is not None
         low, high, _ = outward(proof.lower, proof.upper)
         return Row(name, k, temperature, beside.chance, low, high, proof.status, beside.etf)
-    found = optimum.run(prior, k, temperature=exact)
+    found = optimum.run(prior, k, temperature=temperature)
     assert found.nce.lower is not None and found.nce.upper is not None
     return Row(name, k, temperature, beside.chance, found.nce.lower, found.nce.upper, found.status.value, beside.etf)
 

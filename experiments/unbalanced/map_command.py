@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NoReturn
 from experiments.unbalanced import families
 from theory import priors
 from theory.errors import InputError
+from theory.problem import check_temperature
 from verify import cli
-from verify.results import check_temperature, shortened
+from verify.results import shortened
 
 if TYPE_CHECKING:
     from experiments.unbalanced.map_summary import MapResult

@@ -29,7 +29,8 @@ from flint import arb, ctx, fmpq
 
 from experiments.unbalanced.rises import Box, Witness
 from experiments.unbalanced.rises_search import rising_boxes
-from verify.results import MAX_K, NOT_IN_JSON
+from theory.problem import MAX_K
+from verify.results import NOT_IN_JSON
 
 _BITS = 128
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from flint import ctx
 
 from theory.errors import InputError
+from theory.problem import Problem
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import document, down, ratio, up
 from verify.certify.losses import find, get
@@ -20,14 +21,10 @@ HINGE = "hinge"
 
 @dataclass(frozen=True)
 class EtfProof:
-    """`lower <= min L_k <= upper` for the uniform prior on C classes, over all representations in `d >= C-1`
+    """`lower <= min L_k <= upper` for a uniform prior, over all representations in `d >= C-1`
     dimensions; the minimum is attained at the simplex ETF (verify.checker.etf_optimality has the proof)."""
 
-    C: int
-    k: int
-    d: int
-    loss: str
-    temperature: Fraction
+    problem: Problem
     status: str
     reason: str
     lower: Fraction | None = None
@@ -37,59 +34,49 @@ class EtfProof:
         """The certificate `etf-optimality`, which needs no witness."""
         if self.lower is None or self.upper is None:
             raise ValueError(f"nothing was proven: {self.reason}")
+        problem = self.problem
         statement = {
             "kind": "etf-optimality",
-            **({"loss": HINGE} if self.loss == HINGE else get(self.loss).stated()),
-            "C": self.C,
-            "k": self.k,
-            "temperature": ratio(self.temperature),
-            "d": self.d,
+            **({"loss": HINGE} if problem.loss_name == HINGE else get(problem.loss_name).stated()),
+            "C": problem.population.C,
+            "k": problem.k,
+            "temperature": ratio(problem.temperature),
+            "d": problem.d,
             "lower": ratio(self.lower),
             "upper": ratio(self.upper),
         }
         return document(statement, {})
 
 
-def prove_etf(
-    C: int,
-    k: int,
-    *,
-    loss: str = "logistic",
-    temperature: Fraction = Fraction(1),
-    d: int | None = None,
-    width: Fraction = Fraction(1, 10**30),
-) -> EtfProof:
+def prove_etf(problem: Problem, *, width: Fraction = Fraction(1, 10**30)) -> EtfProof:
     """Enclose the minimum for C equal classes and k negatives to `width`.
 
     `L* = E l(0 (m times), b (k-m times))`, `m ~ Bin(k, 1/C)`, `b = C / ((C-1) temperature)`: convexity, Jensen given
     the collision pattern, and monotonicity (derived: verify.checker.etf_optimality).
 
     Raises:
-        InputError: if C < 2, k is not a positive integer, or `d < C-1`, where no simplex ETF exists.
+        InputError: if the classes are not equal, k is not an integer, or `d < C-1`, where no simplex ETF exists.
     """
-    d = C if d is None else d
-    if C < 2:
-        raise InputError("C", C, "at least 2 classes are needed")
-    if not isinstance(k, int) or k < 1:
-        raise InputError("k", k, "a proof needs an integer k >= 1")
-    if d < C - 1:
-        raise InputError("d", d, f"a simplex ETF of {C} classes needs d >= {C - 1}")
+    C, k, loss = problem.population.C, problem.integer_k, problem.loss_name
+    if not problem.population.is_uniform:
+        raise InputError("rho", "a prior that is not uniform", "the simplex ETF is optimal for equal classes")
+    if problem.d < C - 1:
+        raise InputError("d", problem.d, f"a simplex ETF of {C} classes needs d >= {C - 1}")
     if not 0 < width < 1:
         raise InputError("width", width, "accepted: a number between 0 and 1")
-    proof = EtfProof(C, k, d, loss, temperature, "undecided", f"no proof for the loss '{loss}'")
+    proof = EtfProof(problem, "undecided", f"no proof for the loss '{loss}'")
     if loss != HINGE and find(loss) is None:
         return proof
     bits = (8 / width).__ceil__().bit_length() + k.bit_length()
-    low, high = bounds(_minimum(loss, C, k, temperature, bits))
+    low, high = bounds(_minimum(loss, C, k, problem.beta, bits))
     margin, digits = width / 8, len(str((64 / width).__ceil__()))
-    return EtfProof(
-        C, k, d, loss, temperature, "proved", "convexity", down(low - margin, digits), up(high + margin, digits)
-    )
+    lower, upper = down(low - margin, digits), up(high + margin, digits)
+    return replace(proof, status="proved", reason="convexity", lower=lower, upper=upper)
 
 
-def _minimum(loss: str, C: int, k: int, temperature: Fraction, bits: int) -> Ball:
+def _minimum(loss: str, C: int, k: int, beta: Fraction, bits: int) -> Ball:
     with ctx.workprec(bits + 2 * k.bit_length() + 32):
-        b, collision = Fraction(C, C - 1) / temperature, Fraction(1, C)
+        b, collision = Fraction(C, C - 1) * beta, Fraction(1, C)
         if loss == HINGE:
             none = ball(1 - collision) ** k
             return 1 - none + none * ball(max(Fraction(0), 1 - b))

@@ -14,18 +14,17 @@ import numpy as np
 from flint import ctx
 from jaxtyping import Float
 
-from theory.priors import Prior
+from theory.problem import Problem
+from verify import limits
 from verify.certify.balls import bounds
 from verify.certify.definite import least_shift
 from verify.certify.document import down, up
-from verify.certify.enclosure import Point, Problem, enclose
+from verify.certify.enclosure import Point, enclose, guard_bits
 from verify.certify.losses import find, unproved
-from verify.certify.optimum import OptimumProof, check_d, check_k
+from verify.certify.optimum import OptimumProof, check_d
 from verify.certify.rows import OutOfReach
 from verify.checker.reading import MAX_CLASSES as CHECKED
 
-#: Matrices of balls of this many rows fit in a few gigabytes.
-MAX_CLASSES = 1500
 _BITS = 64
 _PLACES = 40
 #: Less of a shift is lost in the rounding of a factor in double precision, which is how the checker looks at it.
@@ -33,40 +32,31 @@ _LEAST_SHIFT = Fraction(1, 1 << 40)
 
 
 def prove_bracket(
-    prior: Prior,
-    k: int,
-    embeddings: Float[np.ndarray, "C d"],
-    *,
-    loss: str = "logistic",
-    temperature: Fraction = Fraction(1),
-    d: int | None = None,
-    relative_width: float = 1e-9,
+    problem: Problem, embeddings: Float[np.ndarray, "C d"], *, relative_width: float = 1e-9
 ) -> OptimumProof:
     """Enclose the minimum of `L_k` at an optimizer's embeddings, without polishing them; no minimizer is enclosed.
 
     "undecided" if the interval is wider than `relative_width * max(1, upper)`.
 
     Raises:
-        InputError: if k is not a positive integer, or `d < C-1`.
+        InputError: if k is not an integer, or `d < C-1`.
     """
-    C = prior.C
-    d = C if d is None else d
-    check_k(k)
-    check_d(d, C)
-    problem = Problem(loss, k, 1 / temperature, prior.rho)
-    failed = OptimumProof(problem, d, "undecided", "")
-    if find(loss) is None:
-        return replace(failed, reason=f"no proof for the loss '{loss}'; {unproved()}")
-    if C > MAX_CLASSES:
-        return replace(failed, reason=f"brackets are proven for at most {MAX_CLASSES} classes")
+    C = problem.population.C
+    check_d(problem)
+    problem = replace(problem, population=problem.population.split())
+    failed = OptimumProof(problem, "undecided", "")
+    if find(problem.loss_name) is None:
+        return replace(failed, reason=f"no proof for the loss '{problem.loss_name}'; {unproved()}")
+    if C > limits.BRACKETED_CLASSES:
+        return replace(failed, reason=f"brackets are proven for at most {limits.BRACKETED_CLASSES} classes")
     triangular = np.linalg.qr(embeddings.T)[1].T
     point = Point([[round(x) for x in row] for row in np.ldexp(triangular, _PLACES).tolist()])
     try:
         local = enclose(problem, point, _BITS)
     except OutOfReach as out:
         return replace(failed, reason=str(out))
-    with ctx.workprec(_BITS + problem.guard_bits):
-        least = least_shift(local.slack(), list(problem.totals))
+    with ctx.workprec(_BITS + guard_bits(problem)):
+        least = least_shift(local.slack(), list(problem.population.totals))
     if least is None:
         return replace(failed, reason="the dual slack has no factor in double precision")
     # with room for the checker's factor, and for its own enclosures

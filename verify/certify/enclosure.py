@@ -1,4 +1,7 @@
-"""Balls around the loss and its gradient at one exact matrix of mean embeddings, by python-flint."""
+"""Balls around the loss and its gradient at one exact matrix of mean embeddings, by python-flint.
+
+The groups of the problem's prior are those that are worked with; `k` is an integer.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +10,9 @@ from fractions import Fraction
 
 from flint import arb, ctx, fmpz, fmpz_mat
 
+from theory.problem import Problem
 from verify.certify.balls import Ball, ball
 from verify.certify.rows import law, row_losses
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A contrastive problem over groups of equal classes: `beta = 1/temperature`, `k` an integer.
-
-    `rho` is the exact mass of one class of each group, `counts` their numbers of classes (empty: one class each, so
-    that the groups are the classes).
-    """
-
-    loss: str
-    k: int
-    beta: Fraction
-    rho: tuple[Fraction, ...]
-    counts: tuple[int, ...] = ()
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The number of classes of each group."""
-        return self.counts or (1,) * len(self.rho)
-
-    @property
-    def totals(self) -> tuple[Fraction, ...]:
-        """The mass of each group."""
-        return tuple(n * r for n, r in zip(self.sizes, self.rho, strict=True))
-
-    @property
-    def guard_bits(self) -> int:
-        """What rounding in phi^k near 1, and a gradient k times larger, cost at most."""
-        return 2 * self.k.bit_length() + 24
 
 
 @dataclass(frozen=True)
@@ -83,10 +57,15 @@ class Enclosure:
         return slack
 
 
+def guard_bits(problem: Problem) -> int:
+    """What rounding in phi^k near 1, and a gradient k times larger, cost at most."""
+    return 2 * problem.integer_k.bit_length() + 24
+
+
 def enclose(problem: Problem, point: Point, bits: int) -> Enclosure:
     """Loss and gradient at the point, to about `bits` bits."""
-    with ctx.workprec(bits + problem.guard_bits):
-        groups, sizes = range(len(point.rows)), problem.sizes
+    with ctx.workprec(bits + guard_bits(problem)):
+        groups, sizes = range(len(point.rows)), problem.population.counts
         means = fmpz_mat(point.rows)
         dots = means * means.transpose()
         squares = [fmpz(point.unit) ** 2 if g in point.free else dots[g, g] for g in groups]
@@ -119,8 +98,8 @@ def enclose_near(problem: Problem, cosines: list[list[Ball]], bits: int) -> Encl
 
     All groups of two or more count as free in `Enclosure.slack`: whether their classes coincide is not known.
     """
-    with ctx.workprec(bits + problem.guard_bits):
-        groups, sizes = range(len(cosines)), problem.sizes
+    with ctx.workprec(bits + guard_bits(problem)):
+        groups, sizes = range(len(cosines)), problem.population.counts
         entries, names = [arb(1)], [[0] * len(cosines) for _ in cosines]
         for g in groups:
             for h in range(g + (sizes[g] > 1)):
@@ -142,14 +121,15 @@ def _at(
     bits: int,
 ) -> Enclosure:
     """Loss and gradient where the cosines are `entries`, named by their place there; entry 0 is 1."""
-    groups, totals, sizes = range(len(gram)), problem.totals, problem.sizes
+    prior = problem.population
+    groups, totals, sizes = range(len(gram)), prior.totals, prior.counts
     beta = ball(problem.beta)
     values = [(beta * (x - 1)).exp() for x in entries]
     laws = []
     for g in groups:
         others = [(names[g][h], totals[h]) for h in groups if h != g]
-        laws.append(law([*others, (0, problem.rho[g]), (names[g][g], totals[g] - problem.rho[g])]))
-    found = row_losses(problem.loss, problem.k, values, laws, bits)
+        laws.append(law([*others, (0, prior.masses[g]), (names[g][g], totals[g] - prior.masses[g])]))
+    found = row_losses(problem.loss_name, problem.integer_k, values, laws, bits)
 
     gradient = [[arb(0)] * len(groups) for _ in groups]
     masses = [ball(m) for m in totals]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from theory.problem import Problem
 from verify.certify import losses
 from verify.certify.balls import ball, bounds
-from verify.certify.enclosure import Problem
 
 
 def gram_radius(problem: Problem, gap: Fraction) -> Fraction | None:
@@ -16,11 +16,11 @@ def gram_radius(problem: Problem, gap: Fraction) -> Fraction | None:
     convexity of the loss in the cosines over the elliptope (verify.checker.dual, step 6), w the `curvature` of
     `verify.certify.losses`.
     """
-    loss = losses.get(problem.loss)
+    loss, k, prior = losses.get(problem.loss_name), problem.integer_k, problem.population
     if not loss.strict:
         return None
-    weight = loss.curvature(problem.k, ball(-2 * problem.beta).exp(), ball(1))
-    smallest = sorted(problem.totals)[:2]
+    weight = loss.curvature(k, ball(-2 * problem.beta).exp(), ball(1))
+    smallest = sorted(prior.totals)[:2]
     products = [smallest[0] * smallest[1]] if len(smallest) > 1 else []
-    products += [m * (m - r) / 2 for m, r in zip(problem.totals, problem.rho, strict=True) if m != r]
-    return bounds((ball(gap / (problem.beta**2 * problem.k * min(products))) / weight).sqrt())[1]
+    products += [m * (m - r) / 2 for m, r in zip(prior.totals, prior.masses, strict=True) if m != r]
+    return bounds((ball(gap / (problem.beta**2 * k * min(products))) / weight).sqrt())[1]

@@ -18,25 +18,25 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError
 
 from theory.errors import InputError
-from theory.priors import Prior
+from theory.problem import Problem
+from verify import limits
 from verify.certify.balls import ball, bounds
 from verify.certify.definite import is_positive_definite
 from verify.certify.document import document, down, ratio, up
-from verify.certify.enclosure import Enclosure, Point, Problem, enclose
+from verify.certify.enclosure import Enclosure, Point, enclose, guard_bits
 from verify.certify.gram_radius import gram_radius
 from verify.certify.losses import find, get, unproved
 from verify.certify.rows import OutOfReach
 from verify.optimize.starts import Start, candidates, newton_step, starts_near
 from verify.results.digits import round_up
 
-MAX_CLASSES = 256
 MAX_BITS = 4096
 _ROUNDS = 20
 
 
 @dataclass(frozen=True)
 class OptimumProof:
-    """An enclosure of `min L_k` over embeddings in `d` dimensions, and of the optimal cosines.
+    """An enclosure of `min L_k` in the groups of the problem's prior, and of the optimal cosines.
 
     `lower <= min L <= upper` is proven if `status` is "proved"; else all of it is None and `reason` says why.
     Every entry of the optimal Gram matrix is within `gram_radius` of `gram` (None for the decoupled loss, which
@@ -48,7 +48,6 @@ class OptimumProof:
     """
 
     problem: Problem
-    d: int
     status: str
     reason: str
     lower: Fraction | None = None
@@ -71,24 +70,25 @@ class OptimumProof:
         """The certificate `global-optimum`; without the minimizer where none is enclosed."""
         if self.lower is None or self.upper is None or self.point is None or self.shift is None:
             raise ValueError(f"nothing was proven: {self.reason}")
-        problem, point = self.problem, self.point
+        problem, prior, point = self.problem, self.problem.population, self.point
+        grouped = max(prior.counts) > 1  # without groups the problem is that of the classes, and so is its certificate
         statement: dict[str, Any] = {
             "kind": "global-optimum",
-            **get(problem.loss).stated(),
+            **get(problem.loss_name).stated(),
             "k": problem.k,
-            "temperature": ratio(1 / problem.beta),
-            "d": self.d,
-            "rho": [ratio(r) for r in problem.rho],
+            "temperature": ratio(problem.temperature),
+            "d": problem.d,
+            "rho": [ratio(r) for r in prior.masses],
             "lower": ratio(self.lower),
             "upper": ratio(self.upper),
         }
-        if problem.counts:
-            statement["counts"] = list(problem.counts)
+        if grouped:
+            statement["counts"] = list(prior.counts)
         if self.gram is not None and self.gram_radius is not None:
             gram = [[ratio(g) for g in row] for row in self.gram]
             statement["minimizer"] = {"gram": gram, "radius": ratio(self.gram_radius)}
         # a group's row shorter than 1 is a mean, any other a direction: twice its length is safely the latter
-        lengths = [Fraction(2 - (g in point.free), point.unit) if problem.counts else 1 for g in range(len(point.rows))]
+        lengths = [Fraction(2 - (g in point.free), point.unit) if grouped else 1 for g in range(len(point.rows))]
         embeddings = [
             [ratio(Fraction(x) * length) for x in row] for row, length in zip(point.rows, lengths, strict=True)
         ]
@@ -96,94 +96,43 @@ class OptimumProof:
 
 
 def prove_optimum(
-    prior: Prior,
-    k: int,
-    embeddings: Float[np.ndarray, "C d"],
-    *,
-    loss: str = "logistic",
-    temperature: Fraction = Fraction(1),
-    d: int | None = None,
-    width: Fraction = Fraction(1, 10**20),
+    problem: Problem, embeddings: Float[np.ndarray, "C d"], *, width: Fraction = Fraction(1, 10**20)
 ) -> OptimumProof:
-    """Enclose the minimum of `L_k` for this prior to `width`, from an optimizer's embeddings.
+    """Enclose the minimum of `L_k` to `width`, class by class, from an optimizer's embeddings.
 
     The rank is read off the singular values, the embeddings are polished by Newton's method in float64 and then
     in balls until the dual slack at the exact normalized rows is proven positive definite after a shift of
     `width/4`. Rank 1 is snapped to signs, which are exact.
 
     Raises:
-        InputError: if k is not a positive integer, `d < C-1` (no Gram matrix of rank d need attain the bound), or
-            the embeddings do not have C finite rows.
+        InputError: if k is not an integer, `d < C-1` (no Gram matrix of rank d need attain the bound), or the
+            embeddings do not have C finite rows.
     """
-    C = prior.C
-    check_k(k)
+    C = problem.population.C
     _check_width(width)
-    check_d(C if d is None else d, C)
+    check_d(problem)
     U = np.asarray(embeddings, dtype=np.float64)
     if U.ndim != 2 or len(U) != C or not np.isfinite(U).all() or not np.linalg.norm(U, axis=1).all():
         raise InputError("embeddings", U.shape, f"{C} rows, finite and not zero")
-    if C > MAX_CLASSES:
-        reason = f"proofs are made for at most {MAX_CLASSES} classes"
-        return OptimumProof(Problem(loss, k, 1 / temperature, ()), C if d is None else d, "undecided", reason)
-    alone = Prior(prior.rho, (1,) * C)
-    return prove_grouped(alone, k, starts_near(U), loss=loss, temperature=temperature, d=d, width=width)
+    if C > limits.POLISHED_CLASSES:
+        return OptimumProof(problem, "undecided", f"proofs are made for at most {limits.POLISHED_CLASSES} classes")
+    return prove_grouped(replace(problem, population=problem.population.split()), starts_near(U), width=width)
 
 
-def prove_grouped(
-    prior: Prior,
-    k: int,
-    starts: Sequence[Start],
-    *,
-    loss: str = "logistic",
-    temperature: Fraction = Fraction(1),
-    d: int | None = None,
-    width: Fraction = Fraction(1, 10**20),
-) -> OptimumProof:
+def prove_grouped(problem: Problem, starts: Sequence[Start], *, width: Fraction = Fraction(1, 10**20)) -> OptimumProof:
     """Enclose the minimum in the groups of the prior, from candidates for their mean embeddings (module docstring).
 
     Nothing is proven if `d` is less than both C-1 and the rank of the optimum.
 
     Raises:
-        InputError: if k is not a positive integer.
+        InputError: if k is not an integer.
     """
-    check_k(k)
     _check_width(width)
-    # without groups the problem is that of the classes, and so is its certificate
-    problem = Problem(loss, k, 1 / temperature, prior.masses, prior.counts if max(prior.counts) > 1 else ())
-    return _prove_from(OptimumProof(problem, prior.C if d is None else d, "undecided", ""), starts, width)
-
-
-def check_k(k: int) -> None:
-    """Convexity is proved for integers.
-
-    Raises:
-        InputError: for anything but a positive integer.
-    """
-    if not isinstance(k, int) or k < 1:
-        raise InputError("k", k, "a proof needs an integer k >= 1")
-
-
-def check_d(d: int, C: int) -> None:
-    """The optimum has rank C-1 at most.
-
-    Raises:
-        InputError: if it need not fit in d dimensions.
-    """
-    if d < C - 1:
-        raise InputError("d", d, f"a proof of the optimum needs d >= C-1 = {C - 1}")
-
-
-def _check_width(width: Fraction) -> None:
-    if not 0 < width < 1:
-        raise InputError("width", width, "accepted: a number between 0 and 1")
-
-
-def _prove_from(failed: OptimumProof, starts: Sequence[Start], width: Fraction) -> OptimumProof:
-    loss = failed.problem.loss
+    failed, loss, _ = OptimumProof(problem, "undecided", ""), problem.loss_name, problem.integer_k
     if find(loss) is None:
         return replace(failed, reason=f"no proof for the loss '{loss}' with this prior; {unproved()}")
     reason = "no stationary point of full rank was found near the embeddings"
-    for start in candidates(failed.problem, starts):
+    for start in candidates(problem, starts):
         try:
             proof = _prove(replace(failed, reason=reason), start, width)
         except OutOfReach as out:
@@ -195,20 +144,36 @@ def _prove_from(failed: OptimumProof, starts: Sequence[Start], width: Fraction) 
     return replace(failed, reason=reason)
 
 
+def check_d(problem: Problem) -> None:
+    """The optimum has rank C-1 at most.
+
+    Raises:
+        InputError: if it need not fit in d dimensions, or k is not an integer.
+    """
+    least, _ = problem.population.C - 1, problem.integer_k
+    if problem.d < least:
+        raise InputError("d", problem.d, f"a proof of the optimum needs d >= C-1 = {least}")
+
+
+def _check_width(width: Fraction) -> None:
+    if not 0 < width < 1:
+        raise InputError("width", width, "accepted: a number between 0 and 1")
+
+
 def _prove(failed: OptimumProof, start: Start, width: Fraction) -> OptimumProof:
     """Refine the start until the bracket at its exact rational rounding is no wider than `width`.
 
     Each round encloses loss and gradient at the rounded rows, tries to conclude, and else takes a Newton step. A step
     of size s leaves an error of about 1e-12 s, so the next round asks for as many bits as can pay.
     """
-    problem = failed.problem
+    problem, least = failed.problem, min(failed.problem.population.totals)
     newton = None
     if not start.exact:
         try:
             newton = newton_step(problem, start)
         except LinAlgError:
             return replace(failed, reason="the Hessian at the optimizer's point is not positive definite")
-    skew = (1 / min(problem.totals)).__ceil__().bit_length()
+    skew = (1 / least).__ceil__().bit_length()
     needed = _shift(width).denominator.bit_length() + skew + 16
     bits = needed if newton is None else min(needed, 100 + skew)
     places = 0 if newton is None else bits + 16
@@ -226,7 +191,7 @@ def _prove(failed: OptimumProof, start: Start, width: Fraction) -> OptimumProof:
             proof, definite = _conclude(failed, local, point, width, bits)
             if proof is not None:
                 return proof
-            settled = newton is None or size < float(_shift(width) * min(problem.totals)) / 1000
+            settled = newton is None or size < float(_shift(width) * least) / 1000
             if definite is False and settled:
                 break
         wanted = needed if newton is None else bits
@@ -271,20 +236,20 @@ def _conclude(
     failed: OptimumProof, local: Enclosure, point: Point, width: Fraction, bits: int
 ) -> tuple[OptimumProof | None, bool | None]:
     """The proof at this point if there is one, and whether the shifted slack is positive definite."""
-    problem, shift = failed.problem, _shift(width)
-    with ctx.workprec(bits + problem.guard_bits):
+    problem, prior, shift = failed.problem, failed.problem.population, _shift(width)
+    with ctx.workprec(bits + guard_bits(problem)):
         slack, products = local.slack(), local.products()
-        for c, m in enumerate(problem.totals):
+        for c, m in enumerate(prior.totals):
             slack[c][c] += ball(shift * m)
         definite = is_positive_definite(slack)
-        signed = all(products[g] <= 0 for g, n in enumerate(problem.sizes) if n > 1 and g not in point.free)
+        signed = all(products[g] <= 0 for g, n in enumerate(prior.counts) if n > 1 and g not in point.free)
         gap = shift + bounds(sum((abs(products[g]) for g in point.free), arb(0)))[1]
     low, high = bounds(local.loss)
     if not (definite and signed) or max(high - low, gap - shift) > width / 16:
         return None, definite
-    rank = len(point.rows[0]) + sum(problem.sizes[g] - 1 for g in point.free)
-    rank = min(rank, sum(problem.sizes) - 1)  # an optimal Gram matrix is singular
-    if failed.d < rank:
+    rank = len(point.rows[0]) + sum(prior.counts[g] - 1 for g in point.free)
+    rank = min(rank, prior.C - 1)  # an optimal Gram matrix is singular
+    if problem.d < rank:
         return replace(failed, reason=f"the optimum over all dimensions has rank {rank}", rank=rank), definite
     # An eighth of the width at both ends leaves a checker room for errors of its own.
     margin, digits = width / 8, len(str((64 / width).__ceil__()))
@@ -300,7 +265,7 @@ def _conclude(
         bits=bits,
     )
     # in fewer dimensions a minimizer need not be this one, whatever this point's rank (verify.checker.dual, step 6)
-    radius = gram_radius(problem, gap) if failed.d >= sum(problem.sizes) - 1 else None
+    radius = gram_radius(problem, gap) if problem.d >= prior.C - 1 else None
     if radius is None or radius >= 2:  # which says nothing of cosines
         return proof, definite
     digits = max(3, len(str((1 / radius).__ceil__())) + 2)

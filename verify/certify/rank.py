@@ -23,26 +23,25 @@ from fractions import Fraction
 
 from flint import arb, ctx
 
+from theory.problem import Problem
+from verify import limits
 from verify.certify.balls import ball
 from verify.certify.definite import definite_size
-from verify.certify.enclosure import Problem, enclose_near
+from verify.certify.enclosure import enclose_near, guard_bits
 from verify.certify.optimum import OptimumProof
 from verify.certify.rows import OutOfReach
 from verify.certify.total_collapse import is_collapsed
 
-#: More rows take longer than the minimum itself.
-MAX_ROWS = 64
 _BITS = 64
 
 
 def rank_bounds(problem: Problem, gram: tuple[tuple[Fraction, ...], ...], radius: Fraction) -> tuple[int, int]:
     """Bounds on the rank of the optimal Gram matrix of all classes, whose cosines are within `radius` of `gram`."""
-    sizes, m = problem.sizes, len(gram)
-    C = sum(sizes)
-    if m > MAX_ROWS:
+    sizes, C, m = problem.population.counts, problem.population.C, len(gram)
+    if m > limits.RANK_ROWS:
         return 1, C - 1
     bits = _BITS + (radius.denominator // radius.numerator).bit_length() if radius else 2 * _BITS
-    with ctx.workprec(bits + problem.guard_bits):
+    with ctx.workprec(bits + guard_bits(problem)):
         error = arb(0, ball(radius).upper()) if radius else arb(0)
         cosines = [[ball(x) + error for x in row] for row in gram]
         try:
@@ -69,8 +68,8 @@ def _collapsed(problem: Problem, gram: tuple[tuple[Fraction, ...], ...], radius:
     for g in groups:
         signs = [1 if h == g else -1 for h in groups]
         distance = max(abs(gram[i][j] - signs[i] * signs[j]) for i in groups for j in groups)
-        if problem.sizes[g] == 1 and distance + radius < 2:
-            return is_collapsed(problem.rho[g], problem.k, problem.loss, 1 / problem.beta)
+        if problem.population.counts[g] == 1 and distance + radius < 2:
+            return is_collapsed(problem, problem.population.masses[g])
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from math import isfinite
 from pathlib import Path
@@ -12,40 +13,35 @@ import numpy as np
 
 from theory.groups import class_gram
 from theory.groups import cosines as cosines_of
-from theory.losses import get_loss
-from theory.priors import Prior
+from theory.problem import Problem
+from verify import limits
 from verify.certify.optimum import OptimumProof, prove_grouped
 from verify.certify.publish import publish
 from verify.certify.rank import proven_rank
 from verify.optimize.solution import Solution
 from verify.results import Bracket, SearchReport, Status
 
-#: The most classes whose cosines are given one by one.
-MAX_ROWS = 256
 #: Proofs are tried to this width, relative to max(1, value); the last for optima that are degenerate or nearly so.
 _WIDTHS = (Fraction(1, 10**20), Fraction(1, 10**12))
 
 
-def prove(solution: Solution, k: int | float, *, loss: str, temperature: Fraction, d: int) -> OptimumProof | None:
+def prove(problem: Problem, solution: Solution) -> OptimumProof | None:
     """Enclose the optimum if `k` is an integer; there is no proof where `d` does not hold the optimum found."""
-    if not isinstance(k, int):
+    if not isinstance(problem.k, int):
         return None
+    grouped = replace(problem, population=solution.groups)
     for width in _WIDTHS:
         relative = width * max(1, int(solution.value)) if isfinite(solution.value) else width
-        proof = prove_grouped(
-            solution.groups, k, solution.starts, loss=loss, temperature=temperature, d=d, width=relative
-        )
+        proof = prove_grouped(grouped, solution.starts, width=relative)
         if proof.status == "proved" or proof.rank:
             break
     return proof
 
 
 def summarized(
+    problem: Problem,
     solution: Solution,
     proof: OptimumProof | None,
-    prior: Prior,
-    k: int | float,
-    loss: str,
     certificate: Path | str | None,
     tolerance: float,
 ) -> dict[str, Any]:
@@ -69,8 +65,8 @@ def summarized(
         said += ["" if certificate is None else "no certificate: nothing was proved"]
         said += [f"the cosines are not known: {solution.reason}" if solution.errors is None else ""]
         note = "; ".join(text for text in said if text)
-    by_class = prior.C <= MAX_ROWS
-    gram = class_gram(cosines, solution.groups, prior) if by_class else cosines
+    by_class = problem.population.C <= limits.GRAM_CLASSES
+    gram = class_gram(cosines, solution.groups, problem.population) if by_class else cosines
     return {
         "status": status,
         "nce": bracket,
@@ -80,7 +76,7 @@ def summarized(
         "rank": proven_rank(proof) if status is Status.PROVED else None,
         "rank_numerical": solution.rank,
         "search": SearchReport(solution.method, 1, int(solution.converged), solution.steps, ()),
-        "normalization": get_loss(loss).normalization if math.isinf(k) else "none",
+        "normalization": problem.loss.normalization if math.isinf(problem.k) else "none",
         "note": note,
         "certificate": written,
     }

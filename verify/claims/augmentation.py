@@ -11,10 +11,11 @@ def _augmentation_threshold() -> Outcome:
 
     from theory import priors
     from theory.augmentation.families import block
+    from theory.problem import Problem
     from verify.graphs.collapse import class_level, decide
 
     prior = priors.parse("0.5,0.3,0.2")
-    level = class_level(prior, "logistic", 16, Fraction(1))
+    level = class_level(Problem(prior, 16))
     alpha = Fraction(max(level.thresholds))
     words = [decide(block(prior, 4, alpha * factor), level)[0] for factor in (Fraction(101, 100), Fraction(99, 100))]
     proof = symbolic("augmentation-slack", "augmentation-uniform-thresholds")

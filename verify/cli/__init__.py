@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from theory.errors import SHOWN, InputError, one_line
+from theory.problem import MAX_K, check_k
 from verify.cli.ending import CLOSED, UNTOLD, USAGE, Ended, conclude, open_streams, say, tell
 from verify.cli.progress import Progress
 from verify.files import unwritable
 from verify.files.delivery import collected, keep
-from verify.results import MAX_K, Result, Status, as_json, check_k, versions
+from verify.results import Result, Status, as_json, versions
 
 
 class Parser(argparse.ArgumentParser):

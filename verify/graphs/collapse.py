@@ -15,8 +15,8 @@ from theory.augmentation.chains import gap_matrix, mates_rate, members, spectral
 from theory.augmentation.graph import Graph
 from theory.augmentation.thresholds import collapse_thresholds
 from theory.groups import class_gram, cosines
-from theory.losses import get_loss
 from theory.priors import Prior
+from theory.problem import Problem
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.definite import is_positive_definite
 from verify.certify.losses import is_strict
@@ -64,16 +64,17 @@ class ClassLevel:
         return self.enclosing.nce_bounds(self.minimizer)
 
 
-def class_level(prior: Prior, loss: str, k: int | float, temperature: Fraction, *, exact: bool = True) -> ClassLevel:
+def class_level(of: Problem, *, exact: bool = True) -> ClassLevel:
     """Solve the class-level problem, and enclose it if `exact` and `k` is an integer.
 
     Raises:
         InputError: for a loss without a threshold.
     """
-    problem = GraphProblem(class_graph(prior), loss, k, temperature)
-    enclosing = Enclosing(prior, k, loss=loss, temperature=temperature, d=prior.C, by_class=True)
+    prior, loss, k = of.population, of.loss_name, of.k
+    problem = GraphProblem(class_graph(prior), loss, k, of.temperature)
+    enclosing = Enclosing(of, by_class=True)
     gram = _class_gram(enclosing)
-    found = collapse_thresholds(get_loss(loss), gram, prior.as_array(), k, float(problem.beta))
+    found = collapse_thresholds(of.loss, gram, prior.as_array(), k, float(of.beta))
     strict = is_strict(loss)
     if not exact or not isinstance(k, int) or not strict:
         reason = "k is not an integer" if strict else f"the minimizer of the loss '{loss}' is not enclosed"
@@ -91,7 +92,7 @@ def class_level(prior: Prior, loss: str, k: int | float, temperature: Fraction, 
 
 
 def _class_gram(enclosing: Enclosing) -> Float[np.ndarray, "C C"]:
-    prior = enclosing.prior
+    prior = enclosing.problem.population
     if prior.is_uniform or prior.C == 2:
         gram = np.full((prior.C, prior.C), -1.0 / (prior.C - 1))
         np.fill_diagonal(gram, 1.0)

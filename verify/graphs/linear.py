@@ -24,11 +24,10 @@ from jaxtyping import Float
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, null_space
 
 from theory.errors import InputError
+from verify import limits
 from verify.graphs.problem import GraphProblem
 from verify.optimize.barrier import Optimum
 
-#: The most dimensions of the column space.
-MAX_RANK = 24
 _FALL, _LAST, _STEPS = 0.1, 1e-13, 60
 
 
@@ -36,15 +35,15 @@ def minimize_linear(problem: GraphProblem, features: Float[np.ndarray, "n p"]) -
     """The optimum over linear encoders with outputs of unit length.
 
     Raises:
-        InputError: if there is none, the features have rank above `MAX_RANK`, or the graph has groups.
+        InputError: if there is none, the features have rank above `ENCODER_RANK`, or the graph has groups.
     """
     if max(problem.graph.counts) > 1:
         raise InputError("encoder", "linear", "a linear encoder needs one group for each point")
     left, singular, _ = np.linalg.svd(features, full_matrices=False)
     Phi = left[:, singular > 1e-10 * singular[0]]
     r = Phi.shape[1]
-    if r > MAX_RANK:
-        raise InputError("encoder", f"features of rank {r}", f"accepted: a rank of at most {MAX_RANK}")
+    if r > limits.ENCODER_RANK:
+        raise InputError("encoder", f"features of rank {r}", f"accepted: a rank of at most {limits.ENCODER_RANK}")
     first, second = np.triu_indices(r)
     times = np.where(first == second, 1.0, np.sqrt(2.0))
     # symmetric matrices as vectors, with the inner product of matrices

@@ -16,8 +16,6 @@ from verify.optimize.pairs import objective
 from verify.optimize.spheres import minimize as minimize_on_spheres
 from verify.optimize.spheres import random_starts
 
-#: The most distinct points.
-MAX_POINTS = 2000
 _SEED = 0
 
 

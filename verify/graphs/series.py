@@ -15,23 +15,23 @@ from jaxtyping import Float
 from theory.augmentation.graph import Graph
 from theory.errors import InputError
 from theory.geometry import rank
+from theory.problem import Problem
+from verify import limits
 from verify.certify.balls import ball
 from verify.certify.losses import is_strict
 from verify.graphs.classifier import Bracket, Head, Masses, best_head, bracket
 from verify.graphs.collapse import ClassLevel, class_level, decide, is_collapsed_numerically
 from verify.graphs.linear import minimize_linear
-from verify.graphs.many import MAX_POINTS, minimize
+from verify.graphs.many import minimize
 from verify.graphs.problem import GraphProblem
 from verify.graphs.proof import GraphProof, prove_minimum
 from verify.graphs.uniform import UniformProof, is_uniform, prove_uniform
-from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum
+from verify.optimize.barrier import Barrier, Optimum
 from verify.optimize.threads import small_matrices
 from verify.supervised.minimizer import Minimizer
 
 #: The relative gap that a float64 bracket must reach for the word `numerical`.
 GAP_TOLERANCE = 1e-9
-#: The most groups of a proof.
-MAX_PROVED = 32
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def settle(setting: Setting, k: int | float) -> Point:
         return _spread(setting, k, None, "undecided", "a linear encoder: in double precision")
     level, collapsed, note = None, "undecided", "a positive pair crosses classes: no threshold"
     if not graph.crosses:
-        level = class_level(graph.prior, loss, k, setting.temperature)
+        level = class_level(Problem(graph.prior, k, loss=loss, temperature=setting.temperature))
         collapsed, note = decide(graph, level)
         if collapsed == "proved" or (collapsed != "refuted" and is_collapsed_numerically(graph, level)):
             return _collapsed(setting, k, level, collapsed, note)
@@ -171,10 +171,10 @@ def _spread(setting: Setting, k: int | float, level: ClassLevel | None, collapse
     problem = GraphProblem(graph, setting.loss, k, setting.temperature)
     optimum = solve(problem) if setting.features is None else minimize_linear(problem, setting.features)
     m = len(graph.counts)
-    proof: GraphProof | UniformProof | str = f"proofs are made for at most {MAX_PROVED} groups"
+    proof: GraphProof | UniformProof | str = f"proofs are made for at most {limits.GRAPH_PROOF_GROUPS} groups"
     if setting.features is not None:
         proof = "the encoder is restricted"
-    elif m <= MAX_PROVED:
+    elif m <= limits.GRAPH_PROOF_GROUPS:
         proof = (
             prove_uniform(problem)
             if is_uniform(graph) and is_strict(setting.loss)
@@ -203,11 +203,12 @@ def solve(problem: GraphProblem) -> Optimum:
         InputError: if there are too many points.
     """
     m = len(problem.graph.counts)
-    if m <= MAX_GROUPS:
+    if m <= limits.BARRIER_GROUPS:
         with small_matrices(m):
             return Barrier(problem).solve()
-    if problem.graph.points > MAX_POINTS:
-        raise InputError("graph", f"{problem.graph.points} points", f"accepted: at most {MAX_POINTS} distinct points")
+    points, most = problem.graph.points, limits.GRAPH_POINTS
+    if points > most:
+        raise InputError("graph", f"{points} points", f"accepted: at most {most} distinct points")
     return minimize(problem)
 
 

@@ -11,12 +11,9 @@ from theory.augmentation.families import block, mixed_across
 from theory.augmentation.graph import Graph, cell_task, quotient
 from theory.errors import InputError
 from theory.priors import Prior, number
-from verify.graphs import MAX_CLASSES
+from verify import limits
 from verify.graphs.files import read_features, read_graph, read_labels, read_tasks
 from verify.graphs.series import Setting
-
-#: The most points that are looked at one by one.
-MAX_EXPANDED = 2000
 
 
 def check_dimension(d: int | None, points: int) -> None:
@@ -56,8 +53,8 @@ def given_graph(
     mixed = number(across, "across") if isinstance(across, str) else across
     if mixed:
         described = mixed_across(described, mixed)
-    if described.C > MAX_CLASSES:
-        raise InputError("graph", f"{described.C} classes", f"accepted: at most {MAX_CLASSES} classes here")
+    if described.C > limits.GRAPH_CLASSES:
+        raise InputError("graph", f"{described.C} classes", f"accepted: at most {limits.GRAPH_CLASSES} classes here")
     return described
 
 
@@ -75,8 +72,8 @@ def given_setting(
             raise InputError("tasks", "classes", "that is the name of the graph's own labels: choose another one")
     if encoder is None and not labelings:
         return Setting(graph, {"classes": graph.task(graph.labels)}, loss, temperature), None
-    if graph.points > MAX_EXPANDED:
-        raise InputError("points", graph.points, f"tasks and encoders are for at most {MAX_EXPANDED} points")
+    if graph.points > limits.GRAPH_POINTS:
+        raise InputError("points", graph.points, f"tasks and encoders are for at most {limits.GRAPH_POINTS} points")
     points = graph if max(graph.counts) == 1 else graph.expanded()
     assert points.labels is not None
     by_point = {"classes": points.labels} | labelings

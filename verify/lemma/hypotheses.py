@@ -17,6 +17,7 @@ from jaxtyping import Float
 from theory.errors import InputError
 from theory.losses import Loss, OfSum
 from theory.population import sampled_loss
+from theory.problem import Problem
 
 PASSED = "no violation found"
 HYPOTHESES = ("finite", "symmetric", "non-increasing", "convex")
@@ -70,43 +71,49 @@ def violation(
     return next(((name, worst[name][1]) for name in HYPOTHESES if name in worst), None)
 
 
-def require(
-    loss: Loss,
-    name: str,
-    k: int | float,
-    beta: int | float = 1.0,
-    *,
-    margins: tuple[float, float] = POINTS,
-    seed: int = 0,
-) -> dict[str, str]:
+def require(problem: Problem, *, margins: tuple[float, float] = POINTS, seed: int = 0) -> dict[str, str]:
     """What was tried, with the outcome `PASSED` for each hypothesis.
 
     Raises:
         InputError: naming the hypothesis that fails, or for a `k` that is not an integer.
     """
-    failed = _failed(loss, k, beta, margins, seed)
+    failed = _failed(problem.loss, problem.k, float(problem.beta), margins, seed)
     if failed is not None:
-        raise InputError("loss", name, failed[1])
+        raise InputError("loss", problem.loss_name, failed[1])
     return dict.fromkeys(HYPOTHESES, PASSED)
 
 
-def hypotheses(
-    loss: Loss, name: str, k: int | float, beta: int | float, *, margins: tuple[float, float] = CLASSES
-) -> Hypotheses:
-    """Whether a bound that rests on convexity may be given for a loss of k margins, and what is to be said of it.
+def hypotheses(problem: Problem) -> Hypotheses:
+    """Whether a bound that rests on convexity may be given for the minimum, and what is to be said of it.
 
     Raises:
         InputError: if the loss is not known to be convex, and on samples not finite, symmetric and non-increasing; or
             if it is a user's own and `k` not an integer.
     """
-    if loss.convex:
+    return _hypotheses(problem, problem.k, CLASSES)
+
+
+def downstream_hypotheses(problem: Problem, *, minimizer: bool = True) -> Hypotheses:
+    """The same for the downstream loss of the minimizer, or of embeddings that are given.
+
+    A classifier has C-1 margins `beta (x . (w_y - w_c))` of either sign: as those of points are.
+    """
+    first = _hypotheses(problem, problem.population.C - 1, POINTS)
+    both = [first, hypotheses(problem)] if minimizer else [first]
+    return next((one for one in both if not one.convex), first)
+
+
+def _hypotheses(problem: Problem, n: int | float, margins: tuple[float, float]) -> Hypotheses:
+    """Of the problem's loss with n margins."""
+    if problem.loss.convex:
         return Hypotheses(True, "")
-    failed = _failed(loss, k, beta, margins, 0)
+    beta = float(problem.beta)
+    failed = _failed(problem.loss, n, beta, margins, 0)
     if failed is None:
         rests = "the bound rests on the loss being convex, symmetric and non-increasing"
         return Hypotheses(True, f"{rests} {_within(beta, margins)}: {PASSED} on {_SAMPLES} samples")
     if failed[0] != "convex":
-        raise InputError("loss", name, failed[1])
+        raise InputError("loss", problem.loss_name, failed[1])
     return Hypotheses(False, f"no lower bound: {failed[1]}")
 
 
@@ -119,26 +126,15 @@ def _failed(
     return found and (found[0], f"the loss is not {found[0]} {_within(beta, margins)}: {found[1]}")
 
 
-def downstream_hypotheses(loss: Loss, name: str, k: int | float | None, C: int, beta: int | float) -> Hypotheses:
-    """The same for the downstream loss of the minimizer of `L_k`, or of embeddings that are given (`k` None).
-
-    A classifier has C-1 margins `beta (x . (w_y - w_c))` of either sign: as those of points are.
-    """
-    first = hypotheses(loss, name, C - 1, beta, margins=POINTS)
-    both = [first] if k is None else [first, hypotheses(loss, name, k, beta)]
-    return next((one for one in both if not one.convex), first)
-
-
-def estimated(
-    loss: Loss, gram: Float[np.ndarray, "C C"], rho: Float[np.ndarray, " C"], k: int | float, beta: int | float
-) -> str:
+def estimated(problem: Problem, gram: Float[np.ndarray, "C C"]) -> str:
     """How well the loss at `gram` is known where it is not summed over all negatives; empty where it is."""
+    loss, prior, k, beta = problem.loss, problem.population, problem.k, float(problem.beta)
     if isinstance(loss, OfSum):
         error, size = loss.error(k, beta)
         return f"expectations are by a quadrature with an error of about {max(error, 1e-15 * size):.0e}"
-    if loss.is_exact(len(rho), k):
+    if loss.is_exact(prior.C, k):
         return ""
-    low, high = sampled_loss(loss, gram, rho, int(k), beta).interval()
+    low, high = sampled_loss(loss, gram, prior.as_array(), int(k), beta).interval()
     return f"the loss is a mean over sampled negatives (99.9% interval [{low:.6g}, {high:.6g}])"
 
 

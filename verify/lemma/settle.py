@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
-from theory import priors
 from theory.errors import InputError
-from theory.losses import Loss
+from theory.losses import LossLike
+from theory.priors import Prior, uniform
+from theory.problem import ExactNumber, Number, Problem, Whole
 from verify.certify.document import text
 from verify.checker import check
 from verify.files.delivery import deliver
@@ -18,7 +18,7 @@ from verify.lemma.hypotheses import require
 from verify.lemma.point_optimization import optimize_points
 from verify.lemma.summary import AveragingStep, summarize
 from verify.lemma.trials import run_trials
-from verify.results import Number, Problem, Status, Whole, check_d, check_k, problem, versions
+from verify.results import ProblemRecord, Status, versions
 from verify.results.collapse import CollapseResult
 from verify.results.digits import round_down, round_up
 
@@ -34,9 +34,9 @@ def checked_problem(
     points: int,
     d: Whole | None,
     trials: int,
-    loss: str,
-    temperature: Fraction,
-    rho: priors.Prior | None,
+    rho: Prior | None = None,
+    loss: LossLike = "logistic",
+    temperature: ExactNumber = 1,
 ) -> Problem:
     """The problem that is tried, with a uniform prior where none is given.
 
@@ -46,44 +46,42 @@ def checked_problem(
     for option, given, least in (("C", C, 2), ("points", points, 1), ("trials", trials, 1)):
         if given < least:
             raise InputError(option, given, f"accepted: an integer >= {least}")
-    known = check_k(k)
-    if not isinstance(known, int):
+    problem = Problem(uniform(C) if rho is None else rho, k, d, loss, temperature)
+    if not isinstance(problem.k, int):
         raise InputError("k", k, "accepted: an integer")
     if trials * C**3 * points**4 * (C * points + 1) > _MAX_MARGINS:
         raise InputError("trials", trials, f"more than {_MAX_MARGINS} margins at this --C and --points")
-    dimension = check_d(d, C)
-    if (trials + _COPIES) * C * points * dimension > _MAX_NUMBERS:
-        raise InputError("d", dimension, f"more than {_MAX_NUMBERS} numbers at this --C, --points and --trials")
-    return problem(priors.uniform(C) if rho is None else rho, known, dimension, loss, temperature)
+    if (trials + _COPIES) * C * points * problem.d > _MAX_NUMBERS:
+        raise InputError("d", problem.d, f"more than {_MAX_NUMBERS} numbers at this --C, --points and --trials")
+    return problem
 
 
-def settle(
-    loss: Loss, asked: Problem, points: int, rho: priors.Prior | None, effort: tuple[int, int, int]
-) -> CollapseResult:
-    """The trials and the optimization for one loss; `effort` is (trials, starts, seed)."""
+def settle(problem: Problem, points: int, effort: tuple[int, int, int], *, drawn: bool) -> CollapseResult:
+    """The trials and the optimization for one loss; `effort` is (trials, starts, seed).
+
+    With `drawn` each trial draws a prior of its own.
+    """
     begun = time.perf_counter()
     trials, starts, seed = effort
-    C, k, d = asked.C, asked.k, asked.d
-    assert isinstance(k, int)
-    beta = float(1 / Fraction(asked.temperature))
-    hypotheses = require(loss, asked.loss, k, beta, seed=seed)
+    C, k, d, loss, beta = problem.population.C, problem.integer_k, problem.d, problem.loss, float(problem.beta)
+    hypotheses = require(problem, seed=seed)
     if not loss.is_exact(C * points, k):
         raise InputError("k", k, f"a loss of one's own is enumerated: too many draws of k out of {C * points} points")
-    masses = None if rho is None else rho.as_array()
+    prior = problem.population.as_array()
+    masses = None if drawn else prior
     tried = run_trials(loss, C=C, points=points, d=d, k=k, beta=beta, rho=masses, trials=trials, seed=seed)
     lemma, averaging_step, lifting = summarize(tried)
     optimization = None
     if starts > 0 and loss.smooth:
-        prior = (priors.uniform(C) if rho is None else rho).as_array()
         optimization = optimize_points(loss, prior, points=points, d=d, k=k, beta=beta, starts=starts, seed=seed)
     return CollapseResult(
         claim="lemma-1",
         # a margin in floats is never a proof, neither of the lemma nor against it
         status=Status.UNDECIDED if lemma.violations else Status.NUMERICAL,
-        problem=asked,
+        problem=ProblemRecord.of(problem),
         points=points,
         hypotheses=hypotheses,
-        lemma=replace(lemma, priors="drawn for each trial" if rho is None else "as given"),
+        lemma=replace(lemma, priors="drawn for each trial" if drawn else "as given"),
         averaging_step=averaging_step,
         lifting=lifting,
         optimization=optimization,

@@ -22,8 +22,6 @@ from verify.optimize.means import MeansProblem
 from verify.optimize.newton import Derivatives
 from verify.optimize.starts import Start
 
-#: The most groups: the Hessian has m (m + 1) / 2 rows.
-MAX_GROUPS = 48
 _LAST_BARRIER = 1e-15
 _ENOUGH = 1e-9
 _FALL = 0.02
@@ -76,7 +74,7 @@ def dual_bound(problem: MeansProblem, B: Float[np.ndarray, "m m"], local: Deriva
 
 
 class Barrier:
-    """The barrier method for one problem of at most `MAX_GROUPS` groups."""
+    """The barrier method for one problem of at most `verify.limits.BARRIER_GROUPS` groups."""
 
     def __init__(self, problem: MeansProblem) -> None:
         self.problem = problem

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from theory.priors import Prior
+from theory.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -35,26 +34,24 @@ def _compiled(k_is_static: bool) -> Callable[..., Any]:
     return compiled
 
 
-def floor(
-    prior: Prior, k: int | float, d: int, *, loss: str = "logistic", temperature: Fraction = Fraction(1)
-) -> Floor:
-    """The values for this prior, in the number of groups of equal classes."""
+def floor(problem: Problem) -> Floor:
+    """The values for this problem, in the number of groups of equal classes."""
     import numpy as np
 
     from theory.float64 import jnp
-    from theory.losses import get_loss
 
-    chosen, beta, groups = get_loss(loss), float(1 / temperature), prior.merged()
+    prior, k, loss, beta = problem.population, problem.k, problem.loss, float(problem.beta)
+    groups = prior.merged()
     margins, one = jnp.zeros(1), jnp.ones(1)
-    chance = chosen.limit(margins, one) if math.isinf(k) else chosen.expected(margins, one, k)
+    chance = loss.limit(margins, one) if math.isinf(k) else loss.expected(margins, one, k)
     etf = None
-    if d >= prior.C - 1:
+    if problem.d >= prior.C - 1:
         m = len(groups.masses)
         cosines = np.full((m, m), -1.0 / (prior.C - 1))
         # of a group of one class the cosine within counts as 1
         np.fill_diagonal(cosines, [1.0 if count == 1 else -1.0 / (prior.C - 1) for count in groups.counts])
         rho, counts = (np.array([float(x) for x in xs]) for xs in (groups.masses, groups.counts))
         # a user's own loss and the limit need to know k before compilation
-        evaluate = _compiled(math.isinf(k) or not chosen.convex)
-        etf = float(evaluate(chosen, jnp.asarray(cosines), jnp.asarray(rho), jnp.asarray(counts), k, beta))
+        evaluate = _compiled(math.isinf(k) or not loss.convex)
+        etf = float(evaluate(loss, jnp.asarray(cosines), jnp.asarray(rho), jnp.asarray(counts), k, beta))
     return Floor(float(chance), etf)

@@ -15,12 +15,11 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.losses import Loss
+from verify import limits
 from verify.optimize.graded import ROUNDING
 from verify.optimize.objective import Objective, gram_value_and_gradient
 
 Array = np.ndarray
-#: The most classes: an estimate takes some 300 products with the Hessian.
-MAX_CLASSES = 512
 _DRAWS = 3
 _STEPS = 4
 _ITERATIONS = 400
@@ -35,9 +34,9 @@ def polish_and_probe(
     """Newton steps from U until they stall, and the estimated distance of each row from the minimizer's.
 
     None where nothing is known: the steps do not converge, the dual slack is not positive across the span of U, or
-    there are more than `MAX_CLASSES` classes.
+    there are more than `PROBED_CLASSES`.
     """
-    if len(rho) > MAX_CLASSES:
+    if len(rho) > limits.PROBED_CLASSES:
         return U, None
     objective = Objective(loss, rho, k, beta)
     previous = np.inf

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from theory.groups import cosines
 from theory.priors import Prior
+from theory.problem import Problem
+from verify import limits
 from verify.certify.losses import find
-from verify.optimize.barrier import MAX_GROUPS, Barrier, Optimum, dual_bound
+from verify.optimize.barrier import Barrier, Optimum, dual_bound
 from verify.optimize.graded import Polished, polish
 from verify.optimize.means import GroupedLoss
 from verify.optimize.starts import Start, starts_near
@@ -76,25 +77,18 @@ class Solution:
         return min(self.groups.C - 1, self.U.shape[1] + spread)
 
 
-def in_groups(prior: Prior, loss: str) -> bool:
+def in_groups(problem: Problem) -> bool:
     """Whether the problem is one for the barrier method."""
-    return find(loss) is not None and len(prior.merged().masses) <= MAX_GROUPS
+    return find(problem.loss_name) is not None and len(problem.population.merged().masses) <= limits.BARRIER_GROUPS
 
 
-def solve(
-    prior: Prior,
-    k: int | float,
-    *,
-    loss: str,
-    temperature: Fraction,
-    progress: Callable[[str], None] | None = None,
-) -> Solution:
+def solve(problem: Problem, *, progress: Callable[[str], None] | None = None) -> Solution:
     """The minimizer of a loss of `verify.certify.losses`; `k` may be real, or inf."""
-    if not in_groups(prior, loss):
-        return _one_by_one(prior, k, loss, temperature, progress)
-    groups = prior.merged()
+    if not in_groups(problem):
+        return _one_by_one(problem, progress)
+    groups = problem.population.merged()
     rho, counts = np.array([float(r) for r in groups.masses]), np.array(groups.counts, dtype=float)
-    end = minimize(GroupedLoss(rho, counts, loss, k, float(1 / temperature)))
+    end = minimize(GroupedLoss(rho, counts, problem.loss_name, problem.k, float(problem.beta)))
     best = end.ends[0]
     return Solution(
         groups,
@@ -164,30 +158,26 @@ def _polished(problem: GroupedLoss, start: Start) -> list[Polished]:
 
 
 def _reason(C: int) -> str:
-    from verify.optimize.probing import MAX_CLASSES
-
-    if C > MAX_CLASSES:
-        return f"the error is estimated for at most {MAX_CLASSES} distinct classes"
+    if C > limits.PROBED_CLASSES:
+        return f"the error is estimated for at most {limits.PROBED_CLASSES} distinct classes"
     return "rounding leaves the minimizer open"
 
 
-def _one_by_one(
-    prior: Prior, k: int | float, loss: str, temperature: Fraction, progress: Callable[[str], None] | None
-) -> Solution:
+def _one_by_one(problem: Problem, progress: Callable[[str], None] | None) -> Solution:
     from theory.geometry import gram
-    from theory.losses import get_loss
     from verify.optimize import dual
     from verify.optimize.objective import gram_value_and_gradient
     from verify.optimize.probing import polish_and_probe
     from verify.optimize.search import minimum
 
-    chosen, rho, beta = get_loss(loss), prior.as_array(), float(1 / temperature)
-    searched = minimum(chosen, rho, k, prior.C, beta, progress=progress)
-    U, errors = polish_and_probe(chosen, rho, k, beta, searched.best.embeddings)
+    prior, loss, k, beta = problem.population, problem.loss, problem.k, float(problem.beta)
+    rho = prior.as_array()
+    searched = minimum(loss, rho, k, prior.C, beta, progress=progress)
+    U, errors = polish_and_probe(loss, rho, k, beta, searched.best.embeddings)
     G = gram(U)
-    value, gradient = gram_value_and_gradient(chosen, G, rho, k, beta)
+    value, gradient = gram_value_and_gradient(loss, G, rho, k, beta)
     return Solution(
-        Prior(prior.rho, (1,) * prior.C),
+        prior.split(),
         U,
         np.zeros(prior.C, dtype=bool),
         value,

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.linalg import LinAlgError
 
+from theory.problem import Problem
 from verify.optimize.newton import Derivatives, NewtonStep, derivatives
-
-if TYPE_CHECKING:
-    from verify.certify.enclosure import Problem
 
 _RANK_TOLERANCES = (1e-8, 1e-5, 1e-11, 1e-3)
 _FLOAT_STEPS = 40
@@ -55,8 +52,8 @@ def starts_near(U: Float[np.ndarray, "C d"]) -> list[Start]:
 
 def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
     """Stationary points near the starts, the best dual bound first."""
-    totals = np.array([float(m) for m in problem.totals])
-    several = np.array(problem.sizes) > 1
+    totals = np.array([float(m) for m in problem.population.totals])
+    several = np.array(problem.population.counts) > 1
     ranked = []
     for start in starts:
         try:
@@ -74,13 +71,14 @@ def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
 
 
 def _derivatives(problem: Problem, U: Float[np.ndarray, "m r"]) -> Derivatives:
-    rho, sizes = (np.array([float(x) for x in exact]) for exact in (problem.rho, problem.sizes))
-    return derivatives(problem.loss, problem.k, float(problem.beta), rho, U @ U.T, sizes)
+    prior = problem.population
+    rho, sizes = (np.array([float(x) for x in exact]) for exact in (prior.masses, prior.counts))
+    return derivatives(problem.loss_name, problem.k, float(problem.beta), rho, U @ U.T, sizes)
 
 
 def newton_step(problem: Problem, start: Start) -> NewtonStep:
     """The Hessian at the start; LinAlgError if it is not positive definite."""
-    totals = np.array([float(m) for m in problem.totals])
+    totals = np.array([float(m) for m in problem.population.totals])
     return NewtonStep(start.U, totals, _derivatives(problem, start.U), start.free)
 
 

@@ -11,29 +11,15 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from numbers import Integral, Rational, Real
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from theory.errors import InputError
-from theory.priors import Prior, number
+from theory.priors import Prior
+from theory.problem import Problem
+from verify import limits
 from verify.results.digits import outward, within
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from theory.losses import LossLike
     from verify.optimize.search import Search
-
-#: Numbers as Python and NumPy have them: those of `k`, and exact ones too, as a temperature may be.
-Number: TypeAlias = "int | float | np.number[Any]"
-ExactNumber: TypeAlias = "Fraction | Number | str"
-Whole: TypeAlias = "int | np.integer[Any]"
-
-#: The largest finite `k` for which the quadrature in double precision is tested.
-MAX_K = 10**9
-
-#: The most classes whose masses are listed one by one where some are equal.
-MAX_LISTED = 1000
 
 
 class Status(Enum):
@@ -56,12 +42,13 @@ def weakest(statuses: Iterable[Status]) -> Status:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Which population loss is meant; `rho` and `temperature` are exact.
+class ProblemRecord:
+    """The problem (`theory.problem.Problem`) as results state it; `rho` and `temperature` are exact.
 
     Attributes:
-        rho: the mass of every class as "p/q"; with more than `MAX_LISTED` classes, some of which are equal, the groups
-            of equal classes instead, as "NxP/Q" (`N` classes that share the mass `P/Q`, as `--rho groups:` reads them).
+        rho: the mass of every class as "p/q"; with more than `LISTED_CLASSES` classes, some of which are equal, the
+            groups of equal classes instead, as "NxP/Q" (`N` classes that share the mass `P/Q`, as `--rho groups:` reads
+            them).
         k: number of negatives: an integer, a real number (nothing is proved of it), `math.inf`, or a list.
         d: dimension of the embeddings.
         loss: name of the loss, or `package.module:callable`.
@@ -73,6 +60,13 @@ class Problem:
     rho: tuple[str, ...]
     loss: str
     temperature: str
+
+    @classmethod
+    def of(cls, problem: Problem, k: tuple[int | float, ...] | None = None) -> ProblemRecord:
+        """That of a problem, or of problems that differ in `k`."""
+        prior, T = problem.population, problem.temperature
+        temperature = f"{T.numerator}/{T.denominator}"
+        return cls(prior.C, k or problem.k, problem.d, listed(prior), problem.loss_name, temperature)
 
 
 @dataclass(frozen=True)
@@ -130,14 +124,9 @@ class SearchReport:
     runs: tuple[StartReport, ...]
 
 
-def problem(prior: Prior, k: int | float, d: int, loss: str, temperature: Fraction) -> Problem:
-    """The `Problem` of a prior, with exact numbers as strings."""
-    return Problem(prior.C, k, d, listed(prior), loss, f"{temperature.numerator}/{temperature.denominator}")
-
-
 def listed(prior: Prior) -> tuple[str, ...]:
-    """The masses as `Problem.rho` gives them."""
-    if prior.C > MAX_LISTED and len((groups := prior.merged()).masses) < prior.C:
+    """The masses as `ProblemRecord.rho` gives them."""
+    if prior.C > limits.LISTED_CLASSES and len((groups := prior.merged()).masses) < prior.C:
         return tuple(groups.as_groups())
     return tuple(prior.as_strings())
 
@@ -149,67 +138,6 @@ def shortened(rho: tuple[str, ...]) -> str:
         count, cross, mass = entry.rpartition("x")
         shown.append(count + cross + (mass if len(mass) <= 12 else f"{float(Fraction(mass)):.4g}"))
     return "(" + ", ".join(shown) + (", ...)" if len(rho) > 6 else ")")
-
-
-def _is_a(kind: type, value: object) -> bool:
-    """Whether it is a number of this kind, of Python or of NumPy; a truth value is none."""
-    return isinstance(value, kind) and not isinstance(value, bool)
-
-
-def check_k(k: Any) -> int | float:
-    """`k` as an integer where it is one; a real `k >= 1` and `math.inf` pass.
-
-    Raises:
-        InputError: for anything else, and beyond `MAX_K`.
-    """
-    accepted = f"accepted: an integer from 1 to {MAX_K}, or inf"
-    if not _is_a(Real, k) or math.isnan(k) or k < 1:
-        raise InputError("k", k, accepted)
-    if math.isinf(k):
-        return math.inf
-    if k > MAX_K:
-        raise InputError("k", k, accepted)
-    return int(k) if k == int(k) else float(k)
-
-
-def check_d(d: Any, C: int) -> int:
-    """The dimension, `C` by default.
-
-    Raises:
-        InputError: for `d < 2`: the sphere in one dimension is two points.
-    """
-    if d is None:
-        return C
-    if not _is_a(Integral, d) or d < 2:
-        raise InputError("d", d, "accepted: an integer >= 2 (in dimension 1 the sphere is two points)")
-    return int(d)
-
-
-def check_temperature(temperature: Any) -> Fraction:
-    """The temperature, read exactly; a float is taken as the decimal that it prints as.
-
-    Raises:
-        InputError: if it is not a positive number.
-    """
-    accepted = "accepted: a number from 1/100 to 10^6"
-    if not isinstance(temperature, str) and not _is_a(Real, temperature):
-        raise InputError("temperature", temperature, accepted)
-    if _is_a(Rational, temperature):
-        exact = Fraction(int(temperature.numerator), int(temperature.denominator))
-    else:
-        exact = number(temperature if isinstance(temperature, str) else repr(float(temperature)), "temperature")
-    if not Fraction(1, 100) <= exact <= 10**6:
-        raise InputError("temperature", temperature, accepted)
-    return exact
-
-
-def label(loss: LossLike) -> str:
-    """How results name a loss: one with a parameter in its lowest terms."""
-    if isinstance(loss, str) and ":" not in loss:
-        return loss
-    from theory.losses import loss_name
-
-    return loss_name(loss)
 
 
 def versions(*packages: str) -> dict[str, str]:
@@ -234,10 +162,10 @@ class Result:
         return entries
 
     def __repr__(self) -> str:
-        values = {name: value for name, value in vars(self).items() if isinstance(value, Bracket | Problem)}
+        values = {name: value for name, value in vars(self).items() if isinstance(value, Bracket | ProblemRecord)}
         parts = [f"status={self.status.value}"]  # type: ignore[attr-defined]
         for name, value in values.items():
-            if isinstance(value, Problem):
+            if isinstance(value, ProblemRecord):
                 parts += [f"C={value.C}", f"k={value.k}", f"d={value.d}", f"loss={value.loss}"]
             else:
                 parts.append(f"{name}=[{value.lower}, {value.upper}]")

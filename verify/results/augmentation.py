@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verify.results import Problem, Status, closing, shortened
+from verify.results import ProblemRecord, Status, closing, shortened
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class AugmentationResult:
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     graph: GraphReport | None
     series: tuple[Entry, ...]
     witness: dict[str, Witness | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verify.results import Problem, Result, Status, closing
+from verify.results import ProblemRecord, Result, Status, closing
 
 if TYPE_CHECKING:
     from verify.lemma.point_optimization import PointOptimum
@@ -27,7 +27,7 @@ class CollapseResult(Result):
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     points: int
     hypotheses: dict[str, str]
     lemma: Lemma | None

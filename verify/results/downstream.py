@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from verify.results import Problem, Result, Status, closing
+from verify.results import ProblemRecord, Result, Status, closing
 from verify.results.digits import interval
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class DownstreamResult(Result):
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     weighting: str
     at: str
     sup: Interval | None

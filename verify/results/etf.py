@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from verify.results import NOT_IN_JSON, Bracket, Problem, Result, SearchReport, Status, closing
+from verify.results import NOT_IN_JSON, Bracket, ProblemRecord, Result, SearchReport, Status, closing
 from verify.results.digits import interval
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class EtfResult(Result):
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     nce: Bracket
     geometry: Geometry
     search: SearchReport

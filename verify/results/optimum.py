@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from verify.optimize.floor import Floor
-from verify.results import Bracket, Problem, Result, SearchReport, Status, closing, shortened
+from verify.results import Bracket, ProblemRecord, Result, SearchReport, Status, closing, shortened
 from verify.results.digits import interval
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class OptimumResult(Result):
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     nce: Bracket
     gram: tuple[tuple[float, ...], ...]
     groups: tuple[str, ...] | None

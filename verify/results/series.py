@@ -11,7 +11,7 @@ from typing import Any
 from theory.errors import InputError
 from verify.files.saving import check_name
 from verify.files.saving import save as write_arrays
-from verify.results import NOT_IN_JSON, Problem, Result, Status, as_json, k_as_json, weakest
+from verify.results import NOT_IN_JSON, ProblemRecord, Result, Status, as_json, k_as_json, weakest
 
 #: What an entry leaves out, since it is that of the whole series.
 _COMMON = ("claim", "problem", "versions")
@@ -30,7 +30,7 @@ class KSeries(Result):
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     series: tuple[dict[str, Any], ...]
     seconds: float
     versions: dict[str, str]

@@ -27,15 +27,16 @@ from verify.supervised.minimizer import Enclosing, Minimizer
 from verify.supervised.sequence import Point
 
 
-def proven_accuracy(problem: Enclosing, minimizer: Minimizer, found: Bracket, weighting: str) -> Fraction | None:
+def proven_accuracy(enclosing: Enclosing, minimizer: Minimizer, found: Bracket, weighting: str) -> Fraction | None:
     """The test weight of the classes that the best classifier gets right, a tie counting as an error; None if the
     enclosures leave a class open. `found` is the bracket of the best classifier."""
-    weights, counts, gap = group_weights(problem.groups, weighting), minimizer.counts, found.upper - found.lower
+    weights, counts, gap = group_weights(enclosing.groups, weighting), minimizer.counts, found.upper - found.lower
     groups = range(len(counts))
     with ctx.workprec(128 + (gap.denominator // gap.numerator).bit_length()):
-        beta = ball(1 / problem.temperature)
-        kappa = get(problem.loss).curvature(problem.prior.C - 1, (-2 * beta).exp(), (2 * beta).exp())
-        exponents = unit_exponents(problem, minimizer, weighting)
+        beta = ball(enclosing.problem.beta)
+        loss, C = get(enclosing.problem.loss_name), enclosing.problem.population.C
+        kappa = loss.curvature(C - 1, (-2 * beta).exp(), (2 * beta).exp())
+        exponents = unit_exponents(enclosing, minimizer, weighting)
         right = Fraction(0)
         for g, weight in enumerate(weights):
             # the margins of all classes of a group are alike, for the best classifier too: they are unique
@@ -58,12 +59,12 @@ def _tied(minimizer: Minimizer, weights: tuple[Fraction, ...], g: int, h: int) -
     return minimizer.radius == 0 and alike and cosines[g][h] == 1
 
 
-def accuracy_numerical(problem: Enclosing, found: Point, weighting: str) -> float | None:
+def accuracy_numerical(enclosing: Enclosing, found: Point, weighting: str) -> float | None:
     """The same in double precision, a tie being one to 1e-9; None where the minimizer is not known."""
     if found.sup is None:
         return None
     if found.minimizer is not None:
-        return head_at(problem, found.minimizer, weighting).accuracy
-    if find(problem.loss) is None:
+        return head_at(enclosing, found.minimizer, weighting).accuracy
+    if find(enclosing.problem.loss_name) is None:
         return 1.0  # at the simplex ETF, where every class is nearest to itself
-    return head(problem, weighting).accuracy
+    return head(enclosing, weighting).accuracy

@@ -56,15 +56,15 @@ def group_weights(groups: Prior, weighting: str) -> tuple[Fraction, ...]:
         InputError: if `weighting` is neither "weighted" nor "balanced".
     """
     if checked_weighting(weighting) == "weighted":
-        return tuple(n * r for n, r in zip(groups.counts, groups.masses, strict=True))
+        return groups.totals
     return tuple(Fraction(n, groups.C) for n in groups.counts)
 
 
-def bracket(problem: Enclosing, minimizer: Minimizer, weighting: str, classifier: str) -> Bracket | None:
+def bracket(enclosing: Enclosing, minimizer: Minimizer, weighting: str, classifier: str) -> Bracket | None:
     """Bracket the downstream loss at the minimizer; None if the enclosure is too wide to say anything."""
     scale = minimizer.radius or Fraction(1, 1 << 200)
     with ctx.workprec(64 + (scale.denominator // scale.numerator).bit_length()):
-        sums = _Sums(problem, minimizer, weighting)
+        sums = _Sums(enclosing, minimizer, weighting)
         if classifier == "mean":
             value = sums.mean()
             return None if value is None else outward(*value, {})
@@ -74,7 +74,7 @@ def bracket(problem: Enclosing, minimizer: Minimizer, weighting: str, classifier
 
 
 def enclose_loss(
-    problem: Enclosing, weighting: str, classifier: str, width: Fraction
+    enclosing: Enclosing, weighting: str, classifier: str, width: Fraction
 ) -> tuple[Minimizer, Bracket] | str:
     """Enclose the minimizer until its downstream loss is known to `width`; else the best bracket, or why there is none.
 
@@ -84,10 +84,10 @@ def enclose_loss(
     best: tuple[Minimizer, Bracket] | str = "the enclosure of the minimizer is too wide for the downstream loss"
     radius = width / _SPREAD
     for _ in range(2):
-        minimizer = problem.minimizer(radius)
+        minimizer = enclosing.minimizer(radius)
         if isinstance(minimizer, str):
             return minimizer if isinstance(best, str) else best
-        found = bracket(problem, minimizer, weighting, classifier)
+        found = bracket(enclosing, minimizer, weighting, classifier)
         if found is not None:
             best = minimizer, found
             if found.upper - found.lower <= width or minimizer.radius == 0:
@@ -96,18 +96,18 @@ def enclose_loss(
     return best
 
 
-def head_at(problem: Enclosing, minimizer: Minimizer, weighting: str) -> Head:
+def head_at(enclosing: Enclosing, minimizer: Minimizer, weighting: str) -> Head:
     """The best classifier at the middle of the enclosure, in double precision."""
     middles = np.array([[float(x) for x in row] for row in minimizer.cosines])
-    U = root(mean_gram(middles, problem.groups), max(1e-12, 100 * float(minimizer.radius)))
-    weights = np.array([float(w) for w in group_weights(problem.groups, weighting)])
+    U = root(mean_gram(middles, enclosing.groups), max(1e-12, 100 * float(minimizer.radius)))
+    weights = np.array([float(w) for w in group_weights(enclosing.groups, weighting)])
     counts = np.array(minimizer.counts, dtype=float)
-    return GroupedHead(problem.loss, U, counts, weights, float(1 / problem.temperature)).solve()
+    return GroupedHead(enclosing.problem.loss_name, U, counts, weights, float(enclosing.problem.beta)).solve()
 
 
-def unit_exponents(problem: Enclosing, minimizer: Minimizer, weighting: str) -> list[list[Ball]]:
+def unit_exponents(enclosing: Enclosing, minimizer: Minimizer, weighting: str) -> list[list[Ball]]:
     """By how much a rival's score exceeds the own one with the bracket's classifier; mates on the diagonal."""
-    return _Sums(problem, minimizer, weighting).classify()[0]
+    return _Sums(enclosing, minimizer, weighting).classify()[0]
 
 
 def outward(low: Fraction, high: Fraction, witness: dict[str, Any]) -> Bracket:
@@ -120,11 +120,11 @@ def outward(low: Fraction, high: Fraction, witness: dict[str, Any]) -> Bracket:
 class _Sums:
     """The bounds, in balls at the caller's precision."""
 
-    def __init__(self, problem: Enclosing, minimizer: Minimizer, weighting: str) -> None:
-        self.problem, self.minimizer, self.weighting = problem, minimizer, weighting
+    def __init__(self, enclosing: Enclosing, minimizer: Minimizer, weighting: str) -> None:
+        self.enclosing, self.minimizer, self.weighting = enclosing, minimizer, weighting
         self.B, self.counts = minimizer.means(), minimizer.counts
-        self.m, self.beta = len(self.counts), ball(1 / problem.temperature)
-        self.totals = [ball(w) for w in group_weights(problem.groups, weighting)]
+        self.m, self.beta = len(self.counts), ball(enclosing.problem.beta)
+        self.totals = [ball(w) for w in group_weights(enclosing.groups, weighting)]
         self.q = [(1 - self.B[g][g]).max(0).sqrt() for g in range(self.m)]
 
     def mean(self) -> tuple[Fraction, Fraction] | None:
@@ -143,7 +143,7 @@ class _Sums:
             column = [_dot(row, a[g]) for row in self.B]
             squared = _dot(a[g], column) + z[g] * z[g]
             # in the unit ball, whose missing length can be put where no embedding sees it, or on the sphere
-            if self.problem.d > self.minimizer.rank:
+            if self.enclosing.problem.d > self.minimizer.rank:
                 norm = (
                     arb(1) if squared < 1 else squared.sqrt() if squared > 1 else arb(1).union(squared.upper().sqrt())
                 )
@@ -175,7 +175,7 @@ class _Sums:
 
     def _loss(self, exponents: list[list[Ball]]) -> tuple[Ball, list[list[Ball]]]:
         """The loss, from the scores of the rivals less the own one, and its slopes in them."""
-        value, slopes, loss = arb(0), [], get(self.problem.loss)
+        value, slopes, loss = arb(0), [], get(self.enclosing.problem.loss_name)
         for g, (total, row) in enumerate(zip(self.totals, exponents, strict=True)):
             rivals = [n - (h == g) for h, n in enumerate(self.counts)]
             e = [(self.beta * x).exp() if n else arb(0) for n, x in zip(rivals, row, strict=True)]
@@ -191,7 +191,7 @@ class _Sums:
         slopes, a little too long, serve as coefficients and are cut to unit length exactly. Elsewhere the least
         coefficients are taken.
         """
-        head = head_at(self.problem, self.minimizer, self.weighting)
+        head = head_at(self.enclosing, self.minimizer, self.weighting)
         lengths = np.sqrt(np.sum(head.pull_x**2, axis=1) + head.pull_z**2)
         norms = np.sqrt(np.sum(head.x**2, axis=1) + head.z**2)
         least = np.linalg.lstsq(head.U.T, head.x.T, rcond=None)[0]

@@ -8,19 +8,20 @@ from verify.certify.document import document, ratio
 from verify.certify.losses import get
 
 if TYPE_CHECKING:
-    from verify.supervised.sequence import Point, Task
+    from theory.problem import Problem
+    from verify.supervised.sequence import Point
 
 
-def downstream_problem(kind: str, task: Task) -> dict[str, Any]:
+def downstream_problem(kind: str, problem: Problem, weighting: str, classifier: str) -> dict[str, Any]:
     """What all claims of one statement share."""
     return {
         "kind": kind,
-        **get(task.loss.name).stated(),
-        "temperature": ratio(task.temperature),
-        "d": task.d,
-        "rho": task.prior.as_strings(),
-        "weighting": task.weighting,
-        "classifier": task.classifier,
+        **get(problem.loss_name).stated(),
+        "temperature": ratio(problem.temperature),
+        "d": problem.d,
+        "rho": problem.population.as_strings(),
+        "weighting": weighting,
+        "classifier": classifier,
     }
 
 
@@ -37,6 +38,7 @@ def point_witness(point: Point) -> dict[str, Any]:
     return point.minimizer.witness | point.bracket.witness
 
 
-def loss_certificate(task: Task, point: Point) -> dict[str, Any]:
-    """The certificate `downstream-loss`."""
-    return document(downstream_problem("downstream-loss", task) | point_claim(point), point_witness(point))
+def loss_certificate(problem: Problem, weighting: str, point: Point) -> dict[str, Any]:
+    """The certificate `downstream-loss`, of the best classifier."""
+    statement = downstream_problem("downstream-loss", problem, weighting, "optimal") | point_claim(point)
+    return document(statement, point_witness(point))

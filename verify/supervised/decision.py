@@ -6,7 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from verify.results import Status
-from verify.supervised.sequence import Point, Task, same
+from verify.supervised.sequence import Point, same
 
 #: Floats that rise by less than this are not told from floats that fall.
 FLOAT_TOLERANCE = 1e-10
@@ -19,7 +19,7 @@ def rise(first: Point, second: Point) -> Fraction:
     return second.bracket.lower - first.bracket.upper
 
 
-def decide(task: Task, points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, str]:
+def decide(loss_name: str, points: list[Point]) -> tuple[tuple[Point, Point] | None, Status, str]:
     """The largest proven rise if there is one, the status, and what is missing for a better one.
 
     A single `k` has no other to be compared with: whatever is known there, nothing is decided.
@@ -39,19 +39,20 @@ def decide(task: Task, points: list[Point]) -> tuple[tuple[Point, Point] | None,
         return best, Status.REFUTED, ""
     missing = [point for point in points if point.bracket is None]
     holds = all(
-        same(task, a, b) or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
+        same(loss_name, a, b)
+        or (a.bracket is not None and b.bracket is not None and b.bracket.upper <= a.bracket.lower)
         for a, b in pairwise(points)
     )
     if not missing and holds:
         return None, Status.PROVED, ""
-    if all(_falls(task, a, b) for a, b in pairwise(points)):
+    if all(_falls(loss_name, a, b) for a, b in pairwise(points)):
         return None, Status.NUMERICAL, f"k = {missing[0].k}: {missing[0].note}"
     if missing:
         return None, Status.UNDECIDED, f"k = {missing[0].k}: {missing[0].note}"
     a, b = next(
         (a, b)
         for a, b in pairwise(points)
-        if not same(task, a, b)
+        if not same(loss_name, a, b)
         and a.bracket is not None
         and b.bracket is not None
         and b.bracket.upper > a.bracket.lower
@@ -59,9 +60,9 @@ def decide(task: Task, points: list[Point]) -> tuple[tuple[Point, Point] | None,
     return None, Status.UNDECIDED, f"the brackets at k = {a.k} and {b.k} overlap at every precision tried"
 
 
-def _falls(task: Task, a: Point, b: Point) -> bool:
+def _falls(loss_name: str, a: Point, b: Point) -> bool:
     """Whether the loss falls, or stays, from one k to the next, by proof or as far as the estimates go."""
-    if same(task, a, b):
+    if same(loss_name, a, b):
         return True
     if a.bracket is not None and b.bracket is not None:
         return b.bracket.upper <= a.bracket.lower

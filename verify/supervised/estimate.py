@@ -29,19 +29,19 @@ class Estimate:
     upper: float
 
 
-def head(problem: Enclosing, weighting: str) -> Head:
+def head(enclosing: Enclosing, weighting: str) -> Head:
     """The best classifier at the minimizer found."""
-    return _at(problem, weighting).solve()
+    return _at(enclosing, weighting).solve()
 
 
-def estimate(problem: Enclosing, weighting: str, classifier: str) -> Estimate | str:
+def estimate(enclosing: Enclosing, weighting: str, classifier: str) -> Estimate | str:
     """An interval for the downstream loss, or why there is none."""
-    found = problem.solution
-    if problem.d < found.rank:
-        return f"the minimizer has rank {found.rank}: in d = {problem.d} dimensions it is not known"
+    found = enclosing.solution
+    if enclosing.problem.d < found.rank:
+        return f"the minimizer has rank {found.rank}: in d = {enclosing.problem.d} dimensions it is not known"
     if found.errors is None:
         return found.reason
-    at = _at(problem, weighting)
+    at = _at(enclosing, weighting)
     if classifier == "mean":
         exponents = at.cosines() - 1
         value = at.loss_of(exponents)
@@ -50,11 +50,11 @@ def estimate(problem: Enclosing, weighting: str, classifier: str) -> Estimate | 
     return _around(best.lower, best.value, at, at.exponents_of(best), 2 * found.errors)
 
 
-def _at(problem: Enclosing, weighting: str) -> GroupedHead:
-    found = problem.solution
+def _at(enclosing: Enclosing, weighting: str) -> GroupedHead:
+    found = enclosing.solution
     weights = np.array([float(w) for w in group_weights(found.groups, weighting)])
     counts = np.array(found.groups.counts, dtype=float)
-    return GroupedHead(problem.loss, found.U, counts, weights, float(1 / problem.temperature))
+    return GroupedHead(enclosing.problem.loss_name, found.U, counts, weights, float(enclosing.problem.beta))
 
 
 def _around(lower: float, upper: float, at: GroupedHead, exponents: np.ndarray, moves: np.ndarray) -> Estimate:

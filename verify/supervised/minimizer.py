@@ -17,7 +17,7 @@ precision found it (`verify.optimize.solution`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -28,12 +28,13 @@ from jaxtyping import Float
 
 from theory.geometry import simplex_etf
 from theory.priors import Prior
+from theory.problem import Problem
+from verify import limits
 from verify.certify import prove_etf, prove_grouped
 from verify.certify.balls import Ball, ball, bounds
-from verify.certify.enclosure import Point, Problem, enclose
+from verify.certify.enclosure import Point, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.losses import is_strict
-from verify.certify.optimum import MAX_CLASSES
 from verify.certify.rank import rank_bounds
 from verify.certify.total_collapse import is_collapsed
 from verify.optimize.solution import Solution, solve
@@ -73,15 +74,16 @@ class Minimizer:
         return made
 
 
-def exact_structure(prior: Prior, k: int, loss: str, temperature: Fraction) -> str | None:
+def exact_structure(problem: Problem) -> str | None:
     """The structure that determines the minimizer exactly, if one is proven to."""
-    if not is_strict(loss):
+    prior = problem.population
+    if not isinstance(problem.k, int) or not is_strict(problem.loss_name):
         return None
     if prior.C == 2:
         return "two-classes"
     if prior.is_uniform:
         return "uniform"
-    return "total-collapse" if is_collapsed(max(prior.masses), k, loss, temperature) else None
+    return "total-collapse" if is_collapsed(problem, max(prior.masses)) else None
 
 
 def exact_cosines(groups: Prior, structure: str) -> tuple[tuple[Fraction, ...], ...]:
@@ -100,42 +102,33 @@ def exact_cosines(groups: Prior, structure: str) -> tuple[tuple[Fraction, ...], 
 
 
 class Enclosing:
-    """One problem, whose minimizer is enclosed as closely as is asked for.
+    """A problem, whose minimizer is enclosed as closely as is asked for.
 
     Attributes:
         groups: the prior in the groups that are worked with: of equal classes, or of one class each if `by_class`.
     """
 
     def __init__(
-        self,
-        prior: Prior,
-        k: int | float,
-        *,
-        loss: str,
-        temperature: Fraction,
-        d: int,
-        by_class: bool = False,
-        progress: Callable[[str], None] | None = None,
+        self, problem: Problem, *, by_class: bool = False, progress: Callable[[str], None] | None = None
     ) -> None:
-        self.prior, self.k, self.loss, self.temperature, self.d = prior, k, loss, temperature, d
-        self._by_class, self._progress = by_class, progress
+        self.problem, self._by_class, self._progress = problem, by_class, progress
         self._found: dict[Fraction, Minimizer | str] = {}
 
     @cached_property
     def solution(self) -> Solution:
         """The minimizer in double precision; computed where structure does not give it."""
-        return solve(self.prior, self.k, loss=self.loss, temperature=self.temperature, progress=self._progress)
+        return solve(self.problem, progress=self._progress)
 
     @cached_property
     def structure(self) -> str | None:
         """Why the minimizer is known exactly, if it is."""
-        return exact_structure(self.prior, self.k, self.loss, self.temperature) if isinstance(self.k, int) else None
+        return exact_structure(self.problem)
 
     @cached_property
     def groups(self) -> Prior:
         if self._by_class:
-            return Prior(self.prior.rho, (1,) * self.prior.C)
-        return self.prior.merged() if self.structure else self.solution.groups
+            return self.problem.population.split()
+        return self.problem.population.merged() if self.structure else self.solution.groups
 
     def minimizer(self, radius: Fraction) -> Minimizer | str:
         """Exactly by structure or within `radius`; else the reason why not."""
@@ -144,62 +137,59 @@ class Enclosing:
         return self._found[radius]
 
     def _enclosed(self, radius: Fraction) -> Minimizer | str:
-        if not is_strict(self.loss):
-            return f"the minimizer of the loss '{self.loss}' need not be unique, and is not enclosed"
-        if not isinstance(self.k, int):
+        loss, d = self.problem.loss_name, self.problem.d
+        if not is_strict(loss):
+            return f"the minimizer of the loss '{loss}' need not be unique, and is not enclosed"
+        if not isinstance(self.problem.k, int):
             return "k is not an integer"
         counts, C = self.groups.counts, self.groups.C
         if self.structure is not None:
             rank = C - 1 if self.structure == "uniform" else 1
-            if self.d < rank:
-                return f"d = {self.d} dimensions do not hold the minimizer, of rank {rank}"
+            if d < rank:
+                return f"d = {d} dimensions do not hold the minimizer, of rank {rank}"
             exact = exact_cosines(self.groups, self.structure)
             return Minimizer(counts, exact, Fraction(0), rank, self.structure, None, {"structure": self.structure})
-        if len(counts) > MAX_CLASSES:
-            return f"proofs are made for at most {MAX_CLASSES} classes"
-        unit = gram_radius(self._problem, Fraction(1))
+        if len(counts) > limits.POLISHED_CLASSES:
+            return f"proofs are made for at most {limits.POLISHED_CLASSES} classes"
+        unit = gram_radius(self._grouped, Fraction(1))
         assert unit is not None  # the loss is strict
         # the radius goes with the root of the gap, and the gap is a quarter of the width
         gap = (radius / unit) ** 2 / 2
         width = min(4 * Fraction(1, 1 << (gap.denominator // gap.numerator).bit_length()), Fraction(1, 10**12))
-        proof = prove_grouped(
-            self.groups, self.k, self._starts(), loss=self.loss, temperature=self.temperature, d=self.d, width=width
-        )
+        proof = prove_grouped(self._grouped, self._starts(), width=width)
         if proof.gram is None or proof.gram_radius is None or proof.lower is None or proof.upper is None:
             return proof.reason
         witness = proof.certificate()["witness"] if max(counts) == 1 else {}
         witness = {key: witness[key] for key in ("embeddings", "shift") if key in witness}
         # the unit ball may stand for the sphere where d exceeds the rank, which is C-1 at most
-        most = C - 1 if self.d >= C else rank_bounds(self._problem, proof.gram, proof.gram_radius)[1]
+        most = C - 1 if d >= C else rank_bounds(self._grouped, proof.gram, proof.gram_radius)[1]
         return Minimizer(counts, proof.gram, proof.gram_radius, most, None, (proof.lower, proof.upper), witness)
 
     def nce_bounds(self, minimizer: Minimizer) -> tuple[Fraction, Fraction]:
         """Bounds on the minimum of `L_k`: at an exactly known minimizer its enclosed value."""
         if minimizer.nce is not None:
             return minimizer.nce
-        assert isinstance(self.k, int)
         if self.structure == "uniform":
-            proof = prove_etf(self.prior.C, self.k, loss=self.loss, temperature=self.temperature)
+            proof = prove_etf(self.problem)
             assert proof.lower is not None
             assert proof.upper is not None
             return proof.lower, proof.upper
         largest = self.groups.masses.index(max(self.groups.masses))
         signs = [[1 if g == largest else -1] for g in range(len(self.groups.masses))]
         if len(signs) == 1:  # two equal classes
-            both = Problem(self.loss, self.k, 1 / self.temperature, self.prior.rho)
+            both = replace(self.problem, population=self.problem.population.split())
             return bounds(enclose(both, Point([[1], [-1]]), 96).loss)
-        return bounds(enclose(self._problem, Point(signs), 96).loss)
+        return bounds(enclose(self._grouped, Point(signs), 96).loss)
 
-    @property
-    def _problem(self) -> Problem:
-        assert isinstance(self.k, int)
-        return Problem(self.loss, self.k, 1 / self.temperature, self.groups.masses, self.groups.counts)
+    @cached_property
+    def _grouped(self) -> Problem:
+        return replace(self.problem, population=self.groups)
 
     def _starts(self) -> list[Start]:
         found = self.solution
         if found.groups.masses == self.groups.masses:
             return found.starts
-        return [one_by_one(start, found.groups, self.prior) for start in found.starts]
+        return [one_by_one(start, found.groups, self.problem.population) for start in found.starts]
 
 
 def one_by_one(start: Start, groups: Prior, prior: Prior) -> Start:

@@ -8,8 +8,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from theory.errors import InputError
-from theory.losses import Loss
-from theory.priors import Prior
+from theory.problem import Problem
 from verify.certify.losses import Sum, find
 from verify.supervised.bracket import Bracket, enclose_loss
 from verify.supervised.estimate import estimate
@@ -20,18 +19,6 @@ CLASSIFIERS = ("optimal", "mean")
 TOLERANCE = 1e-9
 _WIDTH = Fraction(1, 10**14)
 _ROUNDS = 5
-
-
-@dataclass(frozen=True)
-class Task:
-    """One prior, one loss, one downstream problem."""
-
-    prior: Prior
-    loss: Loss
-    temperature: Fraction
-    d: int
-    weighting: str
-    classifier: str
 
 
 @dataclass(frozen=True)
@@ -55,55 +42,58 @@ class Point:
     note: str = ""
 
 
-def point(task: Task, problem: Enclosing, width: Fraction = _WIDTH) -> Point:
+def point(enclosing: Enclosing, weighting: str, classifier: str, width: Fraction = _WIDTH) -> Point:
     """The downstream loss of one problem, proven to about `width` if it can be, else estimated."""
-    if find(task.loss.name) is None:
-        return _other(task, problem.k)
-    proof = enclose_loss(problem, task.weighting, task.classifier, width)
+    problem = enclosing.problem
+    if find(problem.loss_name) is None:
+        return _other(problem)
+    proof = enclose_loss(enclosing, weighting, classifier, width)
     if not isinstance(proof, str):
         minimizer, found = proof
         middle, half = (found.lower + found.upper) / 2, (found.upper - found.lower) / 2
-        return Point(problem.k, float(middle), float(half), minimizer, found, problem.nce_bounds(minimizer))
-    return estimated(task, problem, proof)
+        return Point(problem.k, float(middle), float(half), minimizer, found, enclosing.nce_bounds(minimizer))
+    return estimated(enclosing, weighting, classifier, proof)
 
 
-def estimated(task: Task, problem: Enclosing, proof: str = "") -> Point:
+def estimated(enclosing: Enclosing, weighting: str, classifier: str, proof: str = "") -> Point:
     """The downstream loss of one problem in double precision, if the estimate of its error supports it.
 
     `proof` says why there is none.
     """
-    near = estimate(problem, task.weighting, task.classifier)
+    k, near = enclosing.problem.k, estimate(enclosing, weighting, classifier)
     if isinstance(near, str):
-        return _unknown(problem.k, "; ".join(dict.fromkeys(filter(None, (proof, near)))))
+        return _unknown(k, "; ".join(dict.fromkeys(filter(None, (proof, near)))))
     sup, error = (near.lower + near.upper) / 2, (near.upper - near.lower) / 2
     if error > TOLERANCE * max(1.0, abs(sup)):
-        return _unknown(problem.k, "; ".join(filter(None, (proof, f"the estimated error is {error:.0e}"))))
-    return Point(problem.k, sup, error, None, None, None, proof)
+        return _unknown(k, "; ".join(filter(None, (proof, f"the estimated error is {error:.0e}"))))
+    return Point(k, sup, error, None, None, None, proof)
 
 
 def _unknown(k: int | float, note: str) -> Point:
     return Point(k, None, None, None, None, None, note)
 
 
-def _other(task: Task, k: int | float) -> Point:
+def _other(problem: Problem) -> Point:
     """For a loss whose minimizer need not be unique: at the simplex ETF, where it is one."""
-    if not (task.prior.is_uniform and task.loss.convex and task.d >= task.prior.C - 1):
-        return _unknown(k, f"the minimizer of the loss '{task.loss.name}' need not be unique: nothing is said of it")
+    prior, k = problem.population, problem.k
+    if not (prior.is_uniform and problem.loss.convex and problem.d >= prior.C - 1):
+        return _unknown(k, f"the minimizer of the loss '{problem.loss.name}' need not be unique: nothing is said of it")
     from theory.balanced import downstream_minimum
 
     # at w_c = u_c, for every convex and non-increasing loss (theory.balanced)
-    value = downstream_minimum(task.loss, task.prior.C, float(1 / task.temperature))
+    value = downstream_minimum(problem.loss, prior.C, float(problem.beta))
     return Point(k, value, 1e-14 * max(1.0, abs(value)), None, None, None, "at the simplex ETF, one of the minimizers")
 
 
 def sequence(
-    task: Task,
-    ks: Sequence[int | float],
+    problems: Sequence[Problem],
+    weighting: str,
+    classifier: str,
     *,
     by_class: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> list[Point]:
-    """Bracket the downstream loss of the minimizer at each `k`, raising precision until neighbours are apart.
+    """Bracket the downstream loss of the minimizers of problems that differ in `k`, until neighbours are apart.
 
     Each `k` is solved for itself: what is found does not depend on the others, only how narrow a bracket is made.
     Neighbours whose minimizers are the same by structure need not be apart. Nothing is proved at a `k` that is not an
@@ -112,48 +102,45 @@ def sequence(
     Raises:
         InputError: if the classifier is not one of `CLASSIFIERS`.
     """
-    if task.classifier not in CLASSIFIERS:
-        raise InputError("classifier", task.classifier, f"accepted: {' or '.join(CLASSIFIERS)}")
+    if classifier not in CLASSIFIERS:
+        raise InputError("classifier", classifier, f"accepted: {' or '.join(CLASSIFIERS)}")
     say = progress or (lambda _: None)
-    problems = [
-        Enclosing(task.prior, k, loss=task.loss.name, temperature=task.temperature, d=task.d, by_class=by_class)
-        for k in ks
-    ]
+    enclosings = [Enclosing(problem, by_class=by_class) for problem in problems]
     points: list[Point] = []
     known: dict[str, Point] = {}
-    for problem in problems:
-        structure = problem.structure
-        say(f"k = {problem.k}: " + ("proving" if structure is None else "known by structure"))
+    for enclosing in enclosings:
+        structure, k = enclosing.structure, enclosing.problem.k
+        say(f"k = {k}: " + ("proving" if structure is None else "known by structure"))
         if structure is None or structure not in known:
-            found = point(task, problem)
+            found = point(enclosing, weighting, classifier)
         else:
             shared = known[structure]
-            nce = None if shared.minimizer is None else problem.nce_bounds(shared.minimizer)
-            found = replace(shared, k=problem.k, nce=nce)
+            nce = None if shared.minimizer is None else enclosing.nce_bounds(shared.minimizer)
+            found = replace(shared, k=k, nce=nce)
         points.append(found)
         if structure is not None:
             known[structure] = found
     for round_ in range(1, _ROUNDS):
-        close = {i for i, pair in enumerate(pairwise(points)) if not is_decided(task, *pair)}
+        close = {i for i, pair in enumerate(pairwise(points)) if not is_decided(problems[i].loss_name, *pair)}
         for i in sorted(close | {i + 1 for i in close}):
             minimizer = points[i].minimizer
             if minimizer is not None and minimizer.radius > 0:
-                say(f"k = {ks[i]}: refining, round {round_}")
-                points[i] = point(task, problems[i], _WIDTH / 10 ** (6 * round_))
+                say(f"k = {points[i].k}: refining, round {round_}")
+                points[i] = point(enclosings[i], weighting, classifier, _WIDTH / 10 ** (6 * round_))
     return points
 
 
-def same(task: Task, first: Point, second: Point) -> bool:
+def same(loss_name: str, first: Point, second: Point) -> bool:
     """Whether the two minimizers are exactly the same: by structure, or as `L_k = k L_1`."""
     a, b = first.minimizer, second.minimizer
-    if isinstance(find(task.loss.name), Sum):
+    if isinstance(find(loss_name), Sum):
         return a is not None and b is not None
     return a is not None and b is not None and a.structure is not None and a.structure == b.structure
 
 
-def is_decided(task: Task, first: Point, second: Point) -> bool:
+def is_decided(loss_name: str, first: Point, second: Point) -> bool:
     """Whether nothing is left to decide between these two, or nothing can be."""
     a, b = first.bracket, second.bracket
-    if a is None or b is None or same(task, first, second):
+    if a is None or b is None or same(loss_name, first, second):
         return True
     return b.upper <= a.lower or a.upper < b.lower

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from theory.losses import get_loss
+from theory.errors import InputError
 from theory.points.row_moments import RowMoments
-from theory.priors import Prior
-from verify.results import MAX_K
+from theory.problem import MAX_K, Problem
 from verify.supervised.minimizer import Enclosing
-from verify.supervised.sequence import Task, estimated, point
+from verify.supervised.sequence import estimated, point
 
 
 @dataclass(frozen=True)
@@ -37,28 +36,23 @@ class Change:
     smallest_cosine: float
 
 
-def changes(
-    prior: Prior,
-    rows: RowMoments,
-    k: int | float,
-    temperature: Fraction,
-    *,
-    progress: Callable[[str], None] | None = None,
-) -> tuple[Change, ...]:
-    """Sixteen times fewer and more negatives and the limit; half and twice the temperature."""
+def changes(problem: Problem, rows: RowMoments, *, progress: Callable[[str], None] | None = None) -> tuple[Change, ...]:
+    """Sixteen times fewer and more negatives and the limit; half and twice the temperature, where a problem has it."""
+    k, temperature = problem.k, problem.temperature
     others = {1, k, math.inf} | ({max(1, k // 16), min(MAX_K, 16 * k)} if isinstance(k, int) else set())
-    asked = [(other, temperature) for other in sorted(others)]
-    asked += [(k, T) for T in (temperature / 2, 2 * temperature)]
-    loss, made = get_loss("logistic"), []
-    for other, T in asked:
+    asked = [replace(problem, k=other) for other in sorted(others)]
+    for T in (temperature / 2, 2 * temperature):
+        with suppress(InputError):
+            asked.append(replace(problem, temperature=T))
+    made = []
+    for changed in asked:
+        other, T, beta = changed.k, changed.temperature, float(changed.beta)
         if progress is not None:
             progress(f"the optimum for k = {other} at temperature {T}")
-        beta = float(1 / T)
-        at = Enclosing(prior, other, loss=loss.name, temperature=T, d=prior.C)
-        task = Task(prior, loss, T, prior.C, "weighted", "optimal")
-        known = estimated(task, at)
+        at = Enclosing(changed)
+        known = estimated(at, "weighted", "optimal")
         if known.sup is None:  # an enclosure takes ten times as long, and knows more
-            known = point(task, at)
+            known = point(at, "weighted", "optimal")
         made.append(
             Change(
                 "inf" if math.isinf(other) else int(other),

@@ -27,11 +27,9 @@ from threadpoolctl import threadpool_limits
 
 from theory.expectation import cosine_moments
 from theory.points.row_moments import RowMoments, lifted_loss, row_moments
+from theory.problem import Problem
 from verify.results.digits import outward
 from verify.trained.points import Points
-
-#: Up to so many points the loss is enclosed.
-MAX_ENCLOSED = 2000
 
 #: From so many points on, blocks of rows are computed by several threads.
 _THREADED = 4000
@@ -120,17 +118,16 @@ def lifted_gram(points: Points) -> Float[np.ndarray, "C C"]:
 def loss_of(
     points: Points,
     rows: RowMoments,
-    k: int | float,
-    temperature: Fraction,
+    problem: Problem,
     optimum: tuple[float, float],
     *,
     enclose: bool = False,
 ) -> Loss:
     """The loss and its parts; enclosed where `k` is an integer and `rows` were computed from wide embeddings."""
-    beta = float(1 / temperature)
+    k, beta = problem.k, float(problem.beta)
     found, lifted = rows.loss(k, beta), lifted_loss(lifted_gram(points), points.rho, k, beta)
     chance, lower = 0.0 if math.isinf(k) else math.log1p(k), optimum[0]
-    enclosed = _enclosed(points, rows, int(k), 1 / temperature, optimum) if enclose and not math.isinf(k) else None
+    enclosed = _enclosed(points, rows, int(k), problem.beta, optimum) if enclose and not math.isinf(k) else None
     middle = lower + (optimum[1] - lower) / 2
     return Loss(
         value=found.value,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
+from theory.problem import Problem
 from verify.trained.geometry import class_means, collapse, cosines
 from verify.trained.loss import loss_of, moments
 from verify.trained.optimum import optimum
@@ -44,13 +44,11 @@ class Measures:
     status: str
 
 
-def measures(
-    given: Points, k: int | float, temperature: Fraction, progress: Callable[[str], None] | None = None
-) -> Measures:
-    """The measures of these points."""
-    best = optimum(given.prior, k, temperature)
-    rows = moments(given, k, float(1 / temperature), progress=progress)
-    loss = loss_of(given, rows, k, temperature, (best.lower, best.upper))
+def measures(given: Points, problem: Problem, progress: Callable[[str], None] | None = None) -> Measures:
+    """The measures of these points, whose prior is that of the problem."""
+    best = optimum(problem)
+    rows = moments(given, problem.k, float(problem.beta), progress=progress)
+    loss = loss_of(given, rows, problem, (best.lower, best.upper))
     means = class_means(given)
     # the class means are a classifier as good as any here: NC1 and the rank do not look at it
     geometry = collapse(given, means, means)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
 
 from theory.groups import class_gram
-from theory.priors import Prior
+from theory.problem import Problem
 from verify.results import Status
 
 
@@ -33,11 +32,12 @@ class Optimum:
 
 
 @lru_cache(maxsize=64)
-def optimum(prior: Prior, k: int | float, temperature: Fraction) -> Optimum:
-    """What `verify.optimum` computes in `d = C` dimensions, where the minimum is that of the convex program."""
+def optimum(problem: Problem) -> Optimum:
+    """What `verify.optimum` computes, for `d = C`, where the minimum is that of the convex program."""
     from verify.optimum import run
 
-    found = run(prior, k, temperature=temperature)
+    prior = problem.population
+    found = run(prior, problem.k, d=problem.d, loss=problem.loss, temperature=problem.temperature)
     assert found.nce.lower is not None and found.nce.upper is not None
     gram = np.array(found.gram)
     if found.groups is not None:

@@ -13,15 +13,13 @@ from jaxtyping import Float, Int, Shaped
 from theory import priors
 from theory.errors import InputError
 from theory.priors import Prior
+from verify import limits
 from verify.files.arrays import read_array, read_arrays
 from verify.trained.rounding import WIDE, wide
 
 #: How far from 1 a length may be that counts as 1: what single precision leaves of a normalized row, or a type's own
 #: rounding where that is coarser.
 _ROOM, _ROUNDINGS = 1e-6, 8
-
-#: The number of classes up to which optima are computed.
-MAX_CLASSES = 1000
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,8 @@ def _classes(labels: np.ndarray, rho: Prior | str | None) -> tuple[Prior, np.nda
     if counts.min() == 0:
         missing = int(np.argmin(counts))
         raise InputError("labels", f"no point of class {missing}", f"every class from 0 to {C - 1} must occur")
-    if not 2 <= C <= MAX_CLASSES:
-        raise InputError("labels", f"{C} classes", f"accepted: 2 to {MAX_CLASSES} classes")
+    if not 2 <= C <= limits.LABEL_CLASSES:
+        raise InputError("labels", f"{C} classes", f"accepted: 2 to {limits.LABEL_CLASSES} classes")
     if rho is None:
         return priors.from_masses([Fraction(int(count), len(labels)) for count in counts]), counts
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from verify.results import Problem, Status, closing, shortened
+from verify.results import ProblemRecord, Status, closing, shortened
 from verify.results.digits import interval
 from verify.trained.changes import Change
 from verify.trained.downstream import PriorBound
@@ -41,7 +41,7 @@ class EmbeddingsResult:
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     points: int
     points_by_class: tuple[int, ...]
     deviation: float
@@ -69,7 +69,7 @@ class Compared:
 
     claim: str
     status: Status
-    problem: Problem
+    problem: ProblemRecord
     series: tuple[dict[str, object], ...]
     note: str
     seconds: float

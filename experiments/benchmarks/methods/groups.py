@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 
 from experiments.benchmarks.problem import Problem
+from theory import problem as contrastive
 
 PACKAGES: tuple[str, ...] = ()
 COMPILES = False
@@ -22,8 +22,9 @@ def solver(problem: Problem, budget: int) -> Callable[[], np.ndarray]:
     del budget
 
     def run() -> np.ndarray:
-        found = solve(problem.prior, problem.k, loss="logistic", temperature=Fraction(1))
-        proof = prove(found, problem.k, loss="logistic", temperature=Fraction(1), d=problem.d)
+        stated = contrastive.Problem(problem.prior, problem.k, problem.d)
+        found = solve(stated)
+        proof = prove(stated, found)
         assert proof is not None and proof.status == "proved"
         return cosines(found.means, found.groups)
 

@@ -1,0 +1,158 @@
+"""One contrastive problem: which loss, of which population, with how many negatives, is minimized over embeddings.
+
+    min L_k(U)   over U with unit rows in R^d,   L_k the population loss (`theory.population`) at beta = 1 / temperature
+
+Everything is exact: doubles are made of it where they are computed with. Imports nothing heavy, so that bad input is
+refused before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Integral, Rational, Real
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from theory.errors import InputError
+from theory.priors import Prior, number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
+    from theory.losses import Loss, LossLike
+
+#: Numbers as Python and NumPy have them: those of `k`, and exact ones too, as a temperature may be.
+Number: TypeAlias = "int | float | np.number[Any]"
+ExactNumber: TypeAlias = "Fraction | Number | str"
+Whole: TypeAlias = "int | np.integer[Any]"
+
+#: The largest finite `k` for which the quadrature in double precision is tested.
+MAX_K = 10**9
+
+
+class Numbers(NamedTuple):
+    """A problem in double precision, as `verify.optimize.search.minimum` and `search` take it: `minimum(*numbers)`."""
+
+    loss: Loss
+    rho: Float[np.ndarray, " C"]
+    k: int | float
+    d: int
+    beta: float
+
+
+@dataclass(frozen=True, init=False)
+class Problem:
+    """A population, the number of negatives, the dimension, the loss and its temperature; checked once, here.
+
+    Attributes:
+        population: a class prior, in groups of equal classes. What is minimized over points instead of classes has a
+            graph in its place (`verify.graphs.problem`).
+        k: number of negatives: an integer, a real number (nothing is proved of it), or `math.inf` for the limit of the
+            normalized loss.
+        d: dimension of the embeddings.
+        temperature: exact; the loss sees margins divided by it.
+        loss_name: how results name the loss, and what proofs know it by (`theory.losses.loss_name`): that of a user's
+            own is `package.module:callable`, whatever it calls itself.
+
+    Raises:
+        InputError: for a number out of range, or a loss that there is not.
+    """
+
+    population: Prior
+    k: int | float
+    d: int
+    loss: Loss
+    temperature: Fraction
+    loss_name: str
+
+    def __init__(
+        self,
+        population: Prior,
+        k: Number,
+        d: Whole | None = None,
+        loss: LossLike = "logistic",
+        temperature: ExactNumber = 1,
+        loss_name: str | None = None,
+    ) -> None:
+        checked = {"k": check_k(k), "d": check_d(d, population.C), "temperature": check_temperature(temperature)}
+        from theory.losses import get_loss
+        from theory.losses import loss_name as name_of
+
+        own = {"population": population, "loss": get_loss(loss), "loss_name": loss_name or name_of(loss)}
+        for attribute, value in (checked | own).items():
+            object.__setattr__(self, attribute, value)
+
+    @property
+    def beta(self) -> Fraction:
+        """1 / temperature."""
+        return 1 / self.temperature
+
+    @property
+    def numbers(self) -> Numbers:
+        """The loss, `rho` (one mass a class), `k`, `d` and `beta` in double precision."""
+        return Numbers(self.loss, self.population.as_array(), self.k, self.d, float(self.beta))
+
+    @property
+    def integer_k(self) -> int:
+        """`k` for proofs: convexity is proved for integers.
+
+        Raises:
+            InputError: if it is none.
+        """
+        if not isinstance(self.k, int):
+            raise InputError("k", self.k, "a proof needs an integer k >= 1")
+        return self.k
+
+
+def _is_a(kind: type, value: object) -> bool:
+    """Whether it is a number of this kind, of Python or of NumPy; a truth value is none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def check_k(k: Any) -> int | float:
+    """`k` as an integer where it is one; a real `k >= 1` and `math.inf` pass.
+
+    Raises:
+        InputError: for anything else, and beyond `MAX_K`.
+    """
+    accepted = f"accepted: an integer from 1 to {MAX_K}, or inf"
+    if not _is_a(Real, k) or math.isnan(k) or k < 1:
+        raise InputError("k", k, accepted)
+    if math.isinf(k):
+        return math.inf
+    if k > MAX_K:
+        raise InputError("k", k, accepted)
+    return int(k) if k == int(k) else float(k)
+
+
+def check_d(d: Any, C: int) -> int:
+    """The dimension, `C` by default.
+
+    Raises:
+        InputError: for `d < 2`: the sphere in one dimension is two points.
+    """
+    if d is None:
+        return C
+    if not _is_a(Integral, d) or d < 2:
+        raise InputError("d", d, "accepted: an integer >= 2 (in dimension 1 the sphere is two points)")
+    return int(d)
+
+
+def check_temperature(temperature: Any) -> Fraction:
+    """The temperature, read exactly; a float is taken as the decimal that it prints as.
+
+    Raises:
+        InputError: if it is not a positive number.
+    """
+    accepted = "accepted: a number from 1/100 to 10^6"
+    if not isinstance(temperature, str) and not _is_a(Real, temperature):
+        raise InputError("temperature", temperature, accepted)
+    if _is_a(Rational, temperature):
+        exact = Fraction(int(temperature.numerator), int(temperature.denominator))
+    else:
+        exact = number(temperature if isinstance(temperature, str) else repr(float(temperature)), "temperature")
+    if not Fraction(1, 100) <= exact <= 10**6:
+        raise InputError("temperature", temperature, accepted)
+    return exact
