@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.cifar import evaluation
-from experiments.cifar.evaluation import evaluate_features, predicted
+from experiments.cifar.evaluation import evaluate_features
 from experiments.cifar.metrics import cosines, neighbours, population, probe
 from experiments.cifar.metrics.distances import distance
 from experiments.cifar.metrics.downstream import at_gram, downstream
+from experiments.cifar.prediction import predicted
 from theory import neural_collapse, priors
 from theory.augmentation import expectation
 from theory.augmentation.block import with_overlap

@@ -176,7 +176,7 @@ for module in pkgutil.walk_packages(package.__path__, "experiments.cifar."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 from fractions import Fraction
-from experiments.cifar.evaluation import predicted
+from experiments.cifar.prediction import predicted
 from theory import priors
 found = predicted(priors.longtail(5, Fraction(10)), 4, Fraction(1, 2), 8)
 print(found.status, found.nce[1] - found.nce[0] < 1e-8, found.radius)

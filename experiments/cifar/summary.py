@@ -10,7 +10,7 @@ have
 - `within`, `between`: counts of pairs in `bins` equal bins of the cosine over [-1, 1], added over the seeds.
 
 `loss` and `downstream` have the numbers of `evaluation.Metrics` of these names, on the training set, over the seeds;
-`optimum` is that of `evaluation.Optimum`, the same for every seed, and null for positives by augmentation.
+`optimum` is that of `prediction.Optimum`, the same for every seed, and null for positives by augmentation.
 """
 
 from __future__ import annotations

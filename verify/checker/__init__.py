@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
 
-from verify.checker import augmentation, averaging, downstream, etf_optimality, global_optimum
+from verify.checker import augmentation, averaging, downstream, etf_optimality, global_optimum, indistinguishability
 from verify.checker.reading import Fields, load
 from verify.checker.verdict import (
     ACCEPTED,
@@ -54,7 +54,7 @@ KINDS: dict[str, Check] = {
     "downstream-loss": _on_classes_or_graph(downstream.check_loss, augmentation.check_loss),
     "etf-optimality": etf_optimality.check,
     "global-optimum": _on_classes_or_graph(global_optimum.check, augmentation.check_minimum),
-    "indistinguishability": augmentation.check_indistinguishability,
+    "indistinguishability": indistinguishability.check,
 }
 
 
