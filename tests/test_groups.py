@@ -114,10 +114,10 @@ def test_derivatives_in_groups_against_differences(name: str, k: float) -> None:
 def test_the_optimum_in_groups_is_that_of_all_classes(prior: Prior, k: int, name: str, temperature: Fraction) -> None:
     problem = Problem(prior, k, loss=name, temperature=temperature)
     found = solve(problem)
-    proof = prove(found, k, loss=name, temperature=temperature, d=prior.C)
+    proof = prove(problem, found)
     assert proof is not None and proof.status == "proved"
     assert proof.lower is not None and proof.upper is not None and proof.gram is not None
-    searched = search(get_loss(name), prior.as_array(), k, prior.C, float(1 / temperature), starts=2)
+    searched = search(*problem.numbers, starts=2)
     full = prove_optimum(problem, searched.best.embeddings)
     assert full.status == "proved" and full.lower is not None and full.upper is not None and full.gram is not None
     assert max(proof.lower, full.lower) <= min(proof.upper, full.upper)
@@ -181,8 +181,8 @@ def certificate() -> dict:
 
 
 def proven(prior: Prior, k: int) -> OptimumProof:
-    found = solve(Problem(prior, k))
-    proof = prove(found, k, loss="logistic", temperature=Fraction(1), d=prior.C)
+    problem = Problem(prior, k)
+    proof = prove(problem, solve(problem))
     assert proof is not None and proof.status == "proved"
     return proof
 
