@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from experiments.cifar import evaluation, prediction
 from experiments.cifar.evaluation import evaluate_features
-from experiments.cifar.metrics import cosines, neighbours, population, probe
+from experiments.cifar.metrics import cosines, neighbours, probe
 from experiments.cifar.metrics.distances import distance
 from experiments.cifar.metrics.downstream import at_gram, downstream
+from experiments.cifar.metrics.population import mixed_loss
 from experiments.cifar.prediction import predicted
 from theory import neural_collapse, priors
 from theory.augmentation import expectation
@@ -25,7 +26,10 @@ from theory.geometry import gram, normalized, simplex_etf
 from theory.losses import get_loss
 from theory.neural_collapse import equality
 from verify import optimum
+from verify.embeddings import measure
 from verify.results import as_json
+from verify.trained import optimum as trained_optimum
+from verify.trained.points import points
 
 
 def clouds(C, each, d, seed, noise=1.0):
@@ -350,25 +354,33 @@ def test_losses_of_points_are_those_of_the_augmentation_graph(k, temperature):
     U, beta, n = normalized(features), float(1 / Fraction(temperature)), len(features)
     same = (labels[:, None] == labels) / np.bincount(labels)[labels][:, None]
     z = beta * np.minimum(U @ U.T - 1, 0)
-    for overlap, W in ((None, same), (0.3, 0.7 * np.eye(n) + 0.3 * same)):
+    given = points(features, labels, normalize=True)
+    of_class = measure(features, labels, k, temperature=temperature, normalize=True)
+    mixed = mixed_loss(given, k, beta, overlap=0.3, optimum=(0.0, 1.0))
+    assert mixed.excess == pytest.approx(mixed.value - 0.5, abs=1e-15)
+    for found, W in ((of_class, same), (mixed, 0.7 * np.eye(n) + 0.3 * same)):
         expected = np.mean(expectation.evaluate("logistic", k, z, np.full((n, n), 1 / n), W).value)
-        found = population.trained_loss(features, labels, 3, k=k, beta=beta, optimum=(0.0, 0.0), overlap=overlap)
         assert found.value == pytest.approx(expected, rel=1e-12) and found.error < 1e-12
 
 
 def test_what_a_network_is_above_the_minimum_has_two_parts():
     """Both vanish at the optimum, and neither is negative; spread alone, where the class means are arranged well."""
-    C, k, least = 3, 4, nce_minimum(get_loss("logistic"), 3, 4)
+    C, k = 3, 4
     labels = np.tile(np.arange(C), 6)
     U = simplex_etf(C, C + 3)
-    best = population.trained_loss(U[labels], labels, C, k=k, beta=1.0, optimum=(least, least))
+
+    def measured(features):
+        return evaluate_features(features, labels, features, labels, prior=priors.uniform(C), k=k, temperature=1).loss
+
+    best = measured(U[labels])
+    assert best.optimum_lower <= nce_minimum(get_loss("logistic"), 3, 4) + 1e-13
     assert abs(best.excess) < 1e-12 and abs(best.spread) < 1e-12 and abs(best.geometry) < 1e-12
     noise = 0.3 * np.random.default_rng(0).normal(size=(len(labels), C + 3))
     for features in (U[labels] + noise, noise):
-        found = population.trained_loss(features, labels, C, k=k, beta=1.0, optimum=(least, least))
+        found = measured(features)
         assert found.excess > 0 and found.spread > 0 and found.geometry > 0
         assert found.excess == pytest.approx(found.spread + found.geometry, abs=1e-14)
-    merged = population.trained_loss(U[labels // 2], labels, C, k=k, beta=1.0, optimum=(least, least))
+    merged = measured(U[labels // 2])
     assert merged.geometry > merged.spread > 0
 
 
@@ -376,12 +388,12 @@ def test_downstream_losses_of_trained_embeddings():
     C = 4
     labels = np.tile(np.arange(C), 5)
     best = downstream_minimum(get_loss("logistic"), C)
-    found = downstream(simplex_etf(C, C + 1)[labels], labels, C, beta=1.0, optimum=best)
+    found = downstream(points(simplex_etf(C, C + 1)[labels], labels), beta=1.0, optimum=best)
     assert found.lower == pytest.approx(best, abs=1e-9) and found.upper == pytest.approx(best, abs=1e-9)
     assert found.mean_classifier == pytest.approx(best, abs=1e-9)
     assert at_gram(gram(simplex_etf(C)), np.full(C, 1 / C), beta=1.0) == pytest.approx(best, abs=1e-9)
     features, labels = clouds(3, 9, 5, seed=1)
-    found = downstream(features, labels, 3, beta=1.0, optimum=None)
+    found = downstream(points(features, labels, normalize=True), beta=1.0, optimum=None)
     assert found.upper - 1e-8 <= found.lower <= found.upper < found.mean_classifier
 
 
@@ -404,7 +416,7 @@ def test_mixed_positives_are_measured_against_the_block_family(overlap):
     assert found.optimum.source == "block family" and found.optimum.within == pytest.approx(g)
     assert (g == 1) == (overlap == "3/5")
     assert found.train.cosines.within.mean == pytest.approx(g) and abs(found.loss.excess) < 1e-12
-    assert found.loss.spread is None and found.train.to_optimum.max < 1e-6
+    assert found.train.to_optimum.max < 1e-6
     assert found.downstream.upper == pytest.approx(found.optimum.downstream, abs=1e-8)
     # further from the class means, the least downstream loss is larger
     collapsed = downstream_minimum(get_loss("logistic"), C)
@@ -423,7 +435,8 @@ def test_augmented_positives_have_no_prediction():
 def test_without_flint_the_optimum_is_numerical(monkeypatch):
     prior = priors.from_masses([20, 6, 4], normalize=True)
     proved = predicted.__wrapped__(prior, 8, Fraction(1, 2), 3)
-    monkeypatch.setattr(prediction, "find_spec", lambda name: None)
+    monkeypatch.setattr(trained_optimum, "find_spec", lambda name: None)
+    monkeypatch.setattr(prediction, "optimum", trained_optimum.optimum.__wrapped__)
     found = predicted.__wrapped__(prior, 8, Fraction(1, 2), 3)
     assert (proved.status, found.status) == ("proved", "numerical") and found.radius is None
     np.testing.assert_allclose(found.gram, proved.gram, atol=2e-6)

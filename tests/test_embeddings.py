@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.errors import InputError
+from theory.float64 import jnp
 from theory.geometry import from_gram, normalized, simplex_etf
 from theory.problem import Problem
 from verify import embeddings
@@ -22,6 +23,7 @@ from verify.trained.geometry import class_means, cosines
 from verify.trained.loss import lifted_gram, loss_of, moments
 from verify.trained.optimum import optimum
 from verify.trained.points import points, read_points
+from verify.trained.result import report
 
 SIZES = [(5, 3, 2), (4, 4), (1, 6, 2)]
 
@@ -271,7 +273,8 @@ def test_bad_files_are_refused_in_one_line(tmp_path, capsys):
         (["damaged.npz"], "embeddings"),
         (["F.npy", "--labels", "F.npy"], "labels"),
         (["F.npy", "F.npy", "--labels", "F.npy"], "compare"),
-        (["F.npy", "--labels", "F.npy", "--temperature", "0"], "labels"),
+        (["F.npy", "--labels", "F.npy", "--temperature", "0"], "temperature"),
+        (["F.npy", "--labels", "F.npy", "--save", "arrays.npy"], "save"),
     ):
         files = [str(tmp_path / word) if word.endswith(("npy", "npz")) else word for word in argv]
         with pytest.raises(SystemExit) as stop:
@@ -374,11 +377,46 @@ def test_files_are_compared(capsys, tmp_path):
     np.save(tmp_path / "other.npy", labels[::-1] % 2)
     F, y = np.load(tmp_path / "late.npy"), labels % 2
     with pytest.raises(InputError, match="prior"):
-        embeddings.compare([("a", points(F, labels)), ("b", points(F, y))], 16)
+        embeddings.compare([("a", F, labels), ("b", F, y)], 16)
+    with pytest.raises(InputError, match="no files"):
+        embeddings.compare([], 16)
+    limit = embeddings.compare([("a", F, labels)], math.inf).to_dict()
+    assert limit["problem"]["k"] == "inf" and limit["series"][0]["chance"] == 0
 
 
 def test_too_few_dimensions_are_said():
     F, labels = clouds(9, (2, 2, 2, 2), d=2)
-    given = points(F, labels)
-    assert given.d == 2
-    assert "relaxation" in embeddings.compare([("x", given)], 4).note
+    assert "relaxation" in embeddings.compare([("x", F, labels)], 4).note
+
+
+def test_anchors_are_drawn_where_asked_for_or_where_all_are_too_many(capsys, monkeypatch, tmp_path):
+    F, labels = clouds(10, (60, 30, 10), d=6)
+    np.savez(tmp_path / "run.npz", embeddings=F, labels=labels)
+    whole = embeddings.measure(F, labels, 16, temperature="1/2")
+    code, out = command(capsys, tmp_path / "run.npz", "--k", 16, "--temperature", "1/2", "--anchors", 50, "--json")
+    printed = json.loads(out)
+    assert code == 0 and printed["status"] == "numerical" and "50 anchors" in printed["note"]
+    loss = printed["loss"]
+    assert loss["enclosed"] is None and loss["anchors"] == 50 and whole.standard_error == 0
+    assert 0 < abs(loss["value"] - whole.value) < 5 * loss["standard_error"] < 0.2
+    assert loss["geometry"] == pytest.approx(whole.geometry, abs=1e-13)
+    monkeypatch.setattr(trained_loss, "MAX_WORK", 50 * 100 * 64)
+    fallen_back = embeddings.run(F, labels, 16, temperature="1/2")
+    assert fallen_back.loss.anchors < 100 and "anchors" in report(fallen_back)
+    with pytest.raises(InputError, match="anchors"):
+        embeddings.measure(F, labels, 16, anchors=0)
+
+
+def test_other_libraries_arrays():
+    F, labels = clouds(11, (5, 3, 2))
+    plain = embeddings.measure(F, labels, 16, temperature="1/2")
+    traced = embeddings.measure(jnp.asarray(F), jnp.asarray(labels), 16, temperature="1/2", xp=jnp)
+    assert traced.value == pytest.approx(plain.value, abs=1e-14) and traced.to_dict()["status"] == "proved"
+
+    class OfAnotherDevice:
+        def __array__(self, dtype=None, copy=None):
+            raise TypeError("can't convert device tensor to numpy\nuse cpu()")
+
+    with pytest.raises(InputError, match="NumPy array") as refused:
+        embeddings.measure(OfAnotherDevice(), labels, 16)
+    assert "\n" not in str(refused.value)

@@ -89,7 +89,7 @@ def test_blocks_threads_and_jax_change_nothing(blocks, monkeypatch):
 def test_a_training_loss_lies_around_it():
     """NT-Xent as training libraries write it, cross-entropy of scaled similarities with the positive in front, for
     negatives drawn with replacement: its mean over batches."""
-    F, labels = clouds(2, (200, 50, 25), 8)
+    F, labels = clouds(2, (1200, 500, 300), 8)
     rng, k, T, anchors = np.random.default_rng(3), 16, 0.5, 60_000
     of_class = [np.flatnonzero(labels == c) for c in range(3)]
     x = rng.integers(len(F), size=anchors)
@@ -102,6 +102,26 @@ def test_a_training_loss_lies_around_it():
     losses = np.log(np.sum(np.exp(logits - logits[:, :1]), axis=1))
     error = losses.std() / math.sqrt(anchors)
     assert abs(computed(F, labels, k, 1 / T).value - losses.mean()) < 4 * error < 0.05
+
+
+def test_anchors_that_are_drawn_stand_for_all():
+    """Unbiased, off by what the standard error says: the mean of the squares of the quotients is about 1."""
+    F, labels = clouds(6, (150, 60, 3, 1), 5)
+    k, beta, side = 16, 2.0, cosine_moments.side(16, 2.0)
+    whole = computed(F, labels, k, beta)
+    assert whole.standard_error == 0
+    quotients = []
+    for seed in range(40):
+        anchors = row_moments.drawn_anchors(labels, 40, seed)
+        assert np.array_equal(np.bincount(labels[anchors]), [28, 11, 2, 1])
+        found = row_moments.row_moments(F, labels, side, anchors=anchors).loss(k, beta)
+        assert found.by_class[3] == pytest.approx(whole.by_class[3], abs=1e-14)  # a class of which all are taken
+        quotients.append((found.value - whole.value) / found.standard_error)
+    assert abs(np.mean(quotients)) < 3.5 / math.sqrt(40) and 0.5 < np.mean(np.square(quotients)) < 1.7
+    every = row_moments.drawn_anchors(labels, 10**6, 0)
+    assert np.array_equal(every, np.arange(len(labels)))
+    same = row_moments.row_moments(F, labels, side, anchors=every).loss(k, beta)
+    assert same.value == whole.value and same.standard_error == 0
 
 
 def test_points_that_coincide_within_classes_have_the_class_level_loss():

@@ -49,6 +49,7 @@ COMMANDS = {
     "cifar data": Command("experiments.cifar.data_command:data_main", "fetch CIFAR, or say what a data set holds"),
     "cifar train": Command("experiments.cifar.train_command:train_main", "train a network with k negatives"),
     "cifar evaluate": Command("experiments.cifar.evaluate_command:evaluate_main", "measure trained networks"),
+    "cifar embed": Command("experiments.cifar.embed_command:embed_main", "embeddings of a network, for embeddings"),
     "cifar summary": Command("experiments.cifar.summary_command:summary_main", "tables of evaluated networks"),
     "cifar throughput": Command("experiments.cifar.throughput_command:throughput_main", "time a training step"),
     "cifar reproduce": Command("experiments.cifar.reproduce_command:reproduce_main", "the whole study"),

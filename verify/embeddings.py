@@ -10,37 +10,43 @@ linear classifier makes of the points, and what another number of negatives or t
 from __future__ import annotations
 
 import argparse
-import io
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
-from fractions import Fraction
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
-from theory.priors import Prior
-from theory.problem import Problem
+from theory.problem import ExactNumber, Number, Problem, Whole, check_temperature
 from verify import cli, limits
-from verify.results import ProblemRecord, Status, versions
+from verify.files.priors import PriorLike
+from verify.results import ProblemRecord, Status, versions, weakest
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.typing import ArrayLike
 
     from verify.trained.measures import Measures
     from verify.trained.points import Points
     from verify.trained.result import Compared, EmbeddingsResult
 
+    Progress = Callable[[str], None]
+
+_PACKAGES = ("numpy", "scipy", "python-flint")
+
 
 def measure(
-    embeddings: np.ndarray,
-    labels: np.ndarray,
-    k: int | float,
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    k: Number,
     *,
-    temperature: Fraction | int | float | str = 1,
-    rho: Prior | str | None = None,
+    rho: PriorLike | None = None,
     normalize: bool = False,
-    progress: Callable[[str], None] | None = None,
+    temperature: ExactNumber = 1,
+    anchors: Whole | None = None,
+    seed: int = 0,
+    xp: Any = None,
+    progress: Progress | None = None,
 ) -> Measures:
     """What a training run wants to know at every epoch, from NumPy arrays (n x d, and n).
 
@@ -50,30 +56,50 @@ def measure(
         embeddings: one point a row, of length 1 unless they are to be normalized.
         labels: integers from 0 to C-1, each of which occurs.
         k: number of negatives of the training loss, or `math.inf`.
-        temperature: of the training loss, read exactly.
-        rho: the class prior of training, if it is not that of the points.
+        rho: the class prior of training, if it is not that of the points (as in `verify.optimum.run`).
         normalize: divide the rows by their lengths.
+        temperature: of the training loss, read exactly.
+        anchors: how many points are taken as anchors, drawn in each class; by default all, or as many as some minutes
+            allow. Positives and negatives are all points in any case.
+        seed: of the anchors that are drawn.
+        xp: the array module that computes the rows of the Gram matrix: `numpy`, or `jax.numpy` on an accelerator.
         progress: called with a line of text as the work goes on.
 
     Raises:
         InputError: for input outside of what is accepted.
     """
-    from verify.trained.measures import measures
     from verify.trained.points import points
 
     given = points(embeddings, labels, rho=rho, normalize=normalize)
-    return measures(given, Problem(given.prior, k, temperature=temperature), progress)
+    problem = Problem(given.prior, k, temperature=temperature)
+    return _measure(given, problem, _anchors(anchors), seed, progress or (lambda _: None), xp)
+
+
+def _measure(
+    given: Points, problem: Problem, anchors: int | None, seed: int, say: Progress, xp: Any = None
+) -> Measures:
+    from verify.trained.loss import loss_of, moments
+    from verify.trained.measures import measures
+    from verify.trained.optimum import optimum
+
+    say("the minimum")
+    best = optimum(problem)
+    module = {} if xp is None else {"xp": xp}
+    rows = moments(given, problem.k, float(problem.beta), anchors=anchors, seed=seed, **module, progress=say)
+    return measures(given, loss_of(given, rows, problem, (best.lower, best.upper)), best)
 
 
 def run(
-    embeddings: np.ndarray,
-    labels: np.ndarray,
-    k: int | float,
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    k: Number,
     *,
-    temperature: Fraction | int | float | str = 1,
-    rho: Prior | str | None = None,
+    rho: PriorLike | None = None,
     normalize: bool = False,
-    progress: Callable[[str], None] | None = None,
+    temperature: ExactNumber = 1,
+    anchors: Whole | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> EmbeddingsResult:
     """Everything about embeddings; the arguments are those of `measure`.
 
@@ -86,10 +112,11 @@ def run(
     from verify.trained.points import points
 
     given = points(embeddings, labels, rho=rho, normalize=normalize)
-    return _run(given, Problem(given.prior, k, temperature=temperature), progress or (lambda _: None))
+    problem = Problem(given.prior, k, temperature=temperature)
+    return _run(given, problem, _anchors(anchors), seed, progress or (lambda _: None))
 
 
-def _run(given: Points, problem: Problem, say: Callable[[str], None]) -> EmbeddingsResult:
+def _run(given: Points, problem: Problem, anchors: int | None, seed: int, say: Progress) -> EmbeddingsResult:
     begun = time.perf_counter()
     from theory.augmentation.thresholds import collapse_thresholds
     from verify.trained.changes import changes
@@ -102,8 +129,9 @@ def _run(given: Points, problem: Problem, say: Callable[[str], None]) -> Embeddi
     k, beta, C = problem.k, float(problem.beta), problem.population.C
     say("the minimum")
     best = optimum(problem)
-    enclose = given.n <= limits.ENCLOSED_POINTS and isinstance(k, int)
-    rows = moments(given, k, beta, wide=enclose, progress=say)
+    enclosable = given.n <= limits.ENCLOSED_POINTS and isinstance(k, int)
+    rows = moments(given, k, beta, anchors=anchors, seed=seed, wide=enclosable, progress=say)
+    enclose = enclosable and len(rows.labels) == given.n
     say("enclosing the loss" if enclose else "integrating")
     loss = loss_of(given, rows, problem, (best.lower, best.upper), enclose=enclose)
     say("downstream")
@@ -115,7 +143,9 @@ def _run(given: Points, problem: Problem, say: Callable[[str], None]) -> Embeddi
         notes.append(f"d < C-1: the minimum is that of the convex relaxation, which {given.d} dimensions may not reach")
     if loss.distinct is None:
         notes.append("a class of one point has no distinct pairs")
-    if loss.enclosed is None and isinstance(k, int):
+    if loss.anchors < given.n:
+        notes.append(f"the loss is a mean over {loss.anchors} anchors, drawn in each class")
+    elif loss.enclosed is None and isinstance(k, int):
         notes.append(f"the loss of more than {limits.ENCLOSED_POINTS} points is not enclosed")
     return EmbeddingsResult(
         claim="embeddings",
@@ -135,48 +165,83 @@ def _run(given: Points, problem: Problem, say: Callable[[str], None]) -> Embeddi
         changes=changes(problem, rows, progress=say),
         note="; ".join(notes),
         seconds=time.perf_counter() - begun,
-        versions=versions("jax", "numpy", "python-flint"),
+        versions=versions(*_PACKAGES),
     )
 
 
 def compare(
-    files: Sequence[tuple[str, Points]],
-    k: int | float,
+    sets: Iterable[tuple[str, ArrayLike, ArrayLike]],
+    k: Number,
     *,
-    temperature: Fraction | int | float | str = 1,
-    progress: Callable[[str], None] | None = None,
+    rho: PriorLike | None = None,
+    normalize: bool = False,
+    temperature: ExactNumber = 1,
+    anchors: Whole | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Compared:
-    """Several sets of points, checkpoints or runs, by what `measure` gives of each; the priors must be the same.
+    """Several sets of embeddings, checkpoints or runs, by what `measure` gives of each; the priors must be the same.
+
+    Args:
+        sets: a name, embeddings and labels of each; asked for one after the other, so that a generator will do.
 
     Raises:
-        InputError: if they are not, or there are none.
+        InputError: if the priors differ, or there are no sets.
     """
-    from verify.trained.measures import measures
+    from verify.trained.points import points
+
+    given = ((name, points(F, labels, rho=rho, normalize=normalize)) for name, F, labels in sets)
+    return _compare(given, k, temperature, _anchors(anchors), seed, progress or (lambda _: None))
+
+
+def _compare(
+    sets: Iterable[tuple[str, Points]],
+    k: Number,
+    temperature: ExactNumber,
+    anchors: int | None,
+    seed: int,
+    say: Progress,
+) -> Compared:
     from verify.trained.result import Compared
 
     begun = time.perf_counter()
-    if not files:
-        raise InputError("compare", "no files", "accepted: one file or more")
-    first = files[0][1]
-    problem = Problem(first.prior, k, temperature=temperature)
-    series, settled = [], []
-    for name, given in files:
-        if given.prior.rho != first.prior.rho:
+    problem, d, series, settled = None, 0, [], [Status.NUMERICAL]
+    for name, given in sets:
+        if problem is None:
+            problem, d = Problem(given.prior, k, temperature=temperature), given.d
+        if given.prior.rho != problem.population.rho:
             raise InputError("compare", name, "all files need the same class prior; or give --rho")
-        entry = asdict(measures(given, problem, progress))
-        settled.append(Status(entry.pop("status")))
-        series.append({"file": name, "points": given.n, **entry})
-    weakest = Status.UNDECIDED if Status.UNDECIDED in settled else Status.NUMERICAL
-    note = "d < C-1: the minimum is that of the convex relaxation" if first.d < first.prior.C - 1 else ""
+        entry = _measure(given, problem, anchors, seed, partial(_said, say, name))
+        settled.append(entry.status)
+        series.append({"file": name, "points": given.n, "d": given.d, **entry.to_dict()})
+    if problem is None:
+        raise InputError("compare", "no files", "accepted: one file or more")
     return Compared(
         claim="embeddings",
-        status=weakest,
-        problem=replace(ProblemRecord.of(problem), d=first.d),
+        status=weakest(settled),
+        problem=replace(ProblemRecord.of(problem), d=d),
         series=tuple(series),
-        note=note,
+        note="d < C-1: the minimum is that of the convex relaxation" if d < problem.population.C - 1 else "",
         seconds=time.perf_counter() - begun,
-        versions=versions("jax", "numpy", "python-flint"),
+        versions=versions(*_PACKAGES),
     )
+
+
+def _said(say: Progress, name: str, text: str) -> None:
+    say(f"{name}: {text}")
+
+
+def _anchors(anchors: Any) -> int | None:
+    """Checked.
+
+    Raises:
+        InputError: if they are no positive number.
+    """
+    if anchors is None:
+        return None
+    if isinstance(anchors, bool) or not isinstance(anchors, Integral) or anchors < 1:
+        raise InputError("anchors", anchors, "accepted: an integer >= 1")
+    return int(anchors)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -199,29 +264,43 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--temperature", default="1", metavar="T", help="of the training loss, T > 0 (default: 1)")
     parser.add_argument("--rho", metavar="R", help="class prior of training (default: that of the points)")
     parser.add_argument("--normalize", action="store_true", help="divide the rows by their lengths")
+    parser.add_argument(
+        "--anchors",
+        type=cli.integer(1),
+        metavar="N",
+        help="anchors, drawn in each class; positives and negatives are all points (default: all, or as many as some "
+        "minutes allow)",
+    )
+    parser.add_argument("--seed", type=cli.integer(0), default=0, metavar="N", help="of these draws (default: 0)")
     parser.add_argument("--compare", action="store_true", help="several files as one table: checkpoints, or runs")
     parser.add_argument("--save", type=cli.writable, metavar="FILE", help="write the arrays to FILE (.npz)")
     parser.add_argument("--html", type=cli.writable, metavar="FILE", help="write a page with pictures")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> EmbeddingsResult | Compared:
+        from verify.files.saving import save
         from verify.trained.points import read_points
 
         if len(arguments.files) > 1 and not arguments.compare:
             raise InputError("compare", f"{len(arguments.files)} files", "give --compare for a table of several files")
         if arguments.compare and arguments.save is not None:
             raise InputError("save", arguments.save, "not with --compare, which --json has all numbers of")
-        read = [
-            (path, read_points(path, arguments.labels, rho=arguments.rho, normalize=arguments.normalize))
-            for path in arguments.files
-        ]
+        if arguments.save is not None and arguments.save.suffix != ".npz":
+            raise InputError("save", arguments.save, "accepted: a file named .npz")
+        read = partial(read_points, labels=arguments.labels, rho=arguments.rho, normalize=arguments.normalize)
+        temperature = check_temperature(arguments.temperature)
         result: EmbeddingsResult | Compared
         if arguments.compare:
-            result = compare(read, arguments.k, temperature=arguments.temperature, progress=progress)
+            # a bad file is refused before any work, and no two are held at once
+            for path in arguments.files:
+                read(path)
+            sets = ((path, read(path)) for path in arguments.files)
+            result = _compare(sets, arguments.k, temperature, arguments.anchors, arguments.seed, progress)
         else:
-            given = read[0][1]
-            result = _run(given, Problem(given.prior, arguments.k, temperature=arguments.temperature), progress)
-        if arguments.save is not None:
-            _save(result, arguments.save)
+            given = read(arguments.files[0])
+            problem = Problem(given.prior, arguments.k, temperature=temperature)
+            result = _run(given, problem, arguments.anchors, arguments.seed, progress)
+            if arguments.save is not None:
+                save(arguments.save, result.arrays())
         if arguments.html is not None:
             from verify.files.delivery import deliver
             from verify.trained.page import page
@@ -235,25 +314,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         return results.report_compared(result) if isinstance(result, results.Compared) else results.report(result)
 
     cli.main(parser, execute, report, argv)
-
-
-def _save(result: Any, path: Path) -> None:
-    """The arrays of a result as .npz."""
-    import numpy as np
-
-    from verify.files.delivery import deliver
-
-    cosines, stream = result.cosines, io.BytesIO()
-    np.savez(
-        stream,
-        found=np.array(cosines.found, dtype=float),
-        optimal=np.array(cosines.optimal),
-        spread=np.array(result.collapse.spread),
-        loss_by_class=np.array(result.loss.by_class),
-        spectral_gaps=np.array(result.spectral_gaps),
-        rho=np.array([float(Fraction(mass)) for mass in result.problem.rho]),
-    )
-    deliver(path, stream.getvalue())
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -13,15 +14,19 @@ from experiments.cifar.metrics import neighbours, probe
 from experiments.cifar.metrics.cosines import Cosines, cosines
 from experiments.cifar.metrics.distances import Distance, distance
 from experiments.cifar.metrics.downstream import Downstream, downstream
-from experiments.cifar.metrics.population import TrainedLoss, trained_loss
+from experiments.cifar.metrics.population import MixedLoss, mixed_loss
 from experiments.cifar.metrics.probe import Probe
 from experiments.cifar.prediction import Optimum, predicted, rounded
 from theory.class_means import class_means, cosine_matrix
 from theory.downstream import accuracy
+from theory.float64 import jax, jnp
 from theory.geometry import gram, simplex_etf
 from theory.neural_collapse import NeuralCollapse, neural_collapse
 from theory.priors import Prior
 from theory.problem import check_temperature
+from verify.embeddings import measure
+from verify.trained.measures import Measures
+from verify.trained.points import points as labelled
 
 #: Of more training images than these, so many are drawn as queries of the nearest-neighbour classifier.
 MAX_QUERIES = 10_000
@@ -71,7 +76,8 @@ class Metrics:
         rho: the prior, exact.
         optimum: None for positives by augmentation: what they have in common is not known, and the simplex ETF of the
             classes is then no prediction.
-        loss: how far training is from the optimum, in loss; None without an optimum.
+        loss: how far training is from the optimum, in loss, as `verify.embeddings` measures it; None without an
+            optimum.
         downstream: losses on the training set.
     """
 
@@ -82,7 +88,7 @@ class Metrics:
     temperature: str
     probe: Probe
     optimum: Optimum | None
-    loss: TrainedLoss | None
+    loss: Measures | MixedLoss | None
     downstream: Downstream
     train: SetMetrics
     test: SetMetrics
@@ -125,16 +131,19 @@ def evaluate_features(
     beta = float(1 / exact)
     points = len(train_labels) // C if overlap is not None else None
     optimum = None if positives == "augment" else predicted(prior, k, exact, d, overlap, points)
-    own_loss = None
-    if optimum is not None and optimum.nce is not None:
+    given = labelled(train_features, train_labels, rho=prior, normalize=True)
+    xp: Any = np if jax.default_backend() == "cpu" else jnp
+    own_loss: Measures | MixedLoss | None = None
+    if optimum is not None:
         say("loss of the training set")
-        share = None if overlap is None else float(overlap)
-        own_loss = trained_loss(train_features, train_labels, C, k=k, beta=beta, optimum=optimum.nce, overlap=share)
+        if overlap is None:
+            own_loss = measure(train_features, train_labels, k, rho=prior, normalize=True, temperature=exact, xp=xp)
+        else:
+            own_loss = mixed_loss(given, k, beta, overlap=float(overlap), optimum=optimum.nce, xp=xp)
     say("downstream loss")
-    best = None if optimum is None else optimum.downstream
-    own_downstream = downstream(train_features, train_labels, C, beta=beta, optimum=best)
+    own_downstream = downstream(given, beta=beta, optimum=None if optimum is None else optimum.downstream)
 
-    def measure(features: Float[np.ndarray, "m d"], labels: Int[np.ndarray, " m"], is_train: bool) -> SetMetrics:
+    def of_set(features: Float[np.ndarray, "m d"], labels: Int[np.ndarray, " m"], is_train: bool) -> SetMetrics:
         part = "training" if is_train else "test"
         own = class_means(features, labels, C)
         G = cosine_matrix(own)
@@ -168,8 +177,8 @@ def evaluate_features(
         optimum=optimum,
         loss=own_loss,
         downstream=own_downstream,
-        train=measure(train_features, train_labels, True),
-        test=measure(test_features, test_labels, False),
+        train=of_set(train_features, train_labels, True),
+        test=of_set(test_features, test_labels, False),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from importlib.util import find_spec
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +17,7 @@ from theory.errors import InputError
 from theory.geometry import gram, simplex_etf
 from theory.priors import Prior
 from theory.problem import Problem
+from verify.trained.optimum import optimum
 
 #: Decimals that are kept of the entries of Gram matrices.
 DECIMALS = 6
@@ -33,7 +33,7 @@ class Optimum:
         radius: proven bound on the error of the entries of `gram` (before rounding to `DECIMALS`), or None.
         gram: cosines of the class means.
         within: cosine of two images of a class: 1 where classes collapse.
-        nce: the least loss, as `(lower, upper)`; None where it is not bracketed.
+        nce: the least loss, as `(lower, upper)`.
         downstream: the downstream loss there, of the best classifier, images weighted alike; in double precision.
     """
 
@@ -42,7 +42,7 @@ class Optimum:
     radius: float | None
     gram: tuple[tuple[float, ...], ...]
     within: float
-    nce: tuple[float, float] | None
+    nce: tuple[float, float]
     downstream: float
 
 
@@ -50,8 +50,7 @@ class Optimum:
 def predicted(
     prior: Prior, k: int, temperature: Fraction, d: int, overlap: Fraction | None = None, points: int | None = None
 ) -> Optimum:
-    """The simplex ETF for equal classes and `d >= C-1`; else what `verify.optimum` computes, or, where python-flint is
-    not installed, the same in double precision only.
+    """The simplex ETF for equal classes and `d >= C-1`; else what `verify.trained.optimum` has.
 
     With an overlap the optimum of the block family of `points` images a class (`theory.augmentation.block`).
     """
@@ -65,24 +64,10 @@ def predicted(
         least = nce_minimum(loss, C, k, beta)
         etf = rounded(gram(simplex_etf(C)))
         return Optimum("simplex ETF", "proved", 0.0, etf, 1.0, (least, least), downstream_minimum(loss, C, beta))
-    weights = prior.as_array()
-    if find_spec("flint") is not None:
-        from verify import optimum
-
-        found = optimum.run(prior, k, d=d, temperature=temperature)
-        G, status, radius = np.array(found.gram), found.status.value, found.gram_radius
-        nce = None if found.nce.lower is None or found.nce.upper is None else (found.nce.lower, found.nce.upper)
-    else:
-        from verify.optimize.dual import dual_bound
-        from verify.optimize.objective import gram_value_and_gradient
-        from verify.optimize.search import minimum
-
-        G = minimum(*problem.numbers, starts=2).gram
-        high, slope = gram_value_and_gradient(loss, G, weights, k, beta)
-        low, radius = dual_bound(high, slope, G).lower, None
-        nce = low, high
-        status = "numerical" if high - low <= 1e-9 * max(1.0, abs(high)) else "undecided"
-    return Optimum("verify.optimum", status, radius, rounded(G), 1.0, nce, at_gram(G, weights, beta=beta))
+    found = optimum(problem)
+    at_optimum = at_gram(found.gram, prior.as_array(), beta=beta)
+    bracket = found.lower, found.upper
+    return Optimum("verify.optimum", found.status.value, found.radius, rounded(found.gram), 1.0, bracket, at_optimum)
 
 
 def _block_optimum(prior: Prior, k: int, beta: float, d: int, overlap: float, points: int) -> Optimum:

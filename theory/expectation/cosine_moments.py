@@ -74,16 +74,41 @@ def interpolation_error(
 def moments(
     cosines: Shaped[Array, "rows n"], weights: Shaped[Array, "*w n"], side: int, xp: Any = np
 ) -> Shaped[Array, "rows degrees"]:
-    """`sum_j w_j T_n(g_j)` for n < `side^2`; one weight a column, or one an entry. Linear in the weights, so that the
-    columns may come in parts."""
-    low = _chebyshev(cosines, side, xp)
-    high = _chebyshev(low[side], side - 1, xp)
-    products = xp.matmul(xp.moveaxis(weights * low[:side], 0, 1), xp.transpose(high, (1, 2, 0)))
-    return _unfolded(products, xp)
+    """`sum_j w_j T_n(g_j)` for n < `side^2`; one weight a column, or one an entry."""
+    return unfolded(products(cosines, weights, side, xp), xp)
 
 
-def _chebyshev(y: Shaped[Array, "rows n"], last: int, xp: Any) -> Shaped[Array, "degrees rows n"]:
+def products(
+    cosines: Shaped[Array, "rows n"],
+    weights: Shaped[Array, "*w n"],
+    side: int,
+    xp: Any = np,
+    room: Shaped[np.ndarray, "room rows n"] | None = None,
+) -> Shaped[Array, "rows q q"]:
+    """What `unfolded` makes the moments of; a sum over columns, which may come in parts.
+
+    Args:
+        room: for NumPy, `2 side + 1` arrays to work in: new memory costs several times the arithmetic.
+    """
+    of_low, of_high = (None, None) if room is None else (room[: side + 1], room[side + 1 :])
+    low: Any = _chebyshev(cosines, side, xp, of_low)
+    high = _chebyshev(low[side], side - 1, xp, of_high)
+    weighted = weights * low[:side] if room is None else np.multiply(low[:side], weights, out=low[:side])
+    return xp.matmul(xp.moveaxis(weighted, 0, 1), xp.transpose(high, (1, 2, 0)))
+
+
+def _chebyshev(
+    y: Shaped[Array, "rows n"], last: int, xp: Any, room: Shaped[np.ndarray, "degrees rows n"] | None = None
+) -> Shaped[Array, "degrees rows n"]:
     """`T_0(y) .. T_last(y)`, twice as many with each step: `T_{m+j} = 2 T_m T_j - T_{m-j}`."""
+    if room is not None:
+        room[0], room[1], m = 1, y, 1
+        while m < last:
+            more = min(m, last - m)
+            np.multiply(2 * room[m], room[1 : more + 1], out=room[m + 1 : m + more + 1])
+            room[m + 1 : m + more + 1] -= room[m - more : m][::-1]
+            m += more
+        return room
     found = xp.stack([xp.ones_like(y), y])
     while (m := len(found) - 1) < last:
         more = min(m, last - m)
@@ -91,7 +116,7 @@ def _chebyshev(y: Shaped[Array, "rows n"], last: int, xp: Any) -> Shaped[Array, 
     return found[: last + 1]
 
 
-def _unfolded(products: Shaped[Array, "rows q q"], xp: Any) -> Shaped[Array, "rows degrees"]:
+def unfolded(products: Shaped[Array, "rows q q"], xp: Any = np) -> Shaped[Array, "rows degrees"]:
     """The moments from the sums `s_{a,r}` of `T_a T_{qr}` (module docstring).
 
     `m_{qr} = s_{0,r}`, and `m_{qr+a} + m_{q(r-1)+(q-a)} = 2 s_{a,r}` otherwise: with every other column upside down and

@@ -23,6 +23,8 @@ from theory.losses import Loss, SmoothedHinge
 from verify.optimize.spheres import Run, minimize, random_starts
 
 _RANK_TOLERANCE = 1e-7
+#: How far from the sphere the best of the ball may be to be its best, too.
+_ON_THE_SPHERE = 1e-10
 _HINGE_WIDTHS = (0.25, 0.01, 4e-4, 2e-5)
 #: Evaluations of a search for a classifier, Hessian-vector products included (typical).
 _EVALUATIONS = 100
@@ -65,8 +67,9 @@ def optimal_classifier(
     """Minimize the downstream loss over unit-norm classifiers in dimension `d` (default: that of `U`), for `C` classes
     (default: those in `labels`).
 
-    For `d < rank + 1` the sphere is a non-convex constraint: the ball's dual bound stands below, and the best of
-    several local searches above. The hinge loss is minimized through smoothed hinges of falling width.
+    For `d < rank + 1` the sphere is a non-convex constraint: the ball's dual bound stands below, and above, where the
+    best of the ball is not on the sphere, the best of several local searches. The hinge loss is minimized through
+    smoothed hinges of falling width.
     """
     d = U.shape[1] if d is None else d
     C = int(labels.max()) + 1 if C is None else C
@@ -80,13 +83,15 @@ def optimal_classifier(
     lower = lower_bound(smooth, U, U @ ball.T, labels, weights, beta=beta)
     if isinstance(smooth, SmoothedHinge):  # it lies above the hinge by at most this
         lower -= smooth.width * float(np.log(C))
-    if not convex:
+    if not convex and np.min(np.linalg.norm(ball, axis=1)) < 1 - _ON_THE_SPHERE:
         starts = random_starts(8, C, U.shape[1], seed)
         norms = np.linalg.norm(ball, axis=1, keepdims=True)
         starts[0] = np.where(norms > 1e-6, ball / np.maximum(norms, 1e-300), starts[0])
         runs, _ = _minimize(loss, U[None], labels, weights[None], starts, beta=beta)
         run = min(runs, key=lambda run: run.value if np.isfinite(run.value) else np.inf)
         ball = run.embeddings
+    elif not convex:
+        ball = normalized(ball)
     scores = U @ ball.T
     upper = float(loss_of_scores(loss, scores, labels, weights, beta))
     return Classifier(scores, ball, upper, min(lower, upper), convex, run.converged)

@@ -43,24 +43,22 @@ class PriorBound:
 
 
 def downstream(points: Points, means: Float[np.ndarray, "C d"], beta: float) -> Downstream:
-    """The classifiers. The best one is sought in the unit ball, which bounds it from below; on the unit sphere, where
-    it ends if every row is of length 1, it is evaluated."""
+    """The classifiers; the best one as `verify.supervised.classifier` brackets it."""
     loss, F, labels, masses, C = get_loss("logistic"), points.embeddings, points.labels, points.masses, len(means)
 
     def value(scores: Float[np.ndarray, "n C"]) -> float:
         return float(loss_of_scores(loss, scores, labels, masses, beta))
 
+    of_means = value(F @ means.T)
     if points.n * C <= MAX_SCORES:
-        head = optimal_classifier(loss, F, labels, masses, C=C, beta=beta, d=points.d + 1)
-        found, lower = head.weights, head.lower
-    else:
-        found, lower = means, -np.inf
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    unit = np.where(lengths > 1e-12, found / np.maximum(lengths, 1e-12), np.eye(C, points.d))
+        head = optimal_classifier(loss, F, labels, masses, C=C, beta=beta)
+        return Downstream((head.lower, head.upper), of_means, accuracy(head.scores, labels, masses), head.weights)
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    unit = np.where(lengths > 1e-12, means / np.maximum(lengths, 1e-12), np.eye(C, points.d))
     scores = F @ unit.T
-    lower = max(lower, lower_bound(loss, F, scores, labels, masses, beta=beta))
     upper = value(scores)
-    return Downstream((min(lower, upper), upper), value(F @ means.T), accuracy(scores, labels, masses), unit)
+    lower = min(upper, lower_bound(loss, F, scores, labels, masses, beta=beta))
+    return Downstream((lower, upper), of_means, accuracy(scores, labels, masses), unit)
 
 
 def prior_bounds(points: Points, k: int | float, value: float, beta: float) -> dict[str, PriorBound]:

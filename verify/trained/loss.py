@@ -26,13 +26,16 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from theory.expectation import cosine_moments
-from theory.points.row_moments import RowMoments, lifted_loss, row_moments
+from theory.points.row_moments import RowMoments, drawn_anchors, lifted_loss, row_moments
 from theory.problem import Problem
 from verify.results.digits import outward
 from verify.trained.points import Points
 
 #: From so many points on, blocks of rows are computed by several threads.
 _THREADED = 4000
+
+#: Points times anchors times moments up to which all points are anchors: a few minutes on two cores, and a gigabyte.
+MAX_WORK = 10**12
 
 Interval = tuple[float, float]
 
@@ -50,6 +53,8 @@ class Loss:
         chance: the loss where all points coincide, `log(1 + k)`.
         share: how much of the way from there to the minimum has been made.
         error: of `value`, `spread` and `geometry`: half the width of the enclosure, or an estimate.
+        anchors: the points whose rows were taken: all, or some of each class, drawn.
+        standard_error: of `value`, `excess` and `spread`, where anchors were drawn; 0 where all were taken.
         enclosed: proven intervals for `value`, `lifted`, `excess`, `spread` and `geometry`, or None.
         by_class: `value` given the class of the anchor.
     """
@@ -65,6 +70,8 @@ class Loss:
     chance: float
     share: float
     error: float
+    anchors: int
+    standard_error: float
     enclosed: dict[str, Interval] | None
     by_class: tuple[float, ...]
 
@@ -74,33 +81,49 @@ def moments(
     k: int | float,
     beta: int | float,
     *,
+    anchors: int | None = None,
+    seed: int = 0,
     wide: bool = False,
+    xp: Any = np,
     progress: Callable[[str], None] | None = None,
 ) -> RowMoments:
-    """The moments of all rows, which serve every larger `k` and higher temperature too."""
-    n = points.n
+    """The moments of the rows, which serve every larger `k` and higher temperature too.
+
+    Args:
+        anchors: the number of points whose rows are taken, if not all; by default, as many as `MAX_WORK` allows.
+        seed: of the anchors that are drawn.
+        wide: compute in the widest type at hand.
+        xp: the array module, `numpy` or `jax.numpy`.
+        progress: called with a line of text as the work goes on.
+    """
+    n, side = points.n, cosine_moments.side(k, beta)
+    asked = anchors if anchors is not None else max(1, MAX_WORK // (n * side**2))
+    chosen = None if asked >= n else drawn_anchors(points.labels, asked, seed)
+    rows = n if chosen is None else len(chosen)
 
     def show(done: int) -> None:
         if progress is not None:
-            progress(f"rows of the Gram matrix: {done} of {n} ({100 * done // n} %)")
+            progress(f"rows of the Gram matrix: {done} of {rows} ({100 * done // rows} %)")
 
-    with _pool(n) as each:
+    with _pool(n, xp) as each:
         return row_moments(
             points.wide if wide else points.embeddings,
             points.labels,
-            cosine_moments.side(k, beta),
+            side,
             rho=points.wide_rho,
+            anchors=chosen,
+            xp=xp,
             each=each,
             progress=show,
         )
 
 
 @contextmanager
-def _pool(n: int) -> Iterator[Any]:
+def _pool(n: int, xp: Any) -> Iterator[Any]:
     """`map`, by several threads where there is enough to do. BLAS takes one: for matrices as small as those of a block
     more threads mostly wait for each other."""
     with threadpool_limits(1, user_api="blas"):
-        if n < _THREADED:
+        if n < _THREADED or xp is not np:
             yield map
             return
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -123,7 +146,8 @@ def loss_of(
     *,
     enclose: bool = False,
 ) -> Loss:
-    """The loss and its parts; enclosed where `k` is an integer and `rows` were computed from wide embeddings."""
+    """The loss and its parts; enclosed where `k` is an integer and `rows`, those of all points, were computed from wide
+    embeddings."""
     k, beta = problem.k, float(problem.beta)
     found, lifted = rows.loss(k, beta), lifted_loss(lifted_gram(points), points.rho, k, beta)
     chance, lower = 0.0 if math.isinf(k) else math.log1p(k), optimum[0]
@@ -141,6 +165,8 @@ def loss_of(
         chance=chance,
         share=(chance - found.value) / (chance - middle) if chance > middle else 1.0,
         error=found.error if enclosed is None else (enclosed["value"][1] - enclosed["value"][0]) / 2,
+        anchors=len(rows.labels),
+        standard_error=found.standard_error,
         enclosed=enclosed,
         by_class=tuple(found.by_class.tolist()),
     )

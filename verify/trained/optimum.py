@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 
 import numpy as np
 from jaxtyping import Float
@@ -33,7 +34,13 @@ class Optimum:
 
 @lru_cache(maxsize=64)
 def optimum(problem: Problem) -> Optimum:
-    """What `verify.optimum` computes, for `d = C`, where the minimum is that of the convex program."""
+    """What `verify.optimum` computes. For `d >= C-1` the minimum is that of the convex program; in fewer dimensions
+    the lower bound is, and the upper one is the best that was found.
+
+    Where python-flint is not installed nothing is proved, and the same is computed in double precision.
+    """
+    if find_spec("flint") is None:
+        return _in_double_precision(problem)
     from verify.optimum import run
 
     prior = problem.population
@@ -43,3 +50,16 @@ def optimum(problem: Problem) -> Optimum:
     if found.groups is not None:
         gram = class_gram(gram, prior.merged(), prior)
     return Optimum(found.status, found.nce.lower, found.nce.upper, gram, found.gram_radius)
+
+
+def _in_double_precision(problem: Problem) -> Optimum:
+    from verify.optimize.dual import dual_bound
+    from verify.optimize.objective import gram_value_and_gradient
+    from verify.optimize.search import minimum
+
+    loss, rho, k, _, beta = problem.numbers
+    G = minimum(*problem.numbers, starts=2).gram
+    upper, slope = gram_value_and_gradient(loss, G, rho, k, beta)
+    lower = min(upper, dual_bound(upper, slope, G).lower)
+    settled = upper - lower <= 1e-9 * max(1.0, abs(upper))
+    return Optimum(Status.NUMERICAL if settled else Status.UNDECIDED, lower, upper, G, None)

@@ -12,6 +12,9 @@ from verify.trained.result import Compared, EmbeddingsResult, report, report_com
 #: Colour-blind safe (Okabe and Ito 2008).
 _BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
 
+#: Of a matrix, its side and the margin with the names of classes; classes wider than `_NAMED` have one.
+_SIDE, _MARGIN, _NAMED = 320.0, 24.0, 14.0
+
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
   background: #fff }
@@ -63,15 +66,16 @@ def _parts(result: EmbeddingsResult) -> str:
 
 
 def _matrices(result: EmbeddingsResult) -> str:
-    found = _heat(result.cosines.found)
-    optimal = _heat(result.cosines.optimal)
-    side = 320
+    limit = _limit(result.cosines.found, result.cosines.optimal)
+    found = _heat(result.cosines.found, limit)
+    optimal = _heat(result.cosines.optimal, limit)
+    side = _MARGIN + _SIDE
     off = "undefined" if result.cosines.max_error is None else f"{result.cosines.max_error:.4f}"
     return (
         "<h2>Cosines between class means</h2>\n"
         + _figure(side, side, found, f"These points; largest error {off}.")
         + _figure(side, side, optimal, "The optimum for this prior, k and temperature.")
-        + _figure(340, 36, _scale(), "Cosine.")
+        + _figure(340, 36, _scale(limit), "Cosine of two classes; the diagonal is 1.")
     )
 
 
@@ -85,8 +89,12 @@ def _classes(result: EmbeddingsResult) -> str:
              _ORANGE, f"class {i}: {s:.4g} ({n} points)")
         for i, (s, n) in enumerate(zip(spread, counts, strict=True))
     ]  # fmt: skip
-    caption = f"Spread of each class, 1 - |mu|^2, up to {top:.4g}; NC1 {_value(result.collapse.nc1)}."
-    return f"<h2>Spread within the classes</h2>\n{_figure(660, 140, bars, caption)}"
+    names = [_name(c, 10 + (c + 0.45) * step, 145, "middle") for c in range(len(spread))] if step > _NAMED else []
+    caption = (
+        f"Spread of each class, 1 - |mu|^2: the mean squared distance from the class mean, up to {top:.4g}. "
+        f"NC1 {_value(result.collapse.nc1)}."
+    )
+    return f"<h2>Spread within the classes</h2>\n{_figure(660, 150, [*bars, *names], caption)}"
 
 
 def _over_training(result: Compared) -> str:
@@ -118,32 +126,41 @@ def _over_training(result: Compared) -> str:
     return _figure(660, 300, [*axis, *marks, *legend], caption)
 
 
-def _heat(matrix: Sequence[Sequence[float | None]]) -> list[str]:
-    C, side = len(matrix), 320.0
-    step = side / C
+def _limit(*matrices: Sequence[Sequence[float | None]]) -> float:
+    """The largest modulus off the diagonals: the end of the colours, so that small differences are seen."""
+    known = [abs(v) for matrix in matrices for i, row in enumerate(matrix) for j, v in enumerate(row)
+             if i != j and v is not None and not isnan(v)]  # fmt: skip
+    return min(1.0, max([1e-3, *known]))
+
+
+def _heat(matrix: Sequence[Sequence[float | None]], limit: int | float) -> list[str]:
+    step = _SIDE / len(matrix)
     cells = []
     for i, row in enumerate(matrix):
         for j, value in enumerate(row):
-            colour = "#fff" if value is None or isnan(value) else _colour(value)
-            cells.append(
-                f'<rect x="{j * step:.2f}" y="{i * step:.2f}" width="{step:.2f}" height="{step:.2f}" fill="{colour}">'
-                f"<title>{i}, {j}: {_value(value)}</title></rect>"
-            )
+            colour = "#fff" if value is None or isnan(value) else "#444" if i == j else _colour(value / limit)
+            cells.append(_bar(_MARGIN + j * step, _MARGIN + i * step, step, step, colour, f"{i}, {j}: {_value(value)}"))
+        if step > _NAMED:
+            middle = _MARGIN + (i + 0.5) * step
+            cells += [_name(i, middle, _MARGIN - 6, "middle"), _name(i, _MARGIN - 6, middle + 4, "end")]
     return cells
 
 
-def _colour(cosine: int | float) -> str:
+def _name(c: int, x: int | float, y: int | float, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{c}</text>'
+
+
+def _colour(share: int | float) -> str:
     """From orange at -1 over white to blue at 1."""
-    share = min(1.0, abs(cosine))
-    end = (0x00, 0x72, 0xB2) if cosine >= 0 else (0xD5, 0x5E, 0x00)
-    return "#" + "".join(f"{round(255 + share * (part - 255)):02x}" for part in end)
+    end = (0x00, 0x72, 0xB2) if share >= 0 else (0xD5, 0x5E, 0x00)
+    return "#" + "".join(f"{round(255 + min(1.0, abs(share)) * (part - 255)):02x}" for part in end)
 
 
-def _scale() -> list[str]:
+def _scale(limit: int | float) -> list[str]:
     parts = [_bar(10 + 6.4 * i, 0, 6.5, 16, _colour(-1 + 2 * i / 49), "") for i in range(50)]
     return parts + [
         f'<text x="{x}" y="32" text-anchor="{anchor}">{text}</text>'
-        for x, anchor, text in ((10, "start", "-1"), (170, "middle", "0"), (330, "end", "1"))
+        for x, anchor, text in ((10, "start", f"{-limit:.3g}"), (170, "middle", "0"), (330, "end", f"{limit:.3g}"))
     ]
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from numpy.typing import ArrayLike
 
 from theory import priors
-from theory.errors import InputError
+from theory.errors import InputError, one_line
 from theory.priors import Prior
 from verify import limits
 from verify.files.arrays import read_array, read_arrays
+from verify.files.priors import PriorLike, read_prior
 from verify.trained.rounding import WIDE, wide
 
 #: How far from 1 a length may be that counts as 1: what single precision leaves of a normalized row, or a type's own
@@ -79,10 +81,10 @@ class Points:
 
 
 def points(
-    embeddings: np.ndarray,
-    labels: np.ndarray | Sequence[int],
+    embeddings: ArrayLike,
+    labels: ArrayLike,
     *,
-    rho: Prior | str | None = None,
+    rho: PriorLike | None = None,
     normalize: bool = False,
 ) -> Points:
     """Check embeddings (n x d) and labels (n).
@@ -96,7 +98,7 @@ def points(
     Raises:
         InputError: naming what is off.
     """
-    F, y = np.asarray(embeddings), np.asarray(labels)
+    F, y = _array(embeddings, "embeddings"), _array(labels, "labels")
     if F.ndim != 2 or not all(F.shape):
         raise InputError("embeddings", F.shape, "accepted: an array n x d, one point a row")
     if F.dtype.kind not in "fiu":
@@ -129,7 +131,15 @@ def points(
     return Points(rows / scaled, y.astype(np.int64), prior, counts, float(off.max()))
 
 
-def _classes(labels: np.ndarray, rho: Prior | str | None) -> tuple[Prior, np.ndarray]:
+def _array(given: Any, option: str) -> np.ndarray:
+    try:
+        return np.asarray(given)
+    except Exception as error:  # every library refuses in its own way: tensors of a device, or that need gradients
+        reason = one_line(str(error), 100)
+        raise InputError(option, type(given).__name__, f"accepted: a NumPy array ({reason})") from None
+
+
+def _classes(labels: np.ndarray, rho: PriorLike | None) -> tuple[Prior, np.ndarray]:
     """The prior, and the number of points of each class."""
     if labels.min() < 0:
         raise InputError("labels", labels.min(), "accepted: integers from 0 to C-1")
@@ -145,9 +155,7 @@ def _classes(labels: np.ndarray, rho: Prior | str | None) -> tuple[Prior, np.nda
     if rho is None:
         return priors.from_masses([Fraction(int(count), len(labels)) for count in counts]), counts
     try:
-        prior = rho if isinstance(rho, Prior) else priors.parse(rho, C)
-        if prior.C == C:
-            return prior, counts
+        return read_prior(rho, C), counts
     except InputError as error:
         if error.option != "C":
             raise

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
-from verify.results import ProblemRecord, Status, closing, shortened
+from verify.results import ProblemRecord, Result, Status, closing, shortened
 from verify.results.digits import interval
 from verify.trained.changes import Change
 from verify.trained.downstream import PriorBound
@@ -20,8 +22,8 @@ class Ends:
     upper: float
 
 
-@dataclass(frozen=True)
-class EmbeddingsResult:
+@dataclass(frozen=True, repr=False)
+class EmbeddingsResult(Result):
     """What `run` found; its fields are the keys of `--json`.
 
     Attributes:
@@ -58,9 +60,22 @@ class EmbeddingsResult:
     seconds: float
     versions: dict[str, str]
 
+    def arrays(self) -> dict[str, Any]:
+        """What `--save` writes."""
+        import numpy as np
 
-@dataclass(frozen=True)
-class Compared:
+        return {
+            "found": np.array(self.cosines.found, dtype=float),
+            "optimal": np.array(self.cosines.optimal),
+            "spread": np.array(self.collapse.spread),
+            "loss_by_class": np.array(self.loss.by_class),
+            "spectral_gaps": np.array(self.spectral_gaps),
+            "rho": np.array([float(Fraction(mass)) for mass in self.problem.rho]),
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Compared(Result):
     """Several files beside each other; `status` is the weakest.
 
     Attributes:
@@ -70,7 +85,7 @@ class Compared:
     claim: str
     status: Status
     problem: ProblemRecord
-    series: tuple[dict[str, object], ...]
+    series: tuple[dict[str, Any], ...]
     note: str
     seconds: float
     versions: dict[str, str]
@@ -79,7 +94,10 @@ class Compared:
 def report(result: EmbeddingsResult) -> str:
     """The readable report."""
     p, loss, cosines, collapse = result.problem, result.loss, result.cosines, result.collapse
-    within = "enclosed" if loss.enclosed is not None else f"to about {loss.error:.1e}, not enclosed"
+    if loss.standard_error > 0:
+        within = f"of {loss.anchors} anchors, standard error {loss.standard_error:.1e}"
+    else:
+        within = "enclosed" if loss.enclosed is not None else f"to about {loss.error:.1e}, not enclosed"
     lines = [
         f"{result.points} points of {p.C} classes, prior {shortened(p.rho)}: k = {p.k}, d = {p.d}, "
         f"temperature {p.temperature.removesuffix('/1')}",
@@ -110,10 +128,22 @@ def report(result: EmbeddingsResult) -> str:
         f"  downstream         best classifier in {interval(result.sup.lower, result.sup.upper)}, accuracy "
         f"{result.accuracy:.4f}",
         f"                     mean classifier {result.mean_classifier.upper:.10g}",
+        *_bounds(result),
         f"  augmentations      collapse needs a spectral gap of {max(result.spectral_gaps):.4f}",
     ]
     lines += _table(result)
     return "\n".join([*lines, *closing(result.status, result.seconds, result.note)])
+
+
+def _bounds(result: EmbeddingsResult) -> list[str]:
+    """What the prior bounds say of the mean classifier's loss."""
+    shown = {"at most": ("saunshi2019", "ash2021", "nozawa_sato2021", "bao2021_upper"), "at least": ("bao2021_lower",)}
+    lines = []
+    for side, names in shown.items():
+        known = [(name, result.bounds[name].value) for name in names if name in result.bounds]
+        said = ", ".join(f"{value:.4g} ({name})" for name, value in known if value is not None)
+        lines += [f"    {side} by bounds {said}"] if said else []
+    return lines
 
 
 def _number(loss: Loss, name: str, value: float) -> str:
@@ -143,7 +173,7 @@ def report_compared(result: Compared) -> str:
     width = max(len(str(row["file"])) for row in result.series)
     lines = [
         f"C = {p.C}, k = {p.k}, temperature {p.temperature.removesuffix('/1')}: minimum "
-        f"{interval(*(result.series[0][name] for name in ('optimum_lower', 'optimum_upper')))}",  # type: ignore[arg-type]
+        f"{interval(*(result.series[0][name] for name in ('optimum_lower', 'optimum_upper')))}",
         "  " + " " * width + "".join(f"{name:>14}" for name in columns),
     ]
     for row in result.series:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from theory.downstream import loss_of_scores, mean_classifier
-from theory.float64 import jnp
-from theory.geometry import from_gram, normalized
+from theory.geometry import from_gram
 from theory.losses import get_loss
+from verify.trained.downstream import downstream as of_points
+from verify.trained.geometry import class_means
+from verify.trained.points import Points
 
 
 @dataclass(frozen=True)
 class Downstream:
-    """Every image counts alike.
+    """Every image of a class counts alike, and the classes by their prior.
 
     Attributes:
         lower, upper: of the best classifier of unit norms, bracketed in double precision.
@@ -29,23 +30,10 @@ class Downstream:
     optimum: float | None
 
 
-def downstream(
-    features: Float[np.ndarray, "n d"],
-    labels: Int[np.ndarray, " n"],
-    C: int,
-    *,
-    beta: float,
-    optimum: float | None,
-) -> Downstream:
-    """The `Downstream` losses of embeddings, scaled to unit length."""
-    from verify.supervised.classifier import optimal_classifier
-
-    loss, U, n = get_loss("logistic"), normalized(features.astype(np.float64)), len(labels)
-    weights = np.full(n, 1 / n)
-    best = optimal_classifier(loss, U, labels, weights, C=C, beta=beta)
-    scores = U @ mean_classifier(U, labels, weights, C).T
-    of_means = loss_of_scores(loss, jnp.asarray(scores), labels, jnp.asarray(weights), beta)
-    return Downstream(best.lower, best.upper, float(of_means), optimum)
+def downstream(given: Points, *, beta: float, optimum: float | None) -> Downstream:
+    """The `Downstream` losses of embeddings."""
+    found = of_points(given, class_means(given), beta)
+    return Downstream(*found.sup, found.mean_classifier, optimum)
 
 
 def at_gram(gram: Float[np.ndarray, "C C"], weights: Float[np.ndarray, " C"], *, beta: float) -> float:
