@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from math import isnan, log10
+from pathlib import PurePath
 
 from verify.results.digits import interval
 from verify.trained.result import Compared, EmbeddingsResult, report, report_compared
@@ -121,9 +122,12 @@ def _over_training(result: Compared) -> str:
     axis = [f'<text x="{left - 8}" y="{y(end) + 4:.1f}" text-anchor="end">{end:.2g}</text>' for end in (low, high)] + [
         f'<path d="M{left} {top}V{top + height}H{left + width}" fill="none" stroke="{_GREY}"/>'
     ]
-    legend = _legend([("spread", _ORANGE, None), ("geometry", _BLUE, None)], top + height + 20)
+    names = [html.escape(PurePath(str(row["file"])).name) for row in (result.series[0], result.series[-1])]
+    for x, anchor, name in zip((left, left + width), ("start", "end"), names[: min(n, 2)], strict=False):
+        axis.append(f'<text x="{x}" y="{top + height + 18}" text-anchor="{anchor}">{name}</text>')
+    legend = _legend([("spread", _ORANGE, None), ("geometry", _BLUE, None)], top + height + 48)
     caption = "The two parts of what the loss is above the minimum, logarithmic; values at or below 0 at the bottom."
-    return _figure(660, 300, [*axis, *marks, *legend], caption)
+    return _figure(660, 310, [*axis, *marks, *legend], caption)
 
 
 def _limit(*matrices: Sequence[Sequence[float | None]]) -> float:
