@@ -17,8 +17,10 @@ from theory.float64 import jnp
 from theory.geometry import from_gram, normalized, simplex_etf
 from theory.problem import Problem
 from verify import embeddings
+from verify.supervised.minimizer import Enclosing
 from verify.trained import loss as trained_loss
 from verify.trained import rounding
+from verify.trained.changes import changes
 from verify.trained.geometry import class_means, cosines
 from verify.trained.loss import lifted_gram, loss_of, moments
 from verify.trained.optimum import optimum
@@ -420,3 +422,14 @@ def test_other_libraries_arrays():
     with pytest.raises(InputError, match="NumPy array") as refused:
         embeddings.measure(OfAnotherDevice(), labels, 16)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("T", "others"), [("1/100", ["1/50"]), ("1/2", ["1/4", "1/1"])])
+def test_other_temperatures_are_those_that_a_problem_has(T, others):
+    F, labels = clouds(4, [4, 3, 3])
+    given = points(F, labels)
+    problem = Problem(given.prior, math.inf, temperature=T)
+    found = changes(problem, moments(given, math.inf, float(problem.beta)))
+    assert [row.temperature for row in found if row.temperature != T] == others
+    for row in found:
+        assert row.optimum == Enclosing(Problem(given.prior, float(row.k), temperature=row.temperature)).solution.value
