@@ -122,8 +122,8 @@ def _over_training(result: Compared) -> str:
     axis = [f'<text x="{left - 8}" y="{y(end) + 4:.1f}" text-anchor="end">{end:.2g}</text>' for end in (low, high)] + [
         f'<path d="M{left} {top}V{top + height}H{left + width}" fill="none" stroke="{_GREY}"/>'
     ]
-    names = [html.escape(PurePath(str(row["file"])).name) for row in (result.series[0], result.series[-1])]
-    for x, anchor, name in zip((left, left + width), ("start", "end"), names[: min(n, 2)], strict=False):
+    files = [html.escape(PurePath(str(row["file"])).name) for row in (result.series[0], result.series[-1])]
+    for x, anchor, name in zip((left, left + width), ("start", "end"), files[: min(n, 2)], strict=False):
         axis.append(f'<text x="{x}" y="{top + height + 18}" text-anchor="{anchor}">{name}</text>')
     legend = _legend([("spread", _ORANGE, None), ("geometry", _BLUE, None)], top + height + 48)
     caption = "The two parts of what the loss is above the minimum, logarithmic; values at or below 0 at the bottom."
