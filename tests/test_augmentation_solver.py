@@ -15,7 +15,7 @@ from theory.augmentation.block import downstream_loss, with_overlap
 from theory.augmentation.chains import spectral_gaps
 from theory.augmentation.families import block, mixed_across
 from theory.augmentation.graph import Graph
-from theory.augmentation.loss import graph_value_and_gradient
+from theory.augmentation.loss import GraphLoss
 from theory.errors import InputError
 from theory.geometry import normalized
 from theory.problem import Problem
@@ -89,7 +89,7 @@ def test_two_points_on_a_line_stay_collapsed_below_the_threshold():
 
     def value(signs):
         G = np.outer(signs, signs).astype(float)
-        return graph_value_and_gradient("logistic", law, G, k)[0]
+        return GraphLoss("logistic", law, G, k).value
 
     collapsed = value(np.array([1, 1, -1, -1]))
     others = [value(np.array([1, a, b, c])) for a in (1, -1) for b in (1, -1) for c in (1, -1)]
@@ -122,7 +122,7 @@ def test_curvature_is_a_lower_bound(graph, seed, k):
         M = curvatures(problem)
         ends = U @ U.T, V @ V.T
         delta = ends[1] - ends[0]
-        values = [graph_value_and_gradient(loss, graph.arrays, ends[0] + t * delta, k)[0] for t in (0.45, 0.5, 0.55)]
+        values = [GraphLoss(loss, graph.arrays, ends[0] + t * delta, k).value for t in (0.45, 0.5, 0.55)]
         second = (values[0] - 2 * values[1] + values[2]) / 0.05**2
         for i in range(5):
             for j in range(i):

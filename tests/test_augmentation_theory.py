@@ -14,14 +14,13 @@ from tests.graphs import grams, graphs, overlaps, weights_of
 from theory import priors
 from theory.augmentation import expectation
 from theory.augmentation.block import Block, downstream_loss, effect, with_overlap
-from theory.augmentation.expectation import LOSSES, evaluate
+from theory.augmentation.expectation import LOSSES, expected
 from theory.augmentation.families import block, mixed_across
 from theory.augmentation.graph import from_entries
 from theory.augmentation.loss import (
+    GraphLoss,
     anchors,
     enumerated_pair_loss,
-    graph_product,
-    graph_value_and_gradient,
     pair_loss,
     sampled_pair_loss,
 )
@@ -73,11 +72,11 @@ def by_enumeration(name, W, G, k, beta):
 @settings(max_examples=25)
 @given(graphs(crossing=True), grams(5), st.sampled_from(LOSSES), st.sampled_from([1, 2, 5]), betas)
 def test_loss_is_the_sum_over_all_negatives(graph, G, name, k, beta):
-    value, gradient = graph_value_and_gradient(name, graph.arrays, G, k, beta)
-    expected, slopes = by_enumeration(name, weights_of(graph), G, k, beta)
+    local = GraphLoss(name, graph.arrays, G, k, beta)
+    total, slopes = by_enumeration(name, weights_of(graph), G, k, beta)
     off = ~np.eye(5, dtype=bool)
-    assert value == pytest.approx(expected, rel=1e-13, abs=1e-13)
-    assert gradient[off] == pytest.approx(slopes[off], abs=1e-12 * max(1.0, np.abs(slopes).max()))
+    assert local.value == pytest.approx(total, rel=1e-13, abs=1e-13)
+    assert local.gradient[off] == pytest.approx(slopes[off], abs=1e-12 * max(1.0, np.abs(slopes).max()))
 
 
 def test_every_loss_has_its_expectation():
@@ -91,7 +90,7 @@ def test_every_loss_has_its_expectation():
         assert value == pytest.approx(expected, rel=1e-13)
     low, high = sampled_pair_loss(own, graph, G, 3, samples=4000, seed=1).interval()
     assert low <= float(jax.jit(lambda G: pair_loss(own, graph, G, 3))(G)) <= high
-    assert graph_value_and_gradient("logistic", graph.arrays, G, 3)[0] == pytest.approx(value, rel=1e-14)
+    assert GraphLoss("logistic", graph.arrays, G, 3).value == pytest.approx(value, rel=1e-14)
 
 
 @settings(max_examples=10)
@@ -99,14 +98,14 @@ def test_every_loss_has_its_expectation():
 def test_hessian_and_its_products_are_differences_of_gradients(graph, G, H, name, k):
     H = H - np.eye(5)
     step, law = 1e-4, graph.arrays
-    applied = graph_product(name, law, G, H, k)
-    moved = [graph_value_and_gradient(name, law, np.clip(G, -0.9, 0.9) + s * step * H, k)[1] for s in (1, -1)]
-    inside = graph_product(name, law, np.clip(G, -0.9, 0.9), H, k)
+    applied = GraphLoss(name, law, G, k).along(H)
+    moved = [GraphLoss(name, law, np.clip(G, -0.9, 0.9) + s * step * H, k).gradient for s in (1, -1)]
+    inside = GraphLoss(name, law, np.clip(G, -0.9, 0.9), k).along(H)
     assert (moved[0] - moved[1]) / (2 * step) == pytest.approx(inside, abs=1e-7 * max(1.0, np.abs(inside).max()))
-    full = anchors(name, law, G, k, hessian=True).hessian[:, :-1, :-1]
+    full = anchors(name, law, G, k).hessian()[:, :-1, :-1]
     off = ~np.eye(5, dtype=bool)
-    expected = law.marginal[:, None] * np.einsum("gij,gj->gi", full, H)
-    assert applied[off] == pytest.approx(expected[off], rel=1e-10, abs=1e-13)
+    summed = law.marginal[:, None] * np.einsum("gij,gj->gi", full, H)
+    assert applied[off] == pytest.approx(summed[off], rel=1e-10, abs=1e-13)
 
 
 @settings(max_examples=12)
@@ -114,10 +113,10 @@ def test_hessian_and_its_products_are_differences_of_gradients(graph, G, H, name
 def test_the_class_level_problem_is_a_diagonal_graph(G, name, k, beta):
     rho = np.array([1, 2, 3, 4, 6]) / 16
     law = from_entries({(c, c): Fraction(int(16 * r)) for c, r in enumerate(rho)}, range(5)).arrays
-    value, gradient = graph_value_and_gradient(name, law, G, k, beta)
-    expected = float(POPULATION(get_loss(name), G, rho, k, beta))
-    assert value == pytest.approx(expected, rel=1e-14 if name == "logistic" else 3e-14, abs=2e-15)
-    assert np.all(gradient[~np.eye(5, dtype=bool)] > 0)
+    local = GraphLoss(name, law, G, k, beta)
+    at_class_level = float(POPULATION(get_loss(name), G, rho, k, beta))
+    assert local.value == pytest.approx(at_class_level, rel=1e-14 if name == "logistic" else 3e-14, abs=2e-15)
+    assert np.all(local.gradient[~np.eye(5, dtype=bool)] > 0)
 
 
 def test_fifty_digits_at_a_million_negatives():
@@ -125,7 +124,7 @@ def test_fifty_digits_at_a_million_negatives():
     graph = block(priors.uniform(3), 4, Fraction(1, 3))
     g, b = Fraction(1, 5), Fraction(-2, 15)
     cosines = np.where(np.eye(3, dtype=bool), float(g), float(b))
-    value, _ = graph_value_and_gradient("logistic", graph.arrays, cosines, k, beta)
+    value = GraphLoss("logistic", graph.arrays, cosines, k, beta).value
     with mpmath.workdps(50):
         X = [mpmath.exp(beta * (mpmath.mpf(x.numerator) / x.denominator - 1)) for x in (g, b, Fraction(1))]
         p = [mpmath.mpf(1) / 4, mpmath.mpf(2) / 3, mpmath.mpf(1) / 12]
@@ -152,18 +151,25 @@ def test_moments_of_many_points_are_worth_every_exponential(monkeypatch, loss, b
     z[:, -1] = 0
     m, q = rng.dirichlet(np.ones(n), n), rng.dirichlet(np.full(n, 0.05), n)
     direction = rng.normal(size=(n, n))
-    each = evaluate(loss, k, z, m, q, direction=direction, hessian=True)
+    each = expected(loss, k, z, m, q)
     monkeypatch.setattr(expectation, "_MANY", 0)
     served = expectation._rule(loss == "logistic", k, z, q)[1]
     # the decoupled loss has nothing that damps one negative
     assert (served is None) == (loss == "decoupled" and k == 1)
-    for one, other in zip(each, evaluate(loss, k, z, m, q, direction=direction, hessian=True), strict=True):
+    served_by_moments = expected(loss, k, z, m, q)
+    for of in (
+        lambda rows: rows.value,
+        lambda rows: rows.slopes,
+        lambda rows: rows.along(direction),
+        lambda rows: rows.hessian(),
+    ):
+        one, other = of(each), of(served_by_moments)
         np.testing.assert_allclose(one, other, rtol=0, atol=2e-13 * np.max(np.abs(one)))
 
 
 def test_unknown_losses_are_refused():
     with pytest.raises(InputError, match="accepted"):
-        evaluate("hinge", 1, np.zeros((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
+        expected("hinge", 1, np.zeros((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
     with pytest.raises(InputError, match="differentiable"):
         collapse_thresholds(get_loss("hinge"), np.eye(2), np.full(2, 0.5), 1)
 
@@ -219,7 +225,7 @@ def test_crossing_condition_without_crossings_is_the_threshold(k, beta):
     rows = anchors(
         "logistic", from_entries({(c, c): Fraction(n) for c, n in enumerate((5, 3, 2))}, range(3)).arrays, G, k, beta
     )
-    gradient = beta * rho[:, None] * rows.gradient[:, :-1]
+    gradient = beta * rho[:, None] * rows.slopes[:, :-1]
     # a class's own cosine: the negative's part, and the positive's, which was taken to be the point itself
     D = negative_slopes(LOGISTIC, G, rho, k, beta)
     gradient[np.diag_indices(3)] = beta * (np.diag(D) - D.sum(axis=1))
@@ -293,11 +299,11 @@ def test_the_sign_rule(seed, beta):
 
 def test_both_signs_and_neither_occur():
     hurt, help_, nothing = with_overlap(3, 4, 0.1), Block(3, 3, 0.8, 0.02), with_overlap(4, 8, 0.9, 0.1)
-    for law, beta, expected in ((hurt, 1.0, "hurt"), (help_, 1.0, "help"), (nothing, 5.0, "nothing")):
+    for law, beta, sign in ((hurt, 1.0, "hurt"), (help_, 1.0, "help"), (nothing, 5.0, "nothing")):
         ends = [law.minimizer(k, beta) for k in (1, 4096)]
-        assert {effect(law, place) for _, _, place in ends} == {expected}
+        assert {effect(law, place) for _, _, place in ends} == {sign}
         change = np.diff([downstream_loss(law.C, law.m, g, b, beta) for g, b, _ in ends])[0]
-        assert np.sign(round(change, 12)) == {"hurt": 1, "help": -1, "nothing": 0}[expected]
+        assert np.sign(round(change, 12)) == {"hurt": 1, "help": -1, "nothing": 0}[sign]
 
 
 @given(overlaps, st.sampled_from([1, 30]), betas)
@@ -306,7 +312,7 @@ def test_block_slopes_are_those_of_the_graph(overlap, k, beta):
     law = with_overlap(C, m, float(overlap), float(share))
     graph = mixed_across(block(priors.uniform(C), m, overlap), share)
     g, b = 0.4, -0.2
-    _, gradient = graph_value_and_gradient("logistic", graph.arrays, np.where(np.eye(C, dtype=bool), g, b), k, beta)
+    gradient = GraphLoss("logistic", graph.arrays, np.where(np.eye(C, dtype=bool), g, b), k, beta).gradient
     slopes = law.slopes("logistic", g, b, k, beta)
     assert np.trace(gradient) == pytest.approx(slopes[0], abs=1e-13)
     assert gradient.sum() - np.trace(gradient) == pytest.approx(slopes[1], abs=1e-13)

@@ -83,7 +83,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from theory.augmentation.expectation import evaluate
+from theory.augmentation.expectation import expected
 from theory.errors import InputError
 
 
@@ -128,7 +128,7 @@ class Block:
         """`dL_k/dg` and `dL_k/db`."""
         z = np.array([[beta * (g - 1), beta * (b - 1), 0.0]])
         laws = (np.array([law]) for law in (self.negatives, self.positives))
-        gradient = evaluate(loss, k, z, *laws).gradient[0]
+        gradient = expected(loss, k, z, *laws).slopes[0]
         return beta * float(gradient[0]), beta * float(gradient[1])
 
     def slope_on_line(self, loss: str, g: int | float, k: int | float, beta: int | float = 1.0) -> float:

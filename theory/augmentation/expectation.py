@@ -27,14 +27,17 @@ class level.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from math import ceil, isinf, log
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy.special import ive
 
+from theory.arrays import Array
 from theory.errors import InputError
+from theory.expectation.expansion import Expansion
 from theory.expectation.exponentials import Chebyshev, Dense, Exponentials
 
 #: The losses whose expectation has derivatives here.
@@ -51,33 +54,14 @@ _CHUNK, _CACHED = 8_000_000, 250_000
 _MANY, _MOST, _TRUNCATION, _AMPLIFIED = 10_000, 64, 1e-15, 300.0
 
 
-class Anchors(NamedTuple):
-    """The rows of `evaluate`: value, gradient, and what else was asked for (None where it was not).
-
-    Attributes:
-        value: V of every anchor.
-        gradient: dV/dz, one row an anchor.
-        product: the second derivative applied to the direction.
-        hessian: the second derivative.
-    """
-
-    value: Float[np.ndarray, " r"]
-    gradient: Float[np.ndarray, "r n"]
-    product: Float[np.ndarray, "r n"] | None
-    hessian: Float[np.ndarray, "r n n"] | None
-
-
-def evaluate(
+def expected(
     loss: str,
     k: int | float,
     z: Float[np.ndarray, "r n"],
     negatives: Float[np.ndarray, "r n"],
     positives: Float[np.ndarray, "r n"],
-    *,
-    direction: Float[np.ndarray, "r n"] | None = None,
-    hessian: bool = False,
-) -> Anchors:
-    """V and its derivatives in z, for each row; every row of `negatives` and of `positives` is a law.
+) -> Expansion:
+    """V of each row, to second order in z (not in margins, which are -z); rows of `negatives` and `positives` are laws.
 
     Args:
         loss: one of `LOSSES`.
@@ -85,8 +69,6 @@ def evaluate(
         z: logarithms, at most 0.
         negatives: m.
         positives: q.
-        direction: to multiply the second derivative with.
-        hessian: whether to return the second derivative.
 
     Raises:
         InputError: for a loss without this expectation.
@@ -94,24 +76,56 @@ def evaluate(
     if loss not in LOSSES:
         raise InputError("loss", loss, f"accepted here: {', '.join(LOSSES)}")
     if loss in ("exponential", "separable") or isinf(k):
-        return _sums(loss, k, z, negatives, positives, direction, hessian)
+        return _Sums(loss, k, z, negatives, positives)
     logistic = loss == "logistic"
     t, degree = _rule(logistic, k, z, positives)
-    width = len(t) if degree is None else 4 * degree
-    step = max(1, (_CHUNK if degree is None else _CACHED) // (width * z.shape[1]))
-    parts = []
-    for i in range(0, len(z), step):
-        rows = slice(i, i + step)
-        along = None if direction is None else direction[rows]
-        parts.append(_integrals(logistic, k, t, degree, z[rows], negatives[rows], positives[rows], along, hessian))
-    joined = (None if part[0] is None else np.concatenate(part) for part in zip(*parts, strict=True))
-    return Anchors(*joined)  # type: ignore[arg-type]
+
+    def part(rows: slice) -> _Integrals:
+        return _Integrals(logistic, k, t, degree, z[rows], negatives[rows], positives[rows])
+
+    size = _CHUNK // (len(t) * z.shape[1]) if degree is None else _CACHED // (4 * degree * z.shape[1])
+    rows = [slice(start, start + max(1, size)) for start in range(0, len(z), max(1, size))]
+    return part(rows[0]) if len(rows) == 1 else _Parts(part, rows, keep=degree is not None)
+
+
+class _Parts(Expansion):
+    """Rows in parts; what they share between two questions is kept, or found anew where it is large."""
+
+    def __init__(self, part: Callable[[slice], Expansion], rows: list[slice], *, keep: bool) -> None:
+        self._part, self._rows = part, rows
+        self._kept = [part(each) for each in rows] if keep else None
+
+    def _parts(self) -> Iterator[Expansion]:
+        return iter(self._kept) if self._kept is not None else map(self._part, self._rows)
+
+    @cached_property
+    def _both(self) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "r n"]]:
+        values, slopes = zip(*((part.value, part.slopes) for part in self._parts()), strict=True)
+        return np.concatenate(values), np.concatenate(slopes)
+
+    @property
+    def value(self) -> Float[np.ndarray, " r"]:
+        return self._both[0]
+
+    @property
+    def slopes(self) -> Float[np.ndarray, "r n"]:
+        return self._both[1]
+
+    def along(self, direction: Float[Array, "r n"]) -> Float[np.ndarray, "r n"]:
+        pairs = zip(self._parts(), self._rows, strict=True)
+        return np.concatenate([part.along(direction[rows]) for part, rows in pairs])
+
+    def hessian(self) -> Float[np.ndarray, "r n n"]:
+        return np.concatenate([part.hessian() for part in self._parts()])
 
 
 def _rule(
     logistic: bool, k: int | float, z: Float[np.ndarray, "r n"], positives: Float[np.ndarray, "r n"]
 ) -> tuple[Float[np.ndarray, " t"], int | None]:
-    """The nodes, and the degree of the polynomials that serve there (None: every exponential is taken)."""
+    """The nodes, and the degree of the polynomials that serve there (None: every exponential is taken).
+
+    The coefficients of `e^(-t X)` are `2 e^(-t/2) I_n(t/2)` (`theory.expectation.moments`).
+    """
     least = np.exp(np.min(z, axis=1))
     of_positives = np.exp(np.min(np.where(positives > 0, z, 0.0), axis=1)) if logistic else np.zeros_like(least)
     c = min(1.0, float(np.min(k * least + of_positives)))
@@ -141,85 +155,126 @@ def _log_mean(
     return np.where(t < 0.5, np.log1p(-np.clip(below, 0.0, 0.5)), np.log(np.maximum(mean, 1e-300)))
 
 
-def _integrals(
-    logistic: bool,
-    k: int | float,
-    t: Float[np.ndarray, " t"],
-    degree: int | None,
-    z: Float[np.ndarray, "r n"],
-    m: Float[np.ndarray, "r n"],
-    q: Float[np.ndarray, "r n"],
-    direction: Float[np.ndarray, "r n"] | None,
-    hessian: bool,
-) -> Anchors:
-    X = np.exp(z)
-    exponentials = Dense(X, t) if degree is None else Chebyshev(X, t, degree)
-    integral = exponentials.laplace
-    log_phi = _log_mean(exponentials, t, m)
-    log_psi = _log_mean(exponentials, t, q) if logistic else np.zeros_like(log_phi)
-    own = q if logistic else np.zeros_like(q)
-    value = _STEP * np.sum(np.expm1(-t) - np.expm1(log_psi + k * log_phi), axis=1) - np.sum(q * z, axis=1)
+class _Integrals(Expansion):
+    """The integrals of the module docstring at the nodes `t`."""
 
-    measure = _STEP * t
-    of_own, of_rest = measure * np.exp(k * log_phi), measure * k * np.exp((k - 1) * log_phi + log_psi)
-    first = X * (own * integral(of_own) + m * integral(of_rest))
-    gradient = first - q
-    if direction is None and not hessian:
-        return Anchors(value, gradient, None, None)
-    curvature = X * X * (own * integral(t * of_own) + m * integral(t * of_rest))
-    mixed = measure * t * k * np.exp((k - 1) * log_phi)
-    pure = measure * t * k * (k - 1) * np.exp((k - 2) * log_phi + log_psi)
-    product = full = None
-    if direction is not None:
-        moved_m, moved_q = (exponentials.sums(law * X * direction) for law in (m, own))
-        product = (first - curvature) * direction - X * (
-            own * integral(mixed * moved_m) + m * integral(mixed * moved_q + pure * moved_m)
+    def __init__(
+        self,
+        logistic: bool,
+        k: int | float,
+        t: Float[np.ndarray, " t"],
+        degree: int | None,
+        z: Float[np.ndarray, "r n"],
+        m: Float[np.ndarray, "r n"],
+        q: Float[np.ndarray, "r n"],
+    ) -> None:
+        self._k, self._t, self._z, self._m, self._q = k, t, z, m, q
+        self._X = np.exp(z)
+        self._exponentials = Dense(self._X, t) if degree is None else Chebyshev(self._X, t, degree)
+        self._log_phi = _log_mean(self._exponentials, t, m)
+        self._log_psi = _log_mean(self._exponentials, t, q) if logistic else np.zeros_like(self._log_phi)
+        # the positive among the terms of the sum
+        self._own = q if logistic else np.zeros_like(q)
+
+    @property
+    def value(self) -> Float[np.ndarray, " r"]:
+        nodes = np.expm1(-self._t) - np.expm1(self._log_psi + self._k * self._log_phi)
+        return _STEP * np.sum(nodes, axis=1) - np.sum(self._q * self._z, axis=1)
+
+    @property
+    def slopes(self) -> Float[np.ndarray, "r n"]:
+        return self._first - self._q
+
+    @cached_property
+    def _densities(self) -> tuple[Float[np.ndarray, "r t"], Float[np.ndarray, "r t"]]:
+        """`phi^k` and `k phi^(k-1) psi`, in `dt`."""
+        k, measure = self._k, _STEP * self._t
+        return measure * np.exp(k * self._log_phi), measure * k * np.exp((k - 1) * self._log_phi + self._log_psi)
+
+    @cached_property
+    def _couplings(self) -> tuple[Float[np.ndarray, "r t"], Float[np.ndarray, "r t"]]:
+        """`k phi^(k-1)` and `k (k-1) phi^(k-2) psi`, in `t dt`."""
+        k, scale = self._k, _STEP * self._t**2 * self._k
+        return (
+            scale * np.exp((k - 1) * self._log_phi),
+            scale * (k - 1) * np.exp((k - 2) * self._log_phi + self._log_psi),
         )
-    if hessian:
-        both = own[:, :, None] * m[:, None, :]
-        full = (
-            -X[:, :, None]
-            * X[:, None, :]
-            * (
-                (both + both.transpose(0, 2, 1)) * exponentials.products(mixed)
-                + m[:, :, None] * m[:, None, :] * exponentials.products(pure)
+
+    @cached_property
+    def _first(self) -> Float[np.ndarray, "r n"]:
+        of_own, of_rest = map(self._exponentials.laplace, self._densities)
+        return self._X * (self._own * of_own + self._m * of_rest)
+
+    @cached_property
+    def _diagonal(self) -> Float[np.ndarray, "r n"]:
+        of_own, of_rest = (self._exponentials.laplace(self._t * density) for density in self._densities)
+        return self._first - self._X**2 * (self._own * of_own + self._m * of_rest)
+
+    def along(self, direction: Float[Array, "r n"]) -> Float[np.ndarray, "r n"]:
+        change, (mixed, pure), integral = self._X * direction, self._couplings, self._exponentials.laplace
+        moved_m, moved_q = (self._exponentials.sums(law * change) for law in (self._m, self._own))
+        of_own, of_rest = integral(mixed * moved_m), integral(mixed * moved_q + pure * moved_m)
+        return self._diagonal * direction - self._X * (self._own * of_own + self._m * of_rest)
+
+    def hessian(self) -> Float[np.ndarray, "r n n"]:
+        (mixed, pure), m, X = self._couplings, self._m, self._X
+        both = self._own[:, :, None] * m[:, None, :]
+        cross = (both + both.transpose(0, 2, 1)) * self._exponentials.products(mixed)
+        cross += m[:, :, None] * m[:, None, :] * self._exponentials.products(pure)
+        full = -X[:, :, None] * X[:, None, :] * cross
+        diagonal = np.arange(X.shape[1])
+        full[:, diagonal, diagonal] += self._diagonal
+        return full
+
+
+class _Sums(Expansion):
+    """Sums over the negatives, and over pairs of a positive and a negative; no integral."""
+
+    def __init__(
+        self,
+        loss: str,
+        k: int | float,
+        z: Float[np.ndarray, "r n"],
+        m: Float[np.ndarray, "r n"],
+        q: Float[np.ndarray, "r n"],
+    ) -> None:
+        n = z.shape[1]
+        times = 1.0 if isinf(k) else float(k)
+        if loss in ("logistic", "decoupled"):
+            share = m * np.exp(z)
+            total = np.sum(share, axis=1, keepdims=True)
+            share /= total
+            self._value, self._slopes = np.log(total[:, 0]) - np.sum(q * z, axis=1), share - q
+            self._full = np.eye(n) * share[:, None, :] - share[:, :, None] * share[:, None, :]
+        elif loss == "exponential":
+            up, down = m * np.exp(z), q * np.exp(-z)
+            total, inverse = np.sum(up, axis=1, keepdims=True), np.sum(down, axis=1, keepdims=True)
+            self._value, self._slopes = times * (total * inverse)[:, 0], times * (up * inverse - total * down)
+            cross = up[:, :, None] * down[:, None, :]
+            self._full = times * (
+                np.eye(n) * (up * inverse + total * down)[:, None, :] - cross - cross.transpose(0, 2, 1)
             )
-        )
-        diagonal = np.arange(z.shape[1])
-        full[:, diagonal, diagonal] += first - curvature
-    return Anchors(value, gradient, product, full)
+        else:
+            difference = z[:, :, None] - z[:, None, :]  # negative u, positive p
+            pair = m[:, :, None] * q[:, None, :]
+            slope = 1 / (1 + np.exp(-difference))
+            self._value = times * np.sum(pair * np.logaddexp(0.0, difference), axis=(1, 2))
+            self._slopes = times * (np.sum(pair * slope, axis=2) - np.sum(pair * slope, axis=1))
+            bend = times * pair * slope * (1 - slope)
+            self._full = (
+                np.eye(n) * (np.sum(bend, axis=2) + np.sum(bend, axis=1))[:, None, :] - bend - bend.transpose(0, 2, 1)
+            )
 
+    @property
+    def value(self) -> Float[np.ndarray, " r"]:
+        return self._value
 
-def _sums(
-    loss: str,
-    k: int | float,
-    z: Float[np.ndarray, "r n"],
-    m: Float[np.ndarray, "r n"],
-    q: Float[np.ndarray, "r n"],
-    direction: Float[np.ndarray, "r n"] | None,
-    hessian: bool,
-) -> Anchors:
-    n = z.shape[1]
-    times = 1.0 if isinf(k) else float(k)
-    if loss in ("logistic", "decoupled"):
-        share = m * np.exp(z)
-        total = np.sum(share, axis=1, keepdims=True)
-        share /= total
-        value, gradient = np.log(total[:, 0]) - np.sum(q * z, axis=1), share - q
-        full = np.eye(n) * share[:, None, :] - share[:, :, None] * share[:, None, :]
-    elif loss == "exponential":
-        up, down = m * np.exp(z), q * np.exp(-z)
-        total, inverse = np.sum(up, axis=1, keepdims=True), np.sum(down, axis=1, keepdims=True)
-        value, gradient = times * (total * inverse)[:, 0], times * (up * inverse - total * down)
-        cross = up[:, :, None] * down[:, None, :]
-        full = times * (np.eye(n) * (up * inverse + total * down)[:, None, :] - cross - cross.transpose(0, 2, 1))
-    else:
-        difference = z[:, :, None] - z[:, None, :]  # negative u, positive p
-        pair = m[:, :, None] * q[:, None, :]
-        slope = 1 / (1 + np.exp(-difference))
-        value = times * np.sum(pair * np.logaddexp(0.0, difference), axis=(1, 2))
-        gradient = times * (np.sum(pair * slope, axis=2) - np.sum(pair * slope, axis=1))
-        bend = times * pair * slope * (1 - slope)
-        full = np.eye(n) * (np.sum(bend, axis=2) + np.sum(bend, axis=1))[:, None, :] - bend - bend.transpose(0, 2, 1)
-    product = None if direction is None else np.matmul(full, direction[:, :, None])[:, :, 0]
-    return Anchors(value, gradient, product, full if hessian else None)
+    @property
+    def slopes(self) -> Float[np.ndarray, "r n"]:
+        return self._slopes
+
+    def along(self, direction: Float[Array, "r n"]) -> Float[np.ndarray, "r n"]:
+        return np.matmul(self._full, direction[:, :, None])[:, :, 0]
+
+    def hessian(self) -> Float[np.ndarray, "r n n"]:
+        return self._full

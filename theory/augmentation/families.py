@@ -30,6 +30,23 @@ def block(prior: Prior, points: int | Sequence[int], overlap: Fraction) -> Graph
     return Graph(tuple(sizes), same, joint, tuple(range(prior.C)))
 
 
+def exchangeable(prior: Prior, points: int, same: Fraction, within: Fraction) -> Graph:
+    """Equal classes of `points` equal points: `x+` is the same point with probability `same`, another one of the class
+    with `within`, one of another class with the rest, uniformly each time (`theory.augmentation.block.Block`).
+
+    Raises:
+        InputError: if the classes are not equal, fewer than 2, of fewer than 2 points, or the shares are no law.
+    """
+    C = prior.C
+    if C < 2 or points < 2 or len(set(prior.rho)) > 1:
+        raise InputError("points", f"C = {C}, {points} points", "at least 2 equal classes of 2 points")
+    if not (same >= 0 and within >= 0 and same + within <= 1):
+        raise InputError("overlap", (same, within), "probabilities with a sum of at most 1")
+    across = (1 - same - within) / (C - 1)
+    joint = {(g, h): (within if g == h else across) / C for g in range(C) for h in range(g, C)}
+    return Graph((points,) * C, (same / C,) * C, {key: x for key, x in joint.items() if x}, tuple(range(C)))
+
+
 def mixed_across(graph: Graph, share: Fraction) -> Graph:
     """`(1 - share) W + share pi pi^T`: with probability `share` the positive is a point drawn from all of them.
 

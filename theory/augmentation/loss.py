@@ -20,9 +20,10 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.arrays import Array, Scalar
-from theory.augmentation.expectation import Anchors, evaluate
+from theory.augmentation.expectation import expected
 from theory.augmentation.graph import Graph, GraphArrays
 from theory.expectation.enumeration import enumerated
+from theory.expectation.expansion import Expansion
 from theory.expectation.sampling import Estimate, sampled
 from theory.losses import Loss
 
@@ -38,52 +39,45 @@ def atoms(law: GraphArrays) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray,
 
 
 def anchors(
-    loss: str,
-    law: GraphArrays,
-    cosines: Float[np.ndarray, "m m"],
-    k: int | float,
-    beta: int | float = 1.0,
-    *,
-    direction: Float[np.ndarray, "m m"] | None = None,
-    hessian: bool = False,
-) -> Anchors:
-    """`theory.augmentation.expectation.evaluate` for an anchor of every group; the last atom is the anchor itself."""
+    loss: str, law: GraphArrays, cosines: Float[np.ndarray, "m m"], k: int | float, beta: int | float = 1.0
+) -> Expansion:
+    """`theory.augmentation.expectation.expected` for an anchor of every group; the last atom is the anchor itself."""
     m = len(law.counts)
-    negatives, positives = atoms(law)
     z = np.hstack([beta * np.minimum(cosines - 1, 0.0), np.zeros((m, 1))])
     single = law.counts == 1
     z[np.arange(m)[single], np.arange(m)[single]] = 0.0
-    wide = None if direction is None else np.hstack([beta * direction, np.zeros((m, 1))])
-    return evaluate(loss, k, z, negatives, positives, direction=wide, hessian=hessian)
+    return expected(loss, k, z, *atoms(law))
 
 
-def graph_value_and_gradient(
-    loss: str, law: GraphArrays, cosines: Float[np.ndarray, "m m"], k: int | float, beta: int | float = 1.0
-) -> tuple[float, Float[np.ndarray, "m m"]]:
-    """`L_k` and its derivative in each cosine, row g the anchors of group g (0 where there is no such cosine)."""
-    rows = anchors(loss, law, cosines, k, beta)
-    gradient = beta * law.marginal[:, None] * rows.gradient[:, :-1]
-    gradient[np.diag_indices(len(gradient))] *= law.counts > 1
-    return float(law.marginal @ rows.value), gradient
+class GraphLoss:
+    """`L_k` at these cosines, with derivatives in each, row g those of the anchors of group g.
 
+    The derivative is 0 where there is no such cosine, between the points of a group of one.
 
-def graph_product(
-    loss: str,
-    law: GraphArrays,
-    cosines: Float[np.ndarray, "m m"],
-    direction: Float[np.ndarray, "m m"],
-    k: int | float,
-    beta: int | float = 1.0,
-) -> Float[np.ndarray, "m m"]:
-    """The Hessian applied to a direction: the derivative of the gradient along it."""
-    several = law.counts > 1
-    moved = direction.copy()
-    moved[np.diag_indices(len(moved))] *= several
-    product = anchors(loss, law, cosines, k, beta, direction=moved).product
-    assert product is not None
-    change = beta * law.marginal[:, None] * product[:, :-1]
-    change[np.diag_indices(len(change))] *= several
-    return change
+    Attributes:
+        value: the loss.
+        gradient: its derivative in each cosine.
+    """
+
+    def __init__(
+        self, loss: str, law: GraphArrays, cosines: Float[np.ndarray, "m m"], k: int | float, beta: int | float = 1.0
+    ) -> None:
+        self._law, self._beta = law, beta
+        self._rows = anchors(loss, law, cosines, k, beta)
+        self.value = float(law.marginal @ self._rows.value)
+        self.gradient = self._of_cosines(np.asarray(self._rows.slopes))
+
+    def along(self, direction: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
+        """The Hessian applied to a direction: the derivative of the gradient along it."""
+        moved = self._beta * direction
+        moved[np.diag_indices(len(moved))] *= self._law.counts > 1
+        wide = np.hstack([moved, np.zeros((len(moved), 1))])
+        return self._of_cosines(np.asarray(self._rows.along(wide)))
+
+    def _of_cosines(self, rows: Float[np.ndarray, "m n"]) -> Float[np.ndarray, "m m"]:
+        change = self._beta * self._law.marginal[:, None] * rows[:, :-1]
+        change[np.diag_indices(len(change))] *= self._law.counts > 1
+        return change
 
 
 def pair_loss(loss: Loss, graph: Graph, gram: Float[Array, "n n"], k: Scalar, beta: Scalar = 1.0) -> Float[Array, ""]:

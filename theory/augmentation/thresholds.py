@@ -76,7 +76,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import exprel
 
-from theory.augmentation.expectation import LOSSES, evaluate
+from theory.augmentation.expectation import LOSSES, expected
 from theory.errors import InputError
 from theory.losses import Loss
 
@@ -99,8 +99,8 @@ def negative_slopes(
         # the anchor's own class twice: as a negative, and as the positive
         wide, own = np.hstack([z, np.zeros((C, 1))]), np.zeros((C, C + 1))
         own[:, -1] = 1.0
-        rows = evaluate(loss.name, k, wide, np.hstack([np.tile(rho, (C, 1)), np.zeros((C, 1))]), own)
-        return rho[:, None] * rows.gradient[:, :-1]
+        rows = expected(loss.name, k, wide, np.hstack([np.tile(rho, (C, 1)), np.zeros((C, 1))]), own)
+        return rho[:, None] * rows.slopes[:, :-1]
     from theory.float64 import jax, jnp
 
     margins, weights = jnp.asarray(-z), jnp.asarray(rho)
@@ -139,7 +139,7 @@ def uniform_threshold(loss: Loss, C: int, k: int | float, beta: int | float = 1.
     laws = np.array([[1 / C, 1 - 1 / C, 0.0]]), np.array([[0.0, 0.0, 1.0]])
     if loss.name not in LOSSES:
         raise InputError("loss", loss.name, f"closed forms are known for {', '.join(LOSSES)}")
-    a, b, _ = evaluate(loss.name, k, z, *laws).gradient[0]
+    a, b, _ = expected(loss.name, k, z, *laws).slopes[0]
     return float((a - b / (C - 1)) / (a + b))
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
 from theory.claims import Claim, Outcome, Word
 from verify.claims.outcomes import symbolic
 
+if TYPE_CHECKING:
+    from verify.graphs.classifier import Bracket
+
+ONE = Fraction(1)
+
 
 def _augmentation_threshold() -> Outcome:
-    from fractions import Fraction
-
     from theory import priors
     from theory.augmentation.families import block
     from theory.problem import Problem
@@ -50,6 +56,69 @@ def _block_theorem() -> Outcome:
     return Outcome(status, f"{proof.evidence}; g falls, or is 1, in {falls} of {steps} steps of k")
 
 
+def _constant_above() -> Outcome:
+    from verify import augmentation
+
+    result = augmentation.run([1, 4096], rho="uniform", C=3, points=4, overlap="0.8")
+    lower, upper = (
+        [end for point in result.series if (end := getattr(point.sup["classes"], side)) is not None]
+        for side in ("lower", "upper")
+    )
+    if any(point.collapsed != "proved" for point in result.series) or len(lower) + len(upper) < 4:
+        return Outcome("undecided", "collapse is not proved at each k")
+    widest = max(upper) - min(lower)
+    return Outcome("proved", f"collapsed at both k, L_sup is log(1 + 2 e^-3/2) and encloses it to {widest:.1g}")
+
+
+def _signs() -> Outcome:
+    from theory import priors
+    from theory.augmentation.families import exchangeable
+    from verify.graphs.series import Setting, settle
+
+    changes = []
+    for within in (Fraction(1, 12), Fraction(1, 100)):
+        graph = exchangeable(priors.uniform(3), 4, Fraction(9, 10), within)
+        setting = Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", ONE)
+        first, last = (settle(setting, k).tasks["classes"].bracket for k in (1, 256))
+        if first is None or last is None:
+            return Outcome("undecided", "a downstream loss is not enclosed")
+        changes.append((last.lower - first.upper, last.upper - first.lower))
+    (least_rise, _), (_, least_fall) = changes
+    proof = symbolic("block-sign-rule")
+    status: Word = proof.status if least_rise > 0 > least_fall else "undecided"
+    return Outcome(
+        status,
+        f"{proof.evidence}; C = 3, 4 points, a tenth of the positives to others: L_sup rises by "
+        f"{float(least_rise):.3g} from k = 1 to 256 if 5/6 of these stay in the class, falls by "
+        f"{-float(least_fall):.3g} if 1/10 do",
+    )
+
+
+def _cells() -> Outcome:
+    from theory import priors
+    from theory.augmentation.families import block
+    from theory.augmentation.graph import cell_task, quotient
+    from verify.graphs.series import Setting, settle
+
+    graph = block(priors.uniform(3), 3, Fraction(1, 20)).expanded()
+    assert graph.labels is not None
+    losses: list[list[Bracket]] = []
+    for cells in ([0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 2, 3, 4, 5, 6, 7]):
+        setting = Setting(quotient(graph, cells), {"classes": cell_task(graph, cells, graph.labels)}, "logistic", ONE)
+        brackets = [settle(setting, k).tasks["classes"].bracket for k in (1, 256)]
+        losses.append([bracket for bracket in brackets if bracket is not None])
+    if any(len(series) < 2 for series in losses):
+        return Outcome("undecided", "a downstream loss is not enclosed")
+    (a, b), (c, e) = losses
+    constant, rise = max(a.upper, b.upper) - min(a.lower, b.lower), e.lower - c.upper
+    status: Word = "proved" if constant < Fraction(1, 10**15) and rise > 0 else "undecided"
+    return Outcome(
+        status,
+        f"C = 3, 3 points, overlap 1/20: classes as cells keep L_sup to {float(constant):.1g}; a cell that joins two "
+        f"classes: it rises by {float(rise):.3g} from k = 1 to 256",
+    )
+
+
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         "augmentation-threshold",
@@ -84,5 +153,35 @@ CLAIMS: tuple[Claim, ...] = (
         ("more-negatives-hurt",),
         "minimizer and downstream loss enclosed at both k",
         _block_rise,
+    ),
+    Claim(
+        "constant-above-the-threshold",
+        "for balanced classes above the threshold the downstream loss is the same at every k",
+        "derived: theory.augmentation.thresholds",
+        ("logistic loss", "C = 3, 4 points a class, overlap 0.8"),
+        ("augmentation-threshold",),
+        "collapse proved and downstream loss enclosed at both k",
+        _constant_above,
+    ),
+    Claim(
+        "sign-of-negatives",
+        "with positives across equal classes more negatives hurt if a positive is likelier in the own class than in "
+        "another, point by point, help if it is less likely, and do nothing at the density ratios",
+        "derived: theory.augmentation.block",
+        ("logistic loss", "equal classes of equal points", "class means of sum 0"),
+        ("block-sign-rule",),
+        "symbolic steps for any C, m, k; one law of each sign with minimizer and downstream loss enclosed",
+        _signs,
+        symbolic=True,
+    ),
+    Claim(
+        "encoders-that-join-points",
+        "an encoder that cannot tell the points of a class apart restores the simplex at any overlap; one that joins "
+        "points across classes does not",
+        "derived: theory.augmentation.graph.quotient",
+        ("logistic loss", "C = 3, 3 points a class, overlap 1/20"),
+        ("augmentation-threshold",),
+        "minimizer and downstream loss enclosed at both k",
+        _cells,
     ),
 )

@@ -66,10 +66,10 @@ class GraphProblem:
         """Value and derivatives of the loss over `scale`, in the entries of B; the Hessian only if it is asked for."""
         beta, stretch, m = float(self.beta), self.stretch, len(B)
         k = self.k / self.scale
-        rows = anchors(self.loss, self.graph.arrays, self.cosines(B), k, beta, hessian=hessian)
-        first = beta * self.totals[:, None] * rows.gradient[:, :m] * stretch
+        rows = anchors(self.loss, self.graph.arrays, self.cosines(B), k, beta)
+        first = beta * self.totals[:, None] * rows.slopes[:, :m] * stretch
         second = None
-        if rows.hessian is not None:
-            second = rows.hessian[:, :m, :m] * stretch[:, :, None] * stretch[:, None, :]
+        if hessian:
+            second = np.asarray(rows.hessian())[:, :m, :m] * stretch[:, :, None] * stretch[:, None, :]
             second *= beta**2 * self.totals[:, None, None]
         return Derivatives(float(self.totals @ rows.value), (first + first.T) / 2, second)

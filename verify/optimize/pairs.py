@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.augmentation.graph import GraphArrays
-from theory.augmentation.loss import graph_product, graph_value_and_gradient
+from theory.augmentation.loss import GraphLoss
 from verify.optimize.spheres import Evaluate
 
 
@@ -16,19 +16,23 @@ def objective(loss: str, law: GraphArrays, k: int | float, beta: int | float) ->
     The loss is one of `theory.augmentation.expectation.LOSSES`; every group of the graph is one point.
     """
 
+    last: list[tuple[Float[np.ndarray, "n d"], GraphLoss, Float[np.ndarray, "n n"], Float[np.ndarray, "n d"]]] = []
+
     def one(
         U: Float[np.ndarray, "n d"], V: Float[np.ndarray, "n d"] | None
     ) -> tuple[float, Float[np.ndarray, "n d"], Float[np.ndarray, "n d"]]:
-        G = U @ U.T
-        value, A = graph_value_and_gradient(loss, law, G, k, beta)
-        A = A + A.T
-        product = np.zeros_like(U)
-        if V is not None and np.any(V):
-            change = V @ U.T
-            change += change.T
-            H = graph_product(loss, law, G, change, k, beta)
-            product = A @ V + (H + H.T) @ U
-        return value, A @ U, product
+        # conjugate gradients ask for many products at one point
+        if not (last and np.array_equal(last[0][0], U)):
+            local = GraphLoss(loss, law, U @ U.T, k, beta)
+            A = local.gradient + local.gradient.T
+            last[:] = [(U.copy(), local, A, A @ U)]
+        _, local, A, gradient = last[0]
+        if V is None or not np.any(V):
+            return local.value, gradient, np.zeros_like(U)
+        change = V @ U.T
+        change += change.T
+        H = local.along(change)
+        return local.value, gradient, A @ V + (H + H.T) @ U
 
     def evaluate(
         U: Float[np.ndarray, "s n d"], V: Float[np.ndarray, "s n d"] | None

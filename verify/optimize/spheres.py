@@ -114,7 +114,9 @@ def minimize(
             np.where(fell & (trial_value - value <= noise), 1.0, -1.0),
         )
         accept = running & (ratio > 0.1) & np.isfinite(trial_value)
-        radius = np.where(running & (ratio < 0.25), radius / 4, radius)
+        # a step that ended inside of the region would be found again in one that still holds it
+        length = np.sqrt(_inner(step, scale * step))
+        radius = np.where(running & (ratio < 0.25), np.minimum(radius, length) / 4, radius)
         radius = np.where(running & (ratio > 0.75) & at_boundary, np.minimum(2 * radius, max_radius), radius)
         # what a rejected step promised could not have been seen, or the region has shrunk to nothing
         hopeless = running & ~accept & ((decrease <= noise) | (radius < 1e-12))
