@@ -80,7 +80,7 @@ def _block_optimum(prior: Prior, k: int, beta: float, d: int, overlap: float, po
     b = block.between(g)
     z = np.array([[beta * (g - 1), beta * (b - 1), 0.0]])
     laws = (np.array([law]) for law in (block.negatives, block.positives))
-    least = float(expectation.evaluate("logistic", k, z, *laws).value[0])
+    least = float(expectation.expected("logistic", k, z, *laws).value[0])
     fits = d >= (C - 1 if g == 1 else C * points - 1)
     return Optimum(
         "block family",
