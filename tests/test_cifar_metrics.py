@@ -359,7 +359,7 @@ def test_losses_of_points_are_those_of_the_augmentation_graph(k, temperature):
     mixed = mixed_loss(given, k, beta, overlap=0.3, optimum=(0.0, 1.0))
     assert mixed.excess == pytest.approx(mixed.value - 0.5, abs=1e-15)
     for found, W in ((of_class, same), (mixed, 0.7 * np.eye(n) + 0.3 * same)):
-        expected = np.mean(expectation.evaluate("logistic", k, z, np.full((n, n), 1 / n), W).value)
+        expected = np.mean(expectation.expected("logistic", k, z, np.full((n, n), 1 / n), W).value)
         assert found.value == pytest.approx(expected, rel=1e-12) and found.error < 1e-12
 
 
