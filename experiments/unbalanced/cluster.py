@@ -84,8 +84,8 @@ def cluster(address: str) -> Iterator[Workers]:
         from distributed import Client, KilledWorker
     except ImportError:
         raise InputError("scheduler", address, "this needs Dask: pip install 'nce-verifier[cluster]'") from None
-    # this program says itself, in one line, what went wrong
-    for name in ("distributed", "distributed.client"):
+    # this program says itself, in one line, what went wrong; the loops beneath may find a connection gone, too
+    for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client: Any = Client(address, set_as_default=False)
