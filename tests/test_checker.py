@@ -173,7 +173,7 @@ def test_row_losses_and_slopes_against_enumeration(loss: str, k: int) -> None:
 @pytest.mark.parametrize("temperature", [Fraction(1, 5), Fraction(1), Fraction(5), Fraction(1, 1000)])
 @pytest.mark.parametrize("loss", [*LOSSES, "hinge"])
 def test_etf_loss_against_a_binomial_sum(loss: str, temperature: Fraction) -> None:
-    value = etf_loss(LOSSES.get(loss), 4, 30, Fraction(4, 3) / temperature, 90)
+    value = etf_loss(LOSSES.get(loss), Fraction(1, 4), 30, Fraction(4, 3) / temperature, 90)
     assert contains(value, reference.etf_minimum(loss, 4, 30, 1 / temperature))
     assert intervals.high(value) - intervals.low(value) < Fraction(1, 10**20)
 
@@ -182,7 +182,7 @@ def test_a_coarse_rule_is_still_an_enclosure() -> None:
     """At few bits the error bounds, not rounding, make the width: they must hold, and not by a mile."""
     for bits in (6, 8, 12, 20):
         for loss in ("logistic", "decoupled"):
-            value = etf_loss(LOSSES[loss], 3, 5, Fraction(3, 2), bits)
+            value = etf_loss(LOSSES[loss], Fraction(1, 3), 5, Fraction(3, 2), bits)
             assert contains(value, reference.etf_minimum(loss, 3, 5, Fraction(1)))
             assert intervals.high(value) - intervals.low(value) < 300 * Fraction(1, 2**bits)
 
@@ -264,7 +264,7 @@ def test_unreadable_text(text: str | bytes) -> None:
 
 def test_out_of_reach_is_said_and_not_tried() -> None:
     """A width of 10^-3900 would take hours; the statement might be true, so it is not rejected either."""
-    value = etf_loss(LOSSES["logistic"], 10, 64, Fraction(10, 9), 100)
+    value = etf_loss(LOSSES["logistic"], Fraction(1, 10), 64, Fraction(10, 9), 100)
     middle = (intervals.low(value) + intervals.high(value)) / 2
     thin = Fraction(1, 10**1900)
     names = {"lower": middle, "upper": middle + thin}

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from theory.losses import Loss
+from theory.objectives import NCE, TrainingObjective
 
 
 def target_cosine(C: int) -> float:
@@ -18,13 +19,16 @@ def target_cosine(C: int) -> float:
     return -1.0 / (C - 1)
 
 
-def nce_minimum(loss: Loss, C: int, k: int | float, beta: int | float = 1.0) -> float:
-    """`L*_k = E_m l(0 (m times), beta C/(C-1) (k-m times))`, `m ~ Bin(k, 1/C)` the number of collisions [1].
+def nce_minimum(
+    loss: Loss, C: int, k: int | float, beta: int | float = 1.0, objective: TrainingObjective = NCE
+) -> float:
+    """`L*_k = E_m l(0 (m times), beta C/(C-1) (k-m times))`, `m ~ Bin(k, 1/C)` the number of collisions [1]; none
+    where the objective has none.
 
     At the ETF every negative has one of two margins, whatever `C` is. For `k = inf` the limit of the normalized loss.
     """
     margins = np.array([0.0, beta * C / (C - 1)])
-    weights = np.array([1.0 / C, (C - 1.0) / C])
+    weights = np.array([1.0 / C, (C - 1.0) / C]) if objective.collisions else np.array([0.0, 1.0])
     return float(loss.limit(margins, weights) if k == float("inf") else loss.expected(margins, weights, k))
 
 

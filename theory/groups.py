@@ -20,6 +20,7 @@ from jaxtyping import Float
 
 from theory.arrays import Array, Scalar, array_module
 from theory.losses import Loss
+from theory.objectives import NCE, TrainingObjective
 from theory.population import limit_or_expectation
 from theory.priors import Prior
 
@@ -55,20 +56,26 @@ def grouped_loss(
     counts: Float[Array, " m"],
     k: Scalar,
     beta: Scalar = 1.0,
+    objective: TrainingObjective = NCE,
 ) -> Float[Array, ""]:
     """`L_k` at the Gram matrix with these cosines, at the cost of m classes, however many the groups have.
 
     `rho` is the mass of one class of each group. All but `math.inf` for `k` may be traced, as in `population_loss`.
-    A negative is of the anchor's own class, of another one of its group, or of another group: m + 1 atoms.
+    A negative is of the anchor's own class (unless the objective has no collisions), of another one of its group, or of
+    another group: m + 1 atoms.
     """
-    margins, masses = group_rows(cosines, rho, counts, beta)
+    margins, masses = group_rows(cosines, rho, counts, beta, objective)
     xp = array_module(margins, masses, k)
     totals = xp.asarray(rho) * xp.asarray(counts)
     return totals @ limit_or_expectation(loss, margins, masses, k)
 
 
 def group_rows(
-    cosines: Float[Array, "m m"], rho: Float[Array, " m"], counts: Float[Array, " m"], beta: Scalar
+    cosines: Float[Array, "m m"],
+    rho: Float[Array, " m"],
+    counts: Float[Array, " m"],
+    beta: Scalar,
+    objective: TrainingObjective = NCE,
 ) -> tuple[Float[Array, "m n"], Float[Array, "m n"]]:
     """Margins and weights of the m + 1 atoms of each row: the groups, the anchor's mates on the diagonal, and last the
     anchor's own class."""
@@ -76,5 +83,5 @@ def group_rows(
     rho = xp.asarray(rho)
     totals = rho * xp.asarray(counts)
     mates = xp.where(xp.eye(m, dtype=bool), totals - rho, totals)
-    masses = xp.concatenate([mates, rho[:, None]], axis=1)
+    masses = objective.atoms(mates, rho)
     return xp.concatenate([beta * (1.0 - xp.asarray(cosines)), xp.zeros((m, 1))], axis=1), masses

@@ -4,7 +4,8 @@ With class embeddings `U` (C x d, unit rows), Gram matrix `G = U U^T` and `beta 
 
     L_k(G) = sum_c rho_c E l(beta (1 - G_{c J_1}), ..., beta (1 - G_{c J_k})),   J_i iid ~ rho        [1]
 
-where collisions (`J_i = c`) have margin exactly 0. Each row of `G` has its own anchor, so that with `E_c` the
+where collisions (`J_i = c`) have margin exactly 0; of other objectives (`theory.objectives`) the negatives have a law
+that depends on c. Each row of `G` has its own anchor, so that with `E_c` the
 expectation of row c, `dL/dG_cj = -beta rho_c dE_c/dv_j` off the diagonal, and the Hessian is one block a row.
 """
 
@@ -23,6 +24,7 @@ from theory.expectation.expansion import Expansion
 from theory.expectation.exponentials import is_zero
 from theory.expectation.sampling import Estimate, sampled
 from theory.losses import Loss
+from theory.objectives import NCE, TrainingObjective
 
 #: Side of the tiles of a transposition; not a power of two, whose rows would meet in the same lines of the cache.
 _TILE = 100
@@ -42,6 +44,7 @@ def population_loss(
     rho: Float[Array, "*r C"],
     k: Scalar,
     beta: Scalar = 1.0,
+    objective: TrainingObjective = NCE,
 ) -> Float[Array, "*b"]:
     """The exact `L_k(G)`; for `k = math.inf` the limit of the normalized loss (`loss.normalization`).
 
@@ -51,7 +54,7 @@ def population_loss(
     """
     xp = array_module(gram, rho, k, beta)
     v, rho = margins(xp.asarray(gram), beta), xp.asarray(rho)
-    return xp.sum(rho * limit_or_expectation(_prepared(loss, k, beta), v, _negatives(rho), k), axis=-1)
+    return xp.sum(rho * limit_or_expectation(_prepared(loss, k, beta), v, objective.law(rho), k), axis=-1)
 
 
 @promoting
@@ -81,11 +84,17 @@ class GramExpansion:
 
     @promoting
     def __init__(
-        self, loss: Loss, gram: Float[Array, "*b C C"], rho: Float[Array, "*r C"], k: Scalar, beta: Scalar = 1.0
+        self,
+        loss: Loss,
+        gram: Float[Array, "*b C C"],
+        rho: Float[Array, "*r C"],
+        k: Scalar,
+        beta: Scalar = 1.0,
+        objective: TrainingObjective = NCE,
     ) -> None:
         xp = array_module(gram, rho, k, beta)
         rho = xp.asarray(rho)
-        rows = row_expansion(_prepared(loss, k, beta), margins(xp.asarray(gram), beta), _negatives(rho), k)
+        rows = row_expansion(_prepared(loss, k, beta), margins(xp.asarray(gram), beta), objective.law(rho), k)
         self._rows, self._beta = rows, beta
         # what turns slopes in the margins of a row into those in its cosines
         self._scale = xp.where(xp.eye(gram.shape[-1], dtype=bool), 0.0, -beta * rho[..., :, None])
@@ -179,9 +188,11 @@ def enumerated_loss(
     rho: Float[Array, " C"],
     k: int,
     beta: Scalar = 1.0,
+    objective: TrainingObjective = NCE,
 ) -> Float[Array, ""]:
     """`L_k(G)` by summing `l` over all multisets of negatives: the reference for small `C` and `k`."""
-    return array_module(gram, rho, beta).asarray(rho) @ enumerated(loss, margins(gram, beta), rho, k)
+    rho = array_module(gram, rho, beta).asarray(rho)
+    return rho @ enumerated(loss, margins(gram, beta), objective.law(rho), k)
 
 
 @promoting
@@ -207,8 +218,3 @@ def _prepared(loss: Loss, k: Scalar, beta: Scalar) -> Loss:
     if isinstance(k, int | float) and isinstance(beta, int | float):
         return loss.specialized(k, beta)
     return loss
-
-
-def _negatives(rho: Float[Array, "*b C"]) -> Float[Array, "*w C"]:
-    """The weights of the negatives, to go with rows of margins: the same for every anchor."""
-    return rho if rho.ndim == 1 else rho[..., None, :]

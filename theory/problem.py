@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
     from theory.losses import Loss, LossLike
+    from theory.objectives import ObjectiveLike, TrainingObjective
 
 #: Numbers as Python and NumPy have them: those of `k`, and exact ones too, as a temperature may be.
 Number: TypeAlias = "int | float | np.number[Any]"
@@ -55,9 +56,11 @@ class Problem:
         temperature: exact; the loss sees margins divided by it.
         loss_name: how results name the loss, and what proofs know it by (`theory.losses.loss_name`): that of a user's
             own is `package.module:callable`, whatever it calls itself.
+        objective: which negatives an anchor meets (`theory.objectives`).
 
     Raises:
-        InputError: for a number out of range, or a loss that there is not.
+        InputError: for a number out of range, a loss or an objective that there is not, or a loss of one's own with
+            another objective than `nce`.
     """
 
     population: Prior
@@ -66,6 +69,7 @@ class Problem:
     loss: Loss
     temperature: Fraction
     loss_name: str
+    objective: TrainingObjective
 
     def __init__(
         self,
@@ -75,14 +79,18 @@ class Problem:
         loss: LossLike = "logistic",
         temperature: ExactNumber = 1,
         loss_name: str | None = None,
+        objective: ObjectiveLike = "nce",
     ) -> None:
         checked = {"k": check_k(k), "d": check_d(d, population.C), "temperature": check_temperature(temperature)}
         from theory.losses import get_loss
         from theory.losses import loss_name as name_of
+        from theory.objectives import NCE, get_objective
 
         own = {"population": population, "loss": get_loss(loss), "loss_name": loss_name or name_of(loss)}
-        for attribute, value in (checked | own).items():
+        for attribute, value in (checked | own | {"objective": get_objective(objective)}).items():
             object.__setattr__(self, attribute, value)
+        if self.objective != NCE and not self.loss.convex:
+            raise InputError("objective", self.objective.name, "accepted with a loss of one's own: nce")
 
     @property
     def beta(self) -> Fraction:

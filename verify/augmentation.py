@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from theory import priors
 from theory.errors import InputError
+from theory.objectives import get_objective
 from theory.priors import Prior
 from theory.problem import Problem, check_k, check_temperature
 from verify import cli, limits
@@ -26,6 +27,7 @@ from verify.results.digits import round_down
 
 if TYPE_CHECKING:
     from theory.augmentation.graph import Graph
+    from theory.objectives import ObjectiveLike
 
 KINDS = ("indistinguishability", "global-optimum", "downstream-loss", "conjecture-refuted")
 
@@ -47,6 +49,7 @@ def run(
     d: int | None = None,
     loss: str = "logistic",
     temperature: Fraction | int | float | str = 1,
+    objective: ObjectiveLike = "nce",
     certificate: Path | str | None = None,
     kind: str | None = None,
     progress: Callable[[str], None] | None = None,
@@ -72,6 +75,7 @@ def run(
         d: dimension, the number of points by default.
         loss: name of the loss; any differentiable one with `threshold`.
         temperature: read exactly.
+        objective: "nce", the one whose positives are drawn from a graph here.
         certificate: file to write the certificate to.
         kind: which certificate (`KINDS`): by default "conjecture-refuted" for several k, else "indistinguishability",
         or
@@ -84,6 +88,7 @@ def run(
     begun = time.perf_counter()
     ks = tuple(sorted({check_k(one) for one in k}))
     exact_temperature = check_temperature(temperature)
+    get_objective(objective, ("nce",))
     if kind is not None and kind not in KINDS:
         raise InputError("kind", kind, f"accepted: {', '.join(KINDS)}")
     prior = None if rho is None else rho if isinstance(rho, Prior) else priors.parse(rho, C, normalize=normalize)
@@ -205,6 +210,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--d", type=cli.integer(2), metavar="D", help="dimension (default: that of points)")
     parser.add_argument("--loss", default="logistic", metavar="L", help="logistic, decoupled, exponential or separable")
     parser.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
+    cli.add_objective(parser)
     parser.add_argument("--threshold", action="store_true", help="only the overlap from which on classes collapse")
     cli.add_certificate(parser)
     parser.add_argument(
@@ -228,6 +234,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             d=arguments.d,
             loss=arguments.loss,
             temperature=arguments.temperature,
+            objective=arguments.objective,
             certificate=arguments.certificate,
             kind=arguments.kind,
             progress=progress,

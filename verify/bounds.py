@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from theory.objectives import get_objective
 from theory.problem import ExactNumber, Number, Problem, Whole
 from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from theory.losses import LossLike
+    from theory.objectives import ObjectiveLike
 
 #: A bound is called violated if the exact value is beyond it by more than rounding.
 TOLERANCE = 1e-9
@@ -88,6 +90,7 @@ def run(
     d: Whole | None = None,
     loss: LossLike = "logistic",
     temperature: ExactNumber = 1,
+    objective: ObjectiveLike = "nce",
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> BoundsResult:
@@ -104,6 +107,7 @@ def run(
         d: dimension, `C` by default (that of `embeddings` where they are given).
         loss: name of the loss, or `package.module:callable`.
         temperature: read exactly.
+        objective: "nce", which the bounds are about.
         seed: seed of the optimizer's starts.
         progress: called with a line of text as the work goes on.
 
@@ -115,7 +119,7 @@ def run(
     limits.check_classes(prior, limits.BOUNDS_CLASSES)
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
-    problem = Problem(prior, k, d, loss, temperature)
+    problem = Problem(prior, k, d, loss, temperature, objective=get_objective(objective, ("nce",)))
 
     from theory.bounds import BOUNDS, all_bounds
     from theory.bounds import Bound as TheoryBound

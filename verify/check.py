@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +21,7 @@ from verify.checker import Verdict, check
 from verify.checker.dual import read_groups
 from verify.checker.reading import MAX_BYTES, Fields
 from verify.checker.verdict import ACCEPTED, EXIT, UNREADABLE, Unreadable, printable
-from verify.results import Status, listed, versions
+from verify.results import UNLESS_DEFAULT, Status, listed, versions
 
 
 class Ruling(str):
@@ -48,6 +48,7 @@ class StatedProblem:
     rho: list[str] | None
     loss: str | None
     temperature: str | None
+    objective: str | None = field(default=None, metadata=UNLESS_DEFAULT)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,9 @@ def _problem(statement: dict[str, Any]) -> StatedProblem:
     loss, q = typed("loss", str), typed("q", str)
     if loss is not None and q is not None:
         loss = f"{loss}:{q.removesuffix('/1')}"  # as --loss reads it
-    return StatedProblem(C, typed("k", int), typed("d", int), rho, loss, typed("temperature", str))
+    return StatedProblem(
+        C, typed("k", int), typed("d", int), rho, loss, *(typed(one, str) for one in ("temperature", "objective"))
+    )
 
 
 def report(result: CheckResult) -> str:

@@ -24,6 +24,7 @@ from verify.results.digits import outward, round_down, supported, within
 
 if TYPE_CHECKING:
     from theory.losses import LossLike
+    from theory.objectives import ObjectiveLike
     from verify.supervised.sequence import Point
 
 
@@ -92,6 +93,7 @@ def run(
     d: Whole | None = None,
     loss: LossLike = "logistic",
     temperature: ExactNumber = 1,
+    objective: ObjectiveLike = "nce",
     seed: int = 0,
     certificate: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
@@ -109,6 +111,7 @@ def run(
         d: dimension, at least `C - 1`, `C` by default.
         loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
+        objective: which negatives an anchor meets, "nce" or "no-collisions" (`theory.objectives`).
         seed: accepted as by all commands; nothing is random here.
         certificate: file to write `conjecture-holds` or `conjecture-refuted` to.
         progress: called with a line of text as the work goes on.
@@ -121,7 +124,7 @@ def run(
     ks = tuple(sorted({check_k(value) for value in k}))
     if not ks:
         raise InputError("k", "nothing", "at least one number of negatives is needed")
-    problem = Problem(prior, ks[0], d, loss, temperature)
+    problem = Problem(prior, ks[0], d, loss, temperature, objective=objective)
     if problem.d < prior.C - 1:
         accepted = f"accepted: at least C-1 = {prior.C - 1}; below, the minimizer is not known to be found"
         raise InputError("d", problem.d, accepted)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from theory.losses import Loss, LossLike
+    from theory.objectives import ObjectiveLike
     from verify.supervised.classifier import Classifier
     from verify.supervised.sequence import Point
 
@@ -46,6 +47,7 @@ def run(
     d: Whole | None = None,
     loss: LossLike = "logistic",
     temperature: ExactNumber = 1,
+    objective: ObjectiveLike = "nce",
     seed: int = 0,
     certificate: Path | str | None = None,
     progress: Callable[[str], None] | None = None,
@@ -62,6 +64,7 @@ def run(
         d: dimension, `C` by default (that of `embeddings` where they are given).
         loss: name of the loss, or `package.module:callable`.
         temperature: read exactly.
+        objective: which negatives an anchor meets, "nce" or "no-collisions" (`theory.objectives`).
         seed: accepted as by all commands; nothing is random here.
         certificate: file to write the certificate `downstream-loss` to.
         progress: called with a line of text as the work goes on.
@@ -72,7 +75,7 @@ def run(
     begun = time.perf_counter()
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
-    problem = Problem(read_prior(rho, C, normalize=normalize), k, d, loss, temperature)
+    problem = Problem(read_prior(rho, C, normalize=normalize), k, d, loss, temperature, objective=objective)
 
     from theory.downstream import checked_weighting
     from verify.optimize.solution import in_groups

@@ -26,6 +26,7 @@ from verify.results.series import reported, run_each
 if TYPE_CHECKING:
     from theory.balanced import Uniqueness
     from theory.losses import LossLike
+    from theory.objectives import ObjectiveLike
     from verify.certify import EtfProof
     from verify.optimize.search import Search
 
@@ -40,6 +41,7 @@ def run(
     d: Whole | None = None,
     loss: LossLike = "logistic",
     temperature: ExactNumber = 1,
+    objective: ObjectiveLike = "nce",
     starts: int = 8,
     seed: int = 0,
     certificate: Path | str | None = None,
@@ -57,6 +59,7 @@ def run(
         d: dimension, `C` by default.
         loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
+        objective: which negatives an anchor meets, "nce" or "no-collisions" (`theory.objectives`).
         starts: random starts of the search.
         seed: seed of the starts.
         certificate: file to write the certificate `etf-optimality` to.
@@ -66,7 +69,7 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    problem = Problem(priors.uniform(C), k, d, loss, temperature)
+    problem = Problem(priors.uniform(C), k, d, loss, temperature, objective=objective)
 
     from theory.balanced import nce_minimum, target_cosine, uniqueness
     from theory.geometry import max_cosine_error, rank
@@ -78,9 +81,9 @@ def run(
     rests = hypotheses(problem)
     if not rests.convex:  # which the theorem asks for
         raise InputError("loss", problem.loss_name, rests.note.removeprefix("no lower bound: "))
-    searched = search(*problem.numbers, starts=starts, seed=seed, progress=progress)
+    searched = search(*problem.numbers, starts=starts, seed=seed, progress=progress, objective=problem.objective)
     has_etf, beta = problem.d >= C - 1, float(problem.beta)
-    etf = nce_minimum(problem.loss, C, problem.k, beta) if has_etf else None
+    etf = nce_minimum(problem.loss, C, problem.k, beta, problem.objective) if has_etf else None
     target = target_cosine(C) if has_etf else None
     unique = uniqueness(problem.loss, problem.k, beta)
     error = max_cosine_error(searched.gram, target) if target is not None else None
@@ -136,7 +139,7 @@ def _bracket(problem: Problem, proof: EtfProof | None, searched: Search, etf: fl
     loss, rho, k, _, beta = problem.numbers
     G = np.full((len(rho), len(rho)), target_cosine(len(rho)))
     np.fill_diagonal(G, 1.0)
-    lower = dual_bound(*gram_value_and_gradient(loss, G, rho, k, beta), G).lower
+    lower = dual_bound(*gram_value_and_gradient(loss, G, rho, k, beta, problem.objective), G).lower
     upper = min(value, etf) if etf is not None else value
     return Bracket.around(value, min(lower, upper), upper, etf)
 

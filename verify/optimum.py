@@ -25,6 +25,7 @@ from verify.results.series import reported, run_each
 
 if TYPE_CHECKING:
     from theory.losses import LossLike
+    from theory.objectives import ObjectiveLike
     from verify.certify import OptimumProof
     from verify.optimize.floor import Floor
     from verify.optimize.search import Search
@@ -42,6 +43,7 @@ def run(
     d: Whole | None = None,
     loss: LossLike = "logistic",
     temperature: ExactNumber = 1,
+    objective: ObjectiveLike = "nce",
     starts: int = 2,
     seed: int = 0,
     certificate: Path | str | None = None,
@@ -65,6 +67,7 @@ def run(
         d: dimension, `C` by default.
         loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
+        objective: which negatives an anchor meets, "nce" or "no-collisions" (`theory.objectives`).
         starts: random starts of the search on the sphere: for `d < C - 1` (at least 16 then), for losses that are not
             smooth or not known to be convex, and where the convex program leaves a gap.
         seed: seed of the starts.
@@ -75,7 +78,7 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    problem = Problem(read_prior(rho, C, normalize=normalize), k, d, loss, temperature)
+    problem = Problem(read_prior(rho, C, normalize=normalize), k, d, loss, temperature, objective=objective)
 
     from verify.optimize.solution import in_groups, solve
 
@@ -111,10 +114,10 @@ def run(
     relaxed = problem.d < least
     if relaxed:
         starts = max(starts, 16)
-    searched = minimum(*problem.numbers, starts=starts, seed=seed, progress=progress)
+    searched = minimum(*problem.numbers, starts=starts, seed=seed, progress=progress, objective=problem.objective)
     # the relaxation of a small d is the same problem in d = C, where local minima are global
     free = replace(problem, d=problem.population.C) if relaxed else problem
-    full = minimum(*free.numbers, starts=2, seed=seed) if relaxed else searched
+    full = minimum(*free.numbers, starts=2, seed=seed, objective=problem.objective) if relaxed else searched
 
     proof = _prove(free, full, progress)
     lower, upper = _bounds(problem, proof, searched, full, relaxed)
@@ -180,7 +183,7 @@ def _bounds(
     from verify.optimize.objective import gram_value_and_gradient
 
     loss, rho, k, _, beta = problem.numbers
-    at_full = gram_value_and_gradient(loss, full.gram, rho, k, beta)
+    at_full = gram_value_and_gradient(loss, full.gram, rho, k, beta, problem.objective)
     return min(dual_bound(*at_full, full.gram).lower, value), value
 
 
@@ -246,7 +249,8 @@ def _floor(arguments: argparse.Namespace, k: int | float) -> Floor:
     from verify.optimize.floor import floor
 
     prior = read_prior(arguments.rho, arguments.C, normalize=arguments.normalize)
-    return floor(Problem(prior, k, arguments.d, arguments.loss, arguments.temperature))
+    named = {"loss": arguments.loss, "temperature": arguments.temperature, "objective": arguments.objective}
+    return floor(Problem(prior, k, arguments.d, **named))
 
 
 if __name__ == "__main__":

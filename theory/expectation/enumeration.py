@@ -48,7 +48,9 @@ def enumerated(
         raise ValueError(f"enumeration of {k} draws from {n} values does not fit in memory")
     draws, counts, log_coefficient = _multisets(n, int(k))
     xp = array_module(margins, weights)
-    probability = xp.exp(log_coefficient + xp.log(weights) @ counts.T)
+    # a weight of 0 has a logarithm, so that what is not drawn counts as 1
+    logs = xp.log(xp.maximum(weights, np.finfo(float).tiny))
+    probability = xp.exp(log_coefficient + logs @ counts.T)
     return xp.sum(probability * function(margins[..., draws]), axis=-1)
 
 

@@ -76,7 +76,9 @@ def _law_of_the_maximum(
     at_most = -running_maximum(xp.where(ends, -up_to, -1.0)[..., ::-1])[..., ::-1]
     before = xp.concatenate([0.0 * total, up_to[..., :-1]], axis=-1)
     below = running_maximum(xp.where(starts, before, 0.0))
-    share = (_power(at_most, k) - _power(below, k)) / (at_most - below)
+    mass = at_most - below
+    # values of no weight are no maximum
+    share = xp.where(mass > 0, _power(at_most, k) - _power(below, k), 0.0) / xp.where(mass > 0, mass, 1.0)
     return ascending, w / total * share, order
 
 

@@ -13,7 +13,7 @@ from theory.problem import Problem
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import document, down, ratio, up
 from verify.certify.losses import find, get
-from verify.certify.rows import row_losses
+from verify.certify.rows import law, row_losses
 
 #: The loss that has no row, and whose minimum is enclosed here all the same.
 HINGE = "hinge"
@@ -42,6 +42,7 @@ class EtfProof:
             "k": problem.k,
             "temperature": ratio(problem.temperature),
             "d": problem.d,
+            **problem.objective.stated(),
             "lower": ratio(self.lower),
             "upper": ratio(self.upper),
         }
@@ -52,7 +53,7 @@ def prove_etf(problem: Problem, *, width: Fraction = Fraction(1, 10**30)) -> Etf
     """Enclose the minimum for C equal classes and k negatives to `width`.
 
     `L* = E l(0 (m times), b (k-m times))`, `m ~ Bin(k, 1/C)`, `b = C / ((C-1) temperature)`: convexity, Jensen given
-    the collision pattern, and monotonicity (derived: verify.checker.etf_optimality).
+    the collision pattern, and monotonicity (derived: verify.checker.etf_optimality). Without collisions m = 0.
 
     Raises:
         InputError: if the classes are not equal, k is not an integer, or `d < C-1`, where no simplex ETF exists.
@@ -68,17 +69,18 @@ def prove_etf(problem: Problem, *, width: Fraction = Fraction(1, 10**30)) -> Etf
     if loss != HINGE and find(loss) is None:
         return proof
     bits = (8 / width).__ceil__().bit_length() + k.bit_length()
-    low, high = bounds(_minimum(loss, C, k, problem.beta, bits))
+    low, high = bounds(_minimum(problem, bits))
     margin, digits = width / 8, len(str((64 / width).__ceil__()))
     lower, upper = down(low - margin, digits), up(high + margin, digits)
     return replace(proof, status="proved", reason="convexity", lower=lower, upper=upper)
 
 
-def _minimum(loss: str, C: int, k: int, beta: Fraction, bits: int) -> Ball:
+def _minimum(problem: Problem, bits: int) -> Ball:
+    loss, C, k = problem.loss_name, problem.population.C, problem.integer_k
     with ctx.workprec(bits + 2 * k.bit_length() + 32):
-        b, collision = Fraction(C, C - 1) * beta, Fraction(1, C)
+        b, collision = Fraction(C, C - 1) * problem.beta, problem.objective.own(Fraction(1, C))
         if loss == HINGE:
             none = ball(1 - collision) ** k
             return 1 - none + none * ball(max(Fraction(0), 1 - b))
-        law = ((0, collision), (1, 1 - collision))
-        return row_losses(loss, k, [ball(1), ball(-b).exp()], [law], bits)[0][0]
+        pairs = law([(0, collision), (1, 1 - collision)])
+        return row_losses(loss, k, [ball(1), ball(-b).exp()], [pairs], bits)[0][0]

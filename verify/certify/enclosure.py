@@ -121,14 +121,14 @@ def _at(
     bits: int,
 ) -> Enclosure:
     """Loss and gradient where the cosines are `entries`, named by their place there; entry 0 is 1."""
-    prior = problem.population
+    prior, objective = problem.population, problem.objective
     groups, totals, sizes = range(len(gram)), prior.totals, prior.counts
     beta = ball(problem.beta)
     values = [(beta * (x - 1)).exp() for x in entries]
-    laws = []
-    for g in groups:
-        others = [(names[g][h], totals[h]) for h in groups if h != g]
-        laws.append(law([*others, (0, prior.masses[g]), (names[g][g], totals[g] - prior.masses[g])]))
+    laws, factors = [], [objective.factor(m) for m in prior.masses]
+    for g, (m, factor) in enumerate(zip(prior.masses, factors, strict=True)):
+        others = [(names[g][h], factor * totals[h]) for h in groups if h != g]
+        laws.append(law([*others, (0, objective.own(m)), (names[g][g], factor * (totals[g] - m))]))
     found = row_losses(problem.loss_name, problem.integer_k, values, laws, bits)
 
     gradient = [[arb(0)] * len(groups) for _ in groups]
@@ -137,6 +137,7 @@ def _at(
         for h in range(g if sizes[g] == 1 else g + 1):
             u = names[g][h]
             slope = beta / 2 * masses[g] * masses[h] * values[u]
-            gradient[g][h] = gradient[h][g] = slope * (found[g][1][u] + found[h][1][u])
+            one, other = (found[a][1][u] if factors[a] == 1 else ball(factors[a]) * found[a][1][u] for a in (g, h))
+            gradient[g][h] = gradient[h][g] = slope * (one + other)
     loss = sum((m * found[g][0] for g, m in enumerate(masses)), arb(0))
     return Enclosure(loss, gram, [[entries[u] for u in row] for row in names], gradient, free)

@@ -14,7 +14,7 @@ def gram_radius(problem: Problem, gap: Fraction) -> Fraction | None:
 
     `c = beta^2 k w M_g M_h` between groups of masses M, `beta^2 k w M_g (M_g - rho_g) / 2` within one, from the strong
     convexity of the loss in the cosines over the elliptope (verify.checker.dual, step 6), w the `curvature` of
-    `verify.certify.losses`.
+    `verify.certify.losses`. Where no negative collides they are drawn more often, and the curvature is larger.
     """
     loss, k, prior = losses.get(problem.loss_name), problem.integer_k, problem.population
     if not loss.strict:

@@ -78,6 +78,7 @@ class OptimumProof:
             "k": problem.k,
             "temperature": ratio(problem.temperature),
             "d": problem.d,
+            **problem.objective.stated(),
             "rho": [ratio(r) for r in prior.masses],
             "lower": ratio(self.lower),
             "upper": ratio(self.upper),

@@ -23,6 +23,7 @@ from fractions import Fraction
 
 from flint import arb, ctx
 
+from theory.objectives import NCE
 from theory.problem import Problem
 from verify import limits
 from verify.certify.balls import ball
@@ -65,6 +66,8 @@ def rank_bounds(problem: Problem, gram: tuple[tuple[Fraction, ...], ...], radius
 def _collapsed(problem: Problem, gram: tuple[tuple[Fraction, ...], ...], radius: Fraction) -> bool | None:
     """4. for the class that is opposite to the others, if there is one."""
     groups = range(len(gram))
+    if problem.objective != NCE:
+        return None
     for g in groups:
         signs = [1 if h == g else -1 for h in groups]
         distance = max(abs(gram[i][j] - signs[i] * signs[j]) for i in groups for j in groups)

@@ -8,6 +8,7 @@ modules:
 - `reading`     exact numbers, limits on sizes, no field of a statement left unexamined;
 - `intervals`   what is trusted of mpmath, and positive definiteness of interval matrices;
 - `losses`      the losses that are handled, in one table;
+- `objectives`  the laws of negatives that are handled;
 - `rows`        loss and gradient of an anchor class, with every quadrature error derived;
 - `moments`     the same integrals for rows of many values, in whole numbers;
 - `definite`    positive definiteness of many rows, by a factor that is checked exactly;

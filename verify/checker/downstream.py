@@ -8,12 +8,12 @@ at w_j = u_j ("mean"). It is taken at the minimizer of the contrastive loss L_k,
 1.  *G enclosed:* by `dual` (6.), entry by entry, the entries being in [-1, 1] in any case; or known exactly:
     - "two-classes", C = 2: the loss increases in the one cosine, so it is -1.
     - "uniform", a uniform prior: the simplex ETF, G_cj = -1/(C-1), for every k. (Jensen as in `etf_optimality`.)
-    - "total-collapse": class m of largest mass p on one point, the others (masses r, q = 1 - p) opposite. With the
-      symmetrized gradient A_mc = r_c a, A_cj = r_c r_j b there, the slack S = A - Diag(y), y = diag(A G), has S_mm =
-      q a, S_mc = r_c a, and eliminating m leaves (a - q b)(Diag(r) - r r^T/q), psd by Cauchy-Schwarz if a >= q b > 0.
-      Then L(G') >= L(G) + <S, G'> >= L(G) for every feasible G' (`dual`, 3.), with <S, G> = 0. Up to a common factor
-      a = p X (g_m + g_c)/2 and b = g'_c: slopes of the rows of m and of another class at X = e^(-2 beta), and of the
-      latter at X = 1.
+    - "total-collapse" (of the objective nce): class m of largest mass p on one point, the others (masses r, q = 1 - p)
+      opposite. With the symmetrized gradient A_mc = r_c a, A_cj = r_c r_j b there, the slack S = A - Diag(y), y =
+      diag(A G), has S_mm = q a, S_mc = r_c a, and eliminating m leaves (a - q b)(Diag(r) - r r^T/q), psd by Cauchy-
+      Schwarz if a >= q b > 0. Then L(G') >= L(G) + <S, G'> >= L(G) for every feasible G' (`dual`, 3.), with <S, G> = 0.
+      Up to a common factor a = p X (g_m + g_c)/2 and b = g'_c: slopes of the rows of m and of another class at X =
+      e^(-2 beta), and of the latter at X = 1.
 2.  *Classifier.* Coefficients a_j give w_j = sum_i a_ij u_i: scores (G a_j), |w_j|^2 = a_j^T G a_j. Divided by max(1,
     |w_j|) they are in the unit ball. If d > rank G the missing length can be added where no embedding sees it, so
     ball and sphere have one infimum; rank G <= 1 in the cases two-classes and total-collapse, else <= C-1 (`dual`,
@@ -51,6 +51,7 @@ from verify.checker.intervals import (
     widen,
 )
 from verify.checker.losses import LogSum, Sum, read_strict
+from verify.checker.objectives import NCE, Objective, read_objective
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
@@ -71,6 +72,7 @@ class Task:
     d: int
     weights: list[Fraction]
     classifier: str
+    objective: Objective
 
 
 def check_loss(statement: Fields, witness: Fields) -> str:
@@ -111,6 +113,7 @@ def _read_task(statement: Fields) -> Task:
         statement.integer("d", max(1, C - 1), MAX_K),
         rho if weighted else [Fraction(1, C)] * C,
         statement.choice("classifier", ("optimal", "mean")),
+        read_objective(statement),
     )
 
 
@@ -137,7 +140,7 @@ def _check_point(task: Task, claim: Fields, witness: Fields) -> Point:
     lower, upper = claim.rational("lower"), claim.rational("upper")
     if lower >= upper:
         raise Rejected("the interval [lower, upper] has no interior")
-    problem = Problem(task.loss, k, task.beta, task.rho, [1] * C)
+    problem = Problem(task.loss, k, task.beta, task.rho, [1] * C, task.objective)
     structure = witness.choice("structure", STRUCTURES) if "structure" in witness.data else None
     means, shift = None, upper - lower
     if structure is None:
@@ -185,6 +188,8 @@ def _exact_gram(ctx: Context, problem: Problem, structure: str) -> Matrix:
         if len(rho) != 2:
             raise Rejected("there are not two classes")
     else:
+        if problem.objective != NCE:
+            raise Rejected("total collapse is not known to be optimal for this objective")
         p, q = rho[m], 1 - rho[m]
         X = exp(ctx, enclose(ctx, -2 * problem.beta))
         largest, other = row_losses(ctx, problem.loss, problem.k, [ctx.mpf(1), X], [{0: p, 1: q}, {0: q, 1: p}])

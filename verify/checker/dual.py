@@ -1,7 +1,8 @@
 r"""The minimum over all class embeddings, enclosed from both sides at one rational witness.
 
-Let `L(G) = sum_c rho_c row_c(G)`, G the Gram matrix (psd, unit diagonal), and the loss one of `losses.LOSSES`. Classes
-of equal mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_g rho_g. A class is a group of one.
+Let `L(G) = sum_c rho_c row_c(G)`, G the Gram matrix (psd, unit diagonal), and the loss one of `losses.LOSSES`; the k
+negatives of row c are iid, of class j != c with a probability of `f_c rho_j`, f_c >= 1 (`objectives`). Classes of equal
+mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_g rho_g. A class is a group of one.
 
 1.  *Convexity.* For integer k, L is an expectation of convex functions (log-sum-exp, sums of exp) of affine
     functions of the entries of G.
@@ -28,8 +29,9 @@ of equal mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_
 6.  *The minimizer*, for d >= C-1 (not for the decoupled loss, which need not be strictly convex): by 4. one in C
     dimensions, and by strict convexity the only one, so it is its own mean over the permutations of 2. Neither is known
     in fewer dimensions, whatever the rank of the witness. Along G0 + tau (G* - G0), with
-    delta the difference, L'' >= sum_(c != j) m_cj delta_cj^2. Exponential: L'' = beta^2 k sum rho_c rho_j X
-    delta^2, so m_cj = beta^2 k rho_c rho_j w with w = min X = q := e^(-2 beta). Separable: likewise w = q/(1+q)^2
+    delta the difference, L'' >= sum_(c != j) m_cj delta_cj^2. Exponential: L'' = beta^2 k sum rho_c f_c rho_j X
+    delta^2 and f_c >= 1 (as for the others), so m_cj = beta^2 k rho_c rho_j w with w = min X = q := e^(-2 beta).
+    Separable: likewise w = q/(1+q)^2
     (x/(1+x)^2 increases on [0, 1]). Logistic: with p_i = X_i/(1+S), p_0 = 1/(1+S) the Hessian of log(1 + sum e^z)
     is diag(p) - p p^T, and Cauchy-Schwarz with sum p_i = 1 - p_0 gives >= p_0 diag(p); so a row has L'' >= k beta^2
     sum_j rho_j delta^2 E[X_j/(1 + X_j + S')^2], S' the other k-1 terms, S' <= k-1, and x/(1+x+S')^2 increases for x
@@ -58,6 +60,7 @@ from verify.checker.intervals import (
     upper_end,
 )
 from verify.checker.losses import LogSum, Sum, read_loss
+from verify.checker.objectives import NCE, Objective, read_objective
 from verify.checker.reading import MAX_K, Fields, cleared
 from verify.checker.rows import Row, row_losses
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
@@ -72,6 +75,7 @@ class Problem:
     beta: Fraction
     rho: list[Fraction]
     counts: list[int]
+    objective: Objective = NCE
 
     @property
     def totals(self) -> list[Fraction]:
@@ -133,11 +137,12 @@ def read_prior(fields: Fields) -> list[Fraction]:
 
 
 def read_problem(fields: Fields) -> tuple[Problem, int]:
-    """The fields loss (and its q), k, temperature, rho, counts of a statement, and its d."""
+    """The fields loss (and its q), k, temperature, rho, counts, objective of a statement, and its d."""
     loss, k = read_loss(fields), fields.integer("k", 1, MAX_K)
     rho, counts = read_groups(fields)
     least = 1 if "counts" in fields.data else max(1, len(rho) - 1)
-    return Problem(loss, k, 1 / read_temperature(fields), rho, counts), fields.integer("d", least, MAX_K)
+    problem = Problem(loss, k, 1 / read_temperature(fields), rho, counts, read_objective(fields))
+    return problem, fields.integer("d", least, MAX_K)
 
 
 def read_means(fields: Fields, counts: list[int]) -> Means:
@@ -192,11 +197,12 @@ def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) 
     found = [rows[key] for key in keys]
 
     loss = sum(enclose(ctx, totals[g]) * found[g][0] for g in groups)
+    factors = [enclose(ctx, problem.objective.factor(m)) for m in problem.rho]
     slack = [[ctx.mpf(0)] * len(totals) for _ in groups]
     for g in groups:
         for h in range(g if counts[g] == 1 else g + 1):
             u = names[g][h]
-            slopes = found[g][1][u] + found[h][1][u]
+            slopes = factors[g] * found[g][1][u] + factors[h] * found[h][1][u]
             slack[g][h] = slack[h][g] = enclose(ctx, problem.beta * totals[g] * totals[h] / 2) * values[u] * slopes
     products = [sum(a * b for a, b in zip(*pair, strict=True)) for pair in zip(slack, gram, strict=True)]
     residual = ctx.mpf(0)
@@ -229,10 +235,11 @@ def _matrices(ctx: Context, counts: list[int], means: Means) -> tuple[list[list[
 
 
 def _law(problem: Problem, g: int, names: list[int]) -> Row:
-    """The law of an anchor of group g: its own class, its mates, and the other groups."""
-    law: dict[int, Fraction] = {0: problem.rho[g]}
+    """The law of a negative of an anchor of group g: its own class, its mates, and the other groups."""
+    own, factor = problem.objective.own(problem.rho[g]), problem.objective.factor(problem.rho[g])
+    law: dict[int, Fraction] = {0: own} if own else {}
     for h, total in enumerate(problem.totals):
-        mass = total if h != g else total - problem.rho[g]
+        mass = factor * (total if h != g else total - problem.rho[g])
         if mass:
             law[names[h]] = law[names[h]] + mass if names[h] in law else mass
     return dict(sorted(law.items()))

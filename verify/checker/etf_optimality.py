@@ -1,7 +1,7 @@
 r"""Kind `etf-optimality`: balanced classes; the minimum lies in [lower, upper], at the simplex ETF.
 
-The minimum is over all representations. Statement: loss, C, k, temperature, d >= C-1, lower, upper. There is no
-witness: the minimum is known.
+The minimum is over all representations. Statement: loss, C, k, temperature, d >= C-1, lower, upper, optionally
+objective. There is no witness: the minimum is known.
 
 Proof, for every convex, symmetric, coordinatewise non-increasing loss l of the margins `beta f(x).(f(x+) -
 f(x-_i))`. Let mu_c = E[f | c]. Given the set M of negatives that collide with the anchor's class (every other
@@ -10,7 +10,8 @@ else beta (A - B), with A the mean of |mu_c|^2 and B that of mu_c.mu_j over pair
 >= -A/(C-1); and A <= 1: so A - B <= C/(C-1). Jensen, then monotonicity: E[l | M] >= l(0 on M, b elsewhere), b =
 beta C/(C-1). At the simplex ETF all margins are these constants, so the minimum is L* = E l(0 m times, b k-m
 times), m ~ Bin(k, 1/C): the row loss of X = 1 with mass 1/C and x = e^-b with mass 1 - 1/C, and for the hinge
-max(0, 1 + max_i -v_i), with P = (1 - 1/C)^k the probability of no collision, 1 - P + P max(0, 1 - b).
+max(0, 1 + max_i -v_i), with P = (1 - 1/C)^k the probability of no collision, 1 - P + P max(0, 1 - b). Where an
+objective has no collisions M is empty, and what is said of it holds with mass 0 for 1/C.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from verify.checker.dual import read_temperature
 from verify.checker.global_optimum import bits_for, compare_interval
 from verify.checker.intervals import Interval, context, enclose, exp, resolve
 from verify.checker.losses import NAMES, LogSum, Sum, read_loss
+from verify.checker.objectives import read_objective
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
 from verify.checker.verdict import Rejected
@@ -31,25 +33,26 @@ def check(statement: Fields, witness: Fields) -> str:
     loss, k = None if is_hinge else read_loss(statement), statement.integer("k", 1, MAX_K)
     C = statement.integer("C", 2, MAX_K)
     statement.integer("d", max(1, C - 1), MAX_K)
+    collision = read_objective(statement).own(Fraction(1, C))
     b = Fraction(C, C - 1) / read_temperature(statement)
     lower, upper = statement.rational("lower"), statement.rational("upper")
     if lower >= upper:
         raise Rejected("the interval [lower, upper] has no interior")
 
     def attempt(bits: int) -> None:
-        value = etf_loss(loss, C, k, b, bits)
+        value = etf_loss(loss, collision, k, b, bits)
         compare_interval(lower, upper, value, value)
 
     resolve(bits_for(upper - lower), attempt)
     return "the closed form of the minimum lies in the interval"
 
 
-def etf_loss(loss: Sum | LogSum | None, C: int, k: int, b: Fraction, bits: int) -> Interval:
-    """L* of the proof above; None stands for the hinge."""
+def etf_loss(loss: Sum | LogSum | None, collision: Fraction, k: int, b: Fraction, bits: int) -> Interval:
+    """L* of the proof above, a negative colliding with this probability; None stands for the hinge."""
     ctx = context(bits, k)
-    others = Fraction(C - 1, C)
+    others = 1 - collision
     if loss is None:
         none = enclose(ctx, others) ** k
         return 1 - none + none * enclose(ctx, max(Fraction(0), 1 - b))
     values = [ctx.mpf(1), exp(ctx, enclose(ctx, -b))]
-    return row_losses(ctx, loss, k, values, [{0: 1 - others, 1: others}])[0][0]
+    return row_losses(ctx, loss, k, values, [{0: collision, 1: others} if collision else {1: others}])[0][0]

@@ -1,10 +1,10 @@
 """Kind `global-optimum`: the minimum of the contrastive loss lies in [lower, upper], in d dimensions.
 
-Statement: loss, k, temperature, d, rho, lower, upper; optionally counts, the numbers of classes of mass rho_g each (one
-each where it is absent); optionally minimizer {gram, radius}: every optimal cosine is within radius of gram's entry,
-between groups or, on the diagonal, within one (1 for one class). d is at least C-1, C the number of classes; with
-counts and without a minimizer the rank of the witness is enough. Witness: embeddings (a row for each group, see `dual`)
-and shift (eps of `dual`); the rest, such as the maker's precision, is not used.
+Statement: loss, k, temperature, d, rho, lower, upper; optionally objective; optionally counts, the numbers of classes
+of mass rho_g each (one each where it is absent); optionally minimizer {gram, radius}: every optimal cosine is within
+radius of gram's entry, between groups or, on the diagonal, within one (1 for one class). d is at least C-1, C the
+number of classes; with counts and without a minimizer the rank of the witness is enough. Witness: embeddings (a row for
+each group, see `dual`) and shift (eps of `dual`); the rest, such as the maker's precision, is not used.
 """
 
 from __future__ import annotations

@@ -82,11 +82,22 @@ def add_problem(parser: Parser, *, rho: bool) -> None:
         "weigh Q together), or package.module:callable",
     )
     parser.add_argument("--temperature", default="1", metavar="T", help="the loss sees margins / T, T > 0 (default: 1)")
+    add_objective(parser)
+
+
+def add_objective(parser: Parser) -> None:
+    """`--objective`."""
+    parser.add_argument(
+        "--objective",
+        default="nce",
+        metavar="O",
+        help="which negatives an anchor meets: nce (iid from the prior; default), or no-collisions (of other classes)",
+    )
 
 
 def problem_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The options of `add_problem` but for `--rho` and `--k`, and `--seed`, as keyword arguments of `run`."""
-    names = ("C", "normalize", "d", "loss", "temperature", "seed")
+    names = ("C", "normalize", "d", "loss", "temperature", "objective", "seed")
     return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
 
 

@@ -30,7 +30,7 @@ def _compiled(k_is_static: bool) -> Callable[..., Any]:
     from theory.float64 import jax
     from theory.groups import grouped_loss
 
-    compiled: Callable[..., Any] = jax.jit(grouped_loss, static_argnums=(0, 4) if k_is_static else (0,))
+    compiled: Callable[..., Any] = jax.jit(grouped_loss, static_argnums=(0, 4, 6) if k_is_static else (0, 6))
     return compiled
 
 
@@ -53,5 +53,7 @@ def floor(problem: Problem) -> Floor:
         rho, counts = (np.array([float(x) for x in xs]) for xs in (groups.masses, groups.counts))
         # a user's own loss and the limit need to know k before compilation
         evaluate = _compiled(math.isinf(k) or not loss.convex)
-        etf = float(evaluate(loss, jnp.asarray(cosines), jnp.asarray(rho), jnp.asarray(counts), k, beta))
+        etf = float(
+            evaluate(loss, jnp.asarray(cosines), jnp.asarray(rho), jnp.asarray(counts), k, beta, problem.objective)
+        )
     return Floor(float(chance), etf)

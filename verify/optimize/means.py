@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.losses import get_loss
+from theory.objectives import NCE, TrainingObjective
 from verify.optimize.newton import Derivatives, derivatives
 
 
@@ -41,7 +42,8 @@ def scale_of(loss: str, k: int | float) -> float:
 
 @dataclass(frozen=True)
 class GroupedLoss:
-    """The population loss: the mass of one class of each group, how many classes each has, the loss, `k` and `beta`.
+    """The population loss: the mass of one class of each group, how many classes each has, the loss, `k`, `beta` and
+    the objective.
 
     `k` may be real, or inf.
     """
@@ -51,6 +53,7 @@ class GroupedLoss:
     loss: str
     k: int | float
     beta: float
+    objective: TrainingObjective = NCE
 
     @cached_property
     def totals(self) -> Float[np.ndarray, " m"]:
@@ -64,4 +67,4 @@ class GroupedLoss:
 
     def derivatives(self, B: Float[np.ndarray, "m m"]) -> Derivatives:
         """Value and derivatives of the loss over `scale`, in the entries of B."""
-        return derivatives(self.loss, self.k / self.scale, self.beta, self.rho, B, self.counts)
+        return derivatives(self.loss, self.k / self.scale, self.beta, self.rho, B, self.counts, self.objective)

@@ -18,6 +18,7 @@ from scipy import linalg
 
 from theory.groups import group_rows
 from theory.losses import get_loss
+from theory.objectives import NCE, TrainingObjective
 from theory.population import row_expansion
 
 Array = np.ndarray
@@ -50,6 +51,7 @@ def derivatives(
     rho: Float[Array, " m"],
     gram: Float[Array, "m m"],
     counts: Float[Array, " m"] | None = None,
+    objective: TrainingObjective = NCE,
 ) -> Derivatives:
     """Value and derivatives of the population loss in the entries of B, by the trapezoid rule of `enclosure`.
 
@@ -64,7 +66,7 @@ def derivatives(
     np.fill_diagonal(cosines, np.where(several, 1 - stretch.diagonal() * (1 - gram.diagonal()), 1.0))
     chosen = get_loss(loss).specialized(k, beta)
     with np.errstate(all="ignore"):
-        rows = row_expansion(chosen, *group_rows(cosines, rho, counts, beta), k)
+        rows = row_expansion(chosen, *group_rows(cosines, rho, counts, beta, objective), k)
         # what turns slopes in the margins of a row into those in its entries of B
         scale = -beta * stretch
         first = totals[:, None] * scale * rows.slopes[:, :m]

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from theory.arrays import Array, Scalar, array_module
 from theory.compiled import runner
 from theory.losses import Loss
+from theory.objectives import NCE, TrainingObjective
 from theory.population import GramExpansion, symmetrized
 
 #: Up to this many classes the Hessian-vector product is cheaper than a second compiled function without it.
@@ -39,10 +40,11 @@ class Objective:
         rho: Float[np.ndarray, "*b C"],
         k: int | float,
         beta: int | float = 1.0,
+        objective: TrainingObjective = NCE,
     ) -> None:
         self._rho = np.asarray(rho, dtype=float)
         self._loss, self._k, self._beta = loss.specialized(k, beta), k, float(beta)
-        self._static = _static(self._loss, k)
+        self._static = _static(self._loss, k, objective)
         self.evaluations = 0
 
     def __call__(
@@ -57,9 +59,9 @@ class Objective:
         return value, gradient, product
 
 
-def _static(loss: Loss, k: int | float) -> dict[str, Any]:
+def _static(loss: Loss, k: int | float, objective: TrainingObjective) -> dict[str, Any]:
     # a loss that enumerates needs k before compilation, and so does the limit
-    return {"loss": loss, "static_k": k if math.isinf(k) or loss.traced else None}
+    return {"loss": loss, "static_k": k if math.isinf(k) or loss.traced else None, "objective": objective}
 
 
 def _evaluate(
@@ -71,14 +73,15 @@ def _evaluate(
     *,
     loss: Loss,
     static_k: int | float | None,
+    objective: TrainingObjective,
 ) -> tuple[Array, ...]:
     """With `A` the symmetric gradient: `L`, `2 A U`, and `2 A V + 2 A'[U V^T + V U^T] U`."""
     if len(U) == 1:
         # a batch of one costs a tenth more than none
         rho = rho[0] if rho.ndim == 2 else rho
-        found = _evaluate_batch(U[0], None if V is None else V[0], rho, k, beta, loss, static_k)
+        found = _evaluate_batch(U[0], None if V is None else V[0], rho, k, beta, loss, static_k, objective)
         return tuple(array[None] for array in found)
-    return _evaluate_batch(U, V, rho, k, beta, loss, static_k)
+    return _evaluate_batch(U, V, rho, k, beta, loss, static_k, objective)
 
 
 def _evaluate_batch(
@@ -89,9 +92,11 @@ def _evaluate_batch(
     beta: Scalar,
     loss: Loss,
     static_k: int | float | None,
+    objective: TrainingObjective,
 ) -> tuple[Array, ...]:
     xp = array_module(U)
-    at = GramExpansion(loss, U @ xp.swapaxes(U, -1, -2), rho, k if static_k is None else static_k, beta)
+    G = U @ xp.swapaxes(U, -1, -2)
+    at = GramExpansion(loss, G, rho, k if static_k is None else static_k, beta, objective)
     A = symmetrized(at.gradient)
     if V is None:
         return at.value, A @ U
@@ -107,16 +112,22 @@ def _gram_gradient(
     *,
     loss: Loss,
     static_k: int | float | None,
+    objective: TrainingObjective,
 ) -> tuple[Float[Array, "*b"], Float[Array, "*b C C"]]:
-    at = GramExpansion(loss, G, rho, k if static_k is None else static_k, beta)
+    at = GramExpansion(loss, G, rho, k if static_k is None else static_k, beta, objective)
     return at.value, at.gradient
 
 
 def gram_value_and_gradient(
-    loss: Loss, G: Float[np.ndarray, "C C"], rho: Float[np.ndarray, " C"], k: int | float, beta: int | float = 1.0
+    loss: Loss,
+    G: Float[np.ndarray, "C C"],
+    rho: Float[np.ndarray, " C"],
+    k: int | float,
+    beta: int | float = 1.0,
+    objective: TrainingObjective = NCE,
 ) -> tuple[float, Float[np.ndarray, "C C"]]:
     """`L_k(G)` and `dL_k/dG_cj` (row `c` is the anchor; 0 on the diagonal, which is fixed)."""
-    value, gradient = gram_values_and_gradients(loss, G, rho, k, beta)
+    value, gradient = gram_values_and_gradients(loss, G, rho, k, beta, objective)
     return float(value), gradient
 
 
@@ -126,9 +137,10 @@ def gram_values_and_gradients(
     rho: Float[np.ndarray, "*r C"],
     k: int | float,
     beta: int | float = 1.0,
+    objective: TrainingObjective = NCE,
 ) -> tuple[Float[np.ndarray, "*b"], Float[np.ndarray, "*b C C"]]:
     """`gram_value_and_gradient` for a batch of Gram matrices and priors, at one `k`."""
     specialized = loss.specialized(k, beta)
     run = runner(_gram_gradient, np.size(G), _PROGRAM_EVALUATIONS, traced=loss.traced)
-    value, gradient = run(G, rho, float(k), float(beta), **_static(specialized, k))
+    value, gradient = run(G, rho, float(k), float(beta), **_static(specialized, k, objective))
     return np.asarray(value), gradient

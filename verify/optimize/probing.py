@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.losses import Loss
+from theory.objectives import NCE, TrainingObjective
 from verify import limits
 from verify.optimize.graded import ROUNDING
 from verify.optimize.objective import Objective, gram_value_and_gradient
@@ -29,7 +30,14 @@ _ZERO, _POSITIVE = 1e-11, 1e-9
 
 
 def polish_and_probe(
-    loss: Loss, rho: Float[Array, " C"], k: int | float, beta: float, U: Float[Array, "C d"], *, seed: int = 0
+    loss: Loss,
+    rho: Float[Array, " C"],
+    k: int | float,
+    beta: float,
+    U: Float[Array, "C d"],
+    *,
+    seed: int = 0,
+    objective: TrainingObjective = NCE,
 ) -> tuple[Float[Array, "C d"], Float[Array, " C"] | None]:
     """Newton steps from U until they stall, and the estimated distance of each row from the minimizer's.
 
@@ -38,21 +46,21 @@ def polish_and_probe(
     """
     if len(rho) > limits.PROBED_CLASSES:
         return U, None
-    objective = Objective(loss, rho, k, beta)
+    evaluate = Objective(loss, rho, k, beta, objective)
     previous = np.inf
     for _ in range(_STEPS):
-        solve, residual = _system(objective, rho, U)
+        solve, residual = _system(evaluate, rho, U)
         move = solve(residual, _NEWTON)
         size = float(np.max(np.linalg.norm(move, axis=1)))
         if not np.isfinite(size) or size >= previous / 2:
             break
         U, previous = U + move, size
         U = U / np.linalg.norm(U, axis=1, keepdims=True)
-    if not previous < 1e-3 or not _is_strict(loss, rho, k, beta, U):
+    gradient = gram_value_and_gradient(loss, U @ U.T, rho, k, beta, objective)[1]
+    if not previous < 1e-3 or not _is_strict(gradient, rho, U):
         return U, None
-    solve, residual = _system(objective, rho, U)
+    solve, residual = _system(evaluate, rho, U)
     errors = np.linalg.norm(solve(residual, _DRAW), axis=1)
-    gradient = gram_value_and_gradient(loss, U @ U.T, rho, k, beta)[1]
     size_of = (np.abs(gradient) + np.abs(gradient.T)) @ np.abs(U)
     rng = np.random.default_rng(seed)
     noise = [np.linalg.norm(solve(ROUNDING * size_of * rng.normal(size=U.shape), _DRAW), axis=1) for _ in range(_DRAWS)]
@@ -61,10 +69,10 @@ def polish_and_probe(
 
 
 def _system(
-    objective: Objective, rho: Float[Array, " C"], U: Float[Array, "C d"]
+    evaluate: Objective, rho: Float[Array, " C"], U: Float[Array, "C d"]
 ) -> tuple[Callable[[Float[Array, "C d"], float], Float[Array, "C d"]], Float[Array, "C d"]]:
     """A solver `(right, tolerance) -> -H^-1 right` with the Riemannian Hessian at U, and the Riemannian gradient."""
-    _, gradient, _ = objective(U[None])
+    _, gradient, _ = evaluate(U[None])
     curvature = np.sum(U * gradient[0], axis=1, keepdims=True)
     root, weighted = np.sqrt(rho)[:, None], rho[:, None] * U
 
@@ -75,7 +83,7 @@ def _system(
         V = x / root
         # the kernel is that of the rotations: on them, and only there, what is added is definite
         turn = weighted.T @ V
-        image = objective(U[None], V[None])[2][0] - curvature * V + 2 * weighted @ (turn - turn.T)
+        image = evaluate(U[None], V[None])[2][0] - curvature * V + 2 * weighted @ (turn - turn.T)
         return tangent(image) / root
 
     def solve(right: Float[Array, "C d"], tolerance: float) -> Float[Array, "C d"]:
@@ -97,9 +105,8 @@ def _system(
     return solve, tangent(gradient[0])
 
 
-def _is_strict(loss: Loss, rho: Float[Array, " C"], k: int | float, beta: float, U: Float[Array, "C d"]) -> bool:
+def _is_strict(gradient: Float[Array, "C C"], rho: Float[Array, " C"], U: Float[Array, "C d"]) -> bool:
     """Whether the dual slack is positive semidefinite, and positive across the span of U, to rounding."""
-    gradient = gram_value_and_gradient(loss, U @ U.T, rho, k, beta)[1]
     A = (gradient + gradient.T) / 2
     slack = A - np.diag(np.sum(A * (U @ U.T), axis=1))
     eigenvalues = np.linalg.eigvalsh(slack / np.sqrt(np.outer(rho, rho)))

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from theory.errors import InputError
 from theory.geometry import from_gram, gram
 from theory.losses import Logistic, Loss, SmoothedHinge
+from theory.objectives import NCE, TrainingObjective
 from verify.optimize import elliptope
 from verify.optimize.objective import Objective, gram_value_and_gradient
 from verify.optimize.spheres import Run, Stop, minimize, random_starts
@@ -72,6 +73,7 @@ def search(
     starts: int = 8,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
+    objective: TrainingObjective = NCE,
 ) -> Search:
     """Minimize `L_k` over `C` points on the sphere in `R^d`, from `starts` random starts.
 
@@ -93,7 +95,7 @@ def search(
     # in the limit the hinge loss is 1 everywhere, and any embedding will do
     stand_in = Logistic() if math.isinf(k) else SmoothedHinge()
     surrogate = loss if loss.smooth else stand_in
-    objective = Objective(surrogate, rho, k, beta)
+    evaluate = Objective(surrogate, rho, k, beta, objective)
 
     runs: list[Run] = []
 
@@ -106,13 +108,14 @@ def search(
         progress(f"search: {starts} starts of some tens of evaluations, about {_seconds(C):.0f} s each")
     points = random_starts(starts, C, d, seed)
     for first in range(0, starts, together):
-        runs += minimize(objective, points[first : first + together], rho, on_iteration=show)
+        runs += minimize(evaluate, points[first : first + together], rho, on_iteration=show)
     if surrogate is not loss:
         runs = [
-            replace(run, value=gram_value_and_gradient(loss, gram(run.embeddings), rho, k, beta)[0]) for run in runs
+            replace(run, value=gram_value_and_gradient(loss, gram(run.embeddings), rho, k, beta, objective)[0])
+            for run in runs
         ]
     best = _best(runs)
-    return Search("random starts", tuple(runs), best, objective.evaluations, gram(best.embeddings))
+    return Search("random starts", tuple(runs), best, evaluate.evaluations, gram(best.embeddings))
 
 
 def minimum(
@@ -125,6 +128,7 @@ def minimum(
     starts: int = 2,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
+    objective: TrainingObjective = NCE,
 ) -> Search:
     """The global minimum from the convex program, which needs no starts; by `search` where that does not apply.
 
@@ -137,13 +141,13 @@ def minimum(
     C = len(rho)
     d = min(d, C)
     if C < 3 or d < C - 1 or not (loss.smooth and loss.convex):
-        return search(loss, rho, k, d, beta, starts=starts, seed=seed, progress=progress)
+        return search(loss, rho, k, d, beta, starts=starts, seed=seed, progress=progress, objective=objective)
     check_memory(C, d, 1)
     with small_matrices(C):
-        found = _convex_program(loss, rho, k, d, beta, progress)
+        found = _convex_program(loss, rho, k, d, beta, progress, objective)
         if found.best.stop is Stop.GAP or C > SEARCHED:
             return found
-        searched = search(loss, rho, k, d, beta, starts=starts, seed=seed, progress=progress)
+        searched = search(loss, rho, k, d, beta, starts=starts, seed=seed, progress=progress, objective=objective)
     runs = (*found.runs, *searched.runs)
     best = _best(runs)
     method, evaluations = f"{found.method} and {searched.method}", found.evaluations + searched.evaluations
@@ -157,11 +161,12 @@ def _convex_program(
     d: int,
     beta: int | float,
     progress: Callable[[str], None] | None,
+    objective: TrainingObjective,
 ) -> Search:
     C = len(rho)
 
     def slope(G: Float[np.ndarray, "C C"]) -> tuple[float, Float[np.ndarray, "C C"]]:
-        value, gradient = gram_value_and_gradient(loss, G, rho, k, beta)
+        value, gradient = gram_value_and_gradient(loss, G, rho, k, beta, objective)
         return value, (gradient + gradient.T) / 2
 
     def show(step: elliptope.Step) -> None:

@@ -88,7 +88,7 @@ def solve(problem: Problem, *, progress: Callable[[str], None] | None = None) ->
         return _one_by_one(problem, progress)
     groups = problem.population.merged()
     rho, counts = np.array([float(r) for r in groups.masses]), np.array(groups.counts, dtype=float)
-    end = minimize(GroupedLoss(rho, counts, problem.loss_name, problem.k, float(problem.beta)))
+    end = minimize(GroupedLoss(rho, counts, problem.loss_name, problem.k, float(problem.beta), problem.objective))
     best = end.ends[0]
     return Solution(
         groups,
@@ -171,11 +171,12 @@ def _one_by_one(problem: Problem, progress: Callable[[str], None] | None) -> Sol
     from verify.optimize.search import minimum
 
     prior, loss, k, beta = problem.population, problem.loss, problem.k, float(problem.beta)
+    objective = problem.objective
     rho = prior.as_array()
-    searched = minimum(loss, rho, k, prior.C, beta, progress=progress)
-    U, errors = polish_and_probe(loss, rho, k, beta, searched.best.embeddings)
+    searched = minimum(loss, rho, k, prior.C, beta, progress=progress, objective=objective)
+    U, errors = polish_and_probe(loss, rho, k, beta, searched.best.embeddings, objective=objective)
     G = gram(U)
-    value, gradient = gram_value_and_gradient(loss, G, rho, k, beta)
+    value, gradient = gram_value_and_gradient(loss, G, rho, k, beta, objective)
     return Solution(
         prior.split(),
         U,

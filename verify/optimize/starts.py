@@ -73,7 +73,7 @@ def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
 def _derivatives(problem: Problem, U: Float[np.ndarray, "m r"]) -> Derivatives:
     prior = problem.population
     rho, sizes = (np.array([float(x) for x in exact]) for exact in (prior.masses, prior.counts))
-    return derivatives(problem.loss_name, problem.k, float(problem.beta), rho, U @ U.T, sizes)
+    return derivatives(problem.loss_name, problem.k, float(problem.beta), rho, U @ U.T, sizes, problem.objective)
 
 
 def newton_step(problem: Problem, start: Start) -> NewtonStep:

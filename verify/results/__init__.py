@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from enum import Enum
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from theory.objectives import NCE
 from theory.priors import Prior
 from theory.problem import Problem
 from verify import limits
@@ -20,6 +21,11 @@ from verify.results.digits import outward, within
 
 if TYPE_CHECKING:
     from verify.optimize.search import Search
+
+
+#: The metadata of a dataclass's field that `as_json` leaves out: `field(metadata=NOT_IN_JSON)`; or leaves out where it
+#: has its default, so that what came later changes no object that was there before.
+NOT_IN_JSON, UNLESS_DEFAULT = {"json": False}, {"json": "unless default"}
 
 
 class Status(Enum):
@@ -52,6 +58,7 @@ class ProblemRecord:
         k: number of negatives: an integer, a real number (nothing is proved of it), `math.inf`, or a list.
         d: dimension of the embeddings.
         loss: name of the loss, or `package.module:callable`.
+        objective: its name (`theory.objectives`).
     """
 
     C: int
@@ -60,13 +67,16 @@ class ProblemRecord:
     rho: tuple[str, ...]
     loss: str
     temperature: str
+    objective: str = field(default=NCE.name, metadata=UNLESS_DEFAULT)
 
     @classmethod
     def of(cls, problem: Problem, k: tuple[int | float, ...] | None = None) -> ProblemRecord:
         """That of a problem, or of problems that differ in `k`."""
         prior, T = problem.population, problem.temperature
         temperature = f"{T.numerator}/{T.denominator}"
-        return cls(prior.C, k or problem.k, problem.d, listed(prior), problem.loss_name, temperature)
+        return cls(
+            prior.C, k or problem.k, problem.d, listed(prior), problem.loss_name, temperature, problem.objective.name
+        )
 
 
 @dataclass(frozen=True)
@@ -172,16 +182,10 @@ class Result:
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
-#: The metadata of a dataclass's field that `as_json` leaves out: `field(metadata=NOT_IN_JSON)`.
-NOT_IN_JSON = {"json": False}
-
-
 def as_json(value: Any) -> Any:
     """A result as JSON types: exact numbers as "p/q", arrays as lists, what is not finite as null."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: as_json(getattr(value, field.name)) for field in fields(value) if field.metadata != NOT_IN_JSON
-        }
+        return {one.name: as_json(getattr(value, one.name)) for one in fields(value) if _is_shown(value, one)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Fraction):
@@ -195,6 +199,12 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def _is_shown(value: Any, one: Field[Any]) -> bool:
+    if one.metadata == UNLESS_DEFAULT:
+        return bool(getattr(value, one.name) != one.default)
+    return one.metadata != NOT_IN_JSON
 
 
 def k_as_json(k: Any) -> Any:

@@ -19,6 +19,7 @@ def downstream_problem(kind: str, problem: Problem, weighting: str, classifier: 
         **get(problem.loss_name).stated(),
         "temperature": ratio(problem.temperature),
         "d": problem.d,
+        **problem.objective.stated(),
         "rho": problem.population.as_strings(),
         "weighting": weighting,
         "classifier": classifier,

@@ -27,6 +27,7 @@ from flint import arb
 from jaxtyping import Float
 
 from theory.geometry import simplex_etf
+from theory.objectives import NCE
 from theory.priors import Prior
 from theory.problem import Problem
 from verify import limits
@@ -83,6 +84,8 @@ def exact_structure(problem: Problem) -> str | None:
         return "two-classes"
     if prior.is_uniform:
         return "uniform"
+    if problem.objective != NCE:  # whose slack at total collapse is of another form
+        return None
     return "total-collapse" if is_collapsed(problem, max(prior.masses)) else None
 
 

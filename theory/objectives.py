@@ -1,0 +1,95 @@
+"""The objectives that people train with: which negatives an anchor meets, and whether these have a tower of their own.
+
+At class level an objective is a law for each anchor: of what mass it is, where its positive is, and with which
+probability a negative is of each class. An anchor of class c has mass `rho_c`; a negative is (derived)
+
+    nce             of class j with probability `rho_j`, its own class included: such a collision has margin 0 [1]
+    no-collisions   of class j != c with probability `rho_j / (1 - rho_c)`: the class of the anchor is left out
+
+so that one convex program in a Gram matrix, one proof and one certificate serve all of them: only the weights of a row
+differ. `docs/objectives.md` says what libraries call them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+from theory.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+    from theory.arrays import Array
+
+
+@dataclass(frozen=True)
+class TrainingObjective:
+    """One of `OBJECTIVES`, by the law of a negative given the class of its anchor.
+
+    Attributes:
+        name: how options, results and statements name it.
+        collisions: whether a negative may be of the class of its anchor.
+    """
+
+    name: str
+    collisions: bool
+
+    def own(self, mass: Fraction) -> Fraction:
+        """The probability that a negative is of the class of its anchor, which has this mass."""
+        return mass if self.collisions else Fraction(0)
+
+    def factor(self, mass: Fraction) -> Fraction:
+        """What the mass of any other class is multiplied by, for an anchor of a class of this mass."""
+        return Fraction(1) if self.collisions else 1 / (1 - mass)
+
+    def law(self, rho: Float[Array, "*r C"]) -> Float[Array, "*w n"]:
+        """The probabilities of the classes of a negative, to go with rows of margins, one row an anchor; where they do
+        not depend on the anchor, the row that all share."""
+        from theory.arrays import array_module
+
+        xp, C = array_module(rho), rho.shape[-1]
+        if self.collisions:
+            return rho if rho.ndim == 1 else rho[..., None, :]
+        return _conditioned(xp.where(xp.eye(C, dtype=bool), 0.0, rho[..., None, :]))
+
+    def atoms(self, others: Float[Array, "m n"], own: Float[Array, " m"]) -> Float[Array, "m atoms"]:
+        """The probabilities of n atoms of other classes, and last of the anchor's own class, from their masses."""
+        from theory.arrays import array_module
+
+        xp = array_module(others, own)
+        if self.collisions:
+            return xp.concatenate([others, own[:, None]], axis=1)
+        return _conditioned(xp.concatenate([others, 0.0 * own[:, None]], axis=1))
+
+    def stated(self) -> dict[str, str]:
+        """The fields of a statement that say which objective it is about: none for `nce`."""
+        return {} if self == NCE else {"objective": self.name}
+
+
+def _conditioned(masses: Float[Array, "*w n"]) -> Float[Array, "*w n"]:
+    """Divided by their sum, which is accurate where 1 minus the anchor's mass would cancel."""
+    return masses / masses.sum(axis=-1, keepdims=True)
+
+
+NCE = TrainingObjective("nce", collisions=True)
+NO_COLLISIONS = TrainingObjective("no-collisions", collisions=False)
+
+#: The objectives, by name.
+OBJECTIVES: dict[str, TrainingObjective] = {one.name: one for one in (NCE, NO_COLLISIONS)}
+
+#: What functions take for an objective.
+ObjectiveLike: TypeAlias = str | TrainingObjective
+
+
+def get_objective(objective: ObjectiveLike, accepted: tuple[str, ...] = tuple(OBJECTIVES)) -> TrainingObjective:
+    """The objective of this name, where only some are accepted.
+
+    Raises:
+        InputError: if it is not one of them.
+    """
+    name = objective.name if isinstance(objective, TrainingObjective) else objective
+    if name not in accepted or name not in OBJECTIVES:
+        raise InputError("objective", name, f"accepted here: {', '.join(accepted)}")
+    return OBJECTIVES[name]
