@@ -144,8 +144,10 @@ def test_the_line_of_progress_is_cleared_before_anything_is_said(fails, capsys, 
         return SimpleNamespace(status=Status.PROVED)
 
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    parser = cli.parser("verify.none", "", "")
+    parser.add_argument("--k")
     with pytest.raises(SystemExit) as stopped:
-        cli.main(cli.parser("verify.none", "", ""), execute, lambda result: "done", [])
+        cli.main(parser, execute, lambda result: "done", [])
     out, err = capsys.readouterr()
     shown, cleared, *said = err.split("\r\x1b[K")[1:]
     assert (shown, out, stopped.value.code) == ("step 1", "" if fails else "done\n", 2 if fails else 0)

@@ -74,8 +74,13 @@ def test_nothing_to_read_is_no_certificate(command):
 
 def run(execute, capsys, *, words=()):
     """What `cli.main` makes of an `execute`."""
+    parser = cli.parser("verify.none", "", "")
+    parser.add_argument("given", nargs="*", metavar="FILE")
+    for option in ("--k", "--rho"):
+        parser.add_argument(option)
+    parser.add_argument("--out", dest="run")
     with pytest.raises(SystemExit) as stopped:
-        cli.main(cli.parser("verify.none", "", ""), execute, lambda result: "done", list(words))
+        cli.main(parser, execute, lambda result: "done", list(words))
     return (stopped.value.code, *capsys.readouterr())
 
 
@@ -87,7 +92,10 @@ class XlaRuntimeError(RuntimeError):
     ("error", "said"),
     [
         (InputError("k", "1\n2\x1b[31m", "accepted:\na number"), r"--k: got '1 2\x1b[31m'; accepted: a number"),
-        (InputError("rho", 10**5000, "accepted: less"), "about 1e+5000"),
+        (InputError("rho", 10**5000, "accepted: less"), "argument --rho: got 'about 1e+5000'"),
+        (InputError("given", "f", "accepted: files"), "none: argument FILE: got 'f'"),
+        (InputError("run", "f", "it is damaged"), "none: argument --out: got 'f'"),
+        (InputError("width", 3, "accepted: less"), "none: width: got '3'"),
         (OSError(28, "No space left on device", "c.json"), "c.json: No space left on device"),
         (OSError("of no number"), "of no number"),
         (MemoryError(), "not enough memory"),

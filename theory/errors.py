@@ -15,7 +15,7 @@ _DIGITS = 60
 class InputError(ValueError):
     """Bad input from a user, said in one line: what was given, and what is accepted.
 
-    `option` names the parameter without dashes ("rho", "k"); commands print it as "--rho".
+    `option` names the parameter without dashes ("rho", "k"); a command says it as it stands on its line: "--rho".
     """
 
     def __init__(self, option: str, given: object, accepted: str) -> None:

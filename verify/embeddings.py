@@ -255,7 +255,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "  python -m verify.embeddings epoch-*.npz --compare --k 256 --temperature 0.5",
     )
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help=".npy with one point a row, or .npz with 'embeddings' and 'labels'"
+        "embeddings",
+        nargs="+",
+        metavar="FILE",
+        help=".npy with one point a row, or .npz with 'embeddings' and 'labels'",
     )
     parser.add_argument("--labels", metavar="FILE", help=".npy with the class of each point, an integer from 0 to C-1")
     parser.add_argument(
@@ -280,8 +283,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         from verify.files.saving import save
         from verify.trained.points import read_points
 
-        if len(arguments.files) > 1 and not arguments.compare:
-            raise InputError("compare", f"{len(arguments.files)} files", "give --compare for a table of several files")
+        if len(arguments.embeddings) > 1 and not arguments.compare:
+            raise InputError(
+                "compare", f"{len(arguments.embeddings)} files", "give --compare for a table of several files"
+            )
         if arguments.compare and arguments.save is not None:
             raise InputError("save", arguments.save, "not with --compare, which --json has all numbers of")
         if arguments.save is not None and arguments.save.suffix != ".npz":
@@ -291,12 +296,12 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         result: EmbeddingsResult | Compared
         if arguments.compare:
             # a bad file is refused before any work, and no two are held at once
-            for path in arguments.files:
+            for path in arguments.embeddings:
                 read(path)
-            sets = ((path, read(path)) for path in arguments.files)
+            sets = ((path, read(path)) for path in arguments.embeddings)
             result = _compare(sets, arguments.k, temperature, arguments.anchors, arguments.seed, progress)
         else:
-            given = read(arguments.files[0])
+            given = read(arguments.embeddings[0])
             problem = Problem(given.prior, arguments.k, temperature=temperature)
             result = _run(given, problem, arguments.anchors, arguments.seed, progress)
             if arguments.save is not None:

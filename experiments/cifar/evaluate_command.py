@@ -54,13 +54,13 @@ def evaluate_main(argv: Sequence[str] | None = None) -> NoReturn:
         "metrics.json into the folder of each run.",
         "  python -m experiments.cifar evaluate nce-data/cifar/runs/first",
     )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders of runs")
+    parser.add_argument("run", type=Path, nargs="+", metavar="RUN", help="folders of runs")
     parser.add_argument("--folder", type=Path, metavar="PATH", help=f"folder or archive with CIFAR (default: {FOLDER})")
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> AllEvaluated:
         from experiments.cifar.runs import Run
 
-        runs = [Run.open(folder) for folder in arguments.runs]
+        runs = [Run.open(folder) for folder in arguments.run]
         found = [evaluate(run, run.dataset(arguments.folder or FOLDER), progress=progress) for run in runs]
         return AllEvaluated(tuple(found))
 

@@ -45,7 +45,9 @@ def train_main(argv: Sequence[str] | None = None) -> NoReturn:
     )
     add_dataset(parser)
     add_training(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"the folder of the run (default: in {RUNS})")
+    parser.add_argument(
+        "--out", dest="run", type=Path, metavar="DIR", help=f"the folder of the run (default: in {RUNS})"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --out; begin it if it is not there"
     )
@@ -120,18 +122,18 @@ def _run(arguments: argparse.Namespace, given: dict[str, Any], until: float | No
     from experiments.cifar.sharding import devices
     from experiments.cifar.training import train
 
-    if arguments.resume and arguments.out is None:
+    if arguments.resume and arguments.run is None:
         raise InputError("out", "nothing", "--resume needs the folder of the run")
-    check_folder("out", arguments.out or RUNS)
-    if arguments.resume and (arguments.out / "config.json").is_file():
-        run = Run.open(arguments.out)
+    check_folder("out", arguments.run or RUNS)
+    if arguments.resume and (arguments.run / "config.json").is_file():
+        run = Run.open(arguments.run)
         _agree(given, run)
         data = run.dataset(arguments.folder or FOLDER)
     else:
         data = load_chosen(arguments)
         configuration = configure(arguments, data.provenance)
         devices(configuration.batch)  # refused before anything is written
-        run = Run.create(arguments.out or RUNS / name_of(configuration), configuration)
+        run = Run.create(arguments.run or RUNS / name_of(configuration), configuration)
     record = train(run, data, progress=progress, until=until, checkpoint_seconds=arguments.checkpoint_seconds)
     log = run.log()
     status = Status.UNDECIDED if record.status == "diverged" else Status.NUMERICAL

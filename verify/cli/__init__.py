@@ -29,6 +29,17 @@ class Parser(argparse.ArgumentParser):
         say(f"{self.prog}: {one_line(message)}")
         self.exit(USAGE)
 
+    def named(self, name: str) -> str:
+        """A parameter (`InputError.option`) as it stands on this command line: `argument --rho`, or `argument FILE` for
+        one without dashes; by its bare name where the command has none of that name."""
+        for action in self._actions:
+            if f"--{name}" in action.option_strings:
+                return f"argument --{name}"
+        for action in self._actions:
+            if action.dest == name:
+                return f"argument {[*action.option_strings, action.metavar or name][0]}"
+        return name
+
     def print_help(self, file: Any = None) -> None:
         """Print the help on standard output."""
         tell(self.format_help(), CLOSED)
@@ -263,7 +274,7 @@ def main(
             raise
         raise Ended(USAGE if undelivered else code, "; ".join(undelivered))
 
-    conclude(parser.prog, work, progress.done)
+    conclude(parser.prog, work, progress.done, parser.named)
 
 
 def payload(result: Any) -> Any:

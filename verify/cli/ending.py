@@ -81,11 +81,12 @@ def tell(text: str, status: int) -> None:
         raise Ended(USAGE, f"the result cannot be written to standard output: {reason}") from None
 
 
-def foreseen(error: BaseException) -> str | None:
-    """What a user can do something about, in words; None for anything else."""
+def foreseen(error: BaseException, named: Callable[[str], str] = str) -> str | None:
+    """What a user can do something about, in words; None for anything else. `named` says what a parameter is called on
+    the command line."""
     text = str(error) or type(error).__name__
     if isinstance(error, InputError):
-        return f"argument --{error.option}: {error.reason}"
+        return f"{named(error.option)}: {error.reason}"
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or text
     if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in text):
@@ -131,13 +132,19 @@ def unforeseen(error: BaseException) -> str:
     return f"{head}; please report it with the file {path}"
 
 
-def conclude(prog: str, work: Callable[[], NoReturn], clear: Callable[[], None] = lambda: None) -> NoReturn:
+def conclude(
+    prog: str,
+    work: Callable[[], NoReturn],
+    clear: Callable[[], None] = lambda: None,
+    named: Callable[[str], str] = str,
+) -> NoReturn:
     """Do the work of a command, and end the process as the module docstring says.
 
     Args:
         prog: the command, with which every line begins.
         work: ends in `Ended`, or in any error; `SystemExit` passes through.
         clear: clears the line of progress, before anything is said.
+        named: what a parameter that is refused is called on the command line.
     """
     interrupt = Interrupt()
     try:
@@ -153,7 +160,7 @@ def conclude(prog: str, work: Callable[[], NoReturn], clear: Callable[[], None] 
             say(f"{prog}: interrupted")
             # all cleaning up is done; an ordinary exit may report an interrupt that an import had swallowed (status -2)
             os._exit(INTERRUPTED)
-        known = foreseen(error)
+        known = foreseen(error, named)
         status, line = (UNFORESEEN, unforeseen(error)) if known is None else (USAGE, known)
     clear()
     if line:

@@ -171,11 +171,23 @@ def read_points(
         InputError: if the files cannot be read, or hold something else.
     """
     if labels is not None:
-        return points(read_array(path, "embeddings"), read_array(labels, "labels"), rho=rho, normalize=normalize)
-    if Path(path).suffix != ".npz":
+        F, y = read_array(path, "embeddings"), read_array(labels, "labels")
+    elif Path(path).suffix == ".npz":
+        arrays = read_arrays(path, "embeddings")
+        for name in ("embeddings", "labels"):
+            if name not in arrays:
+                given = ", ".join(arrays) or "nothing"
+                raise InputError("embeddings", given, f"an array '{name}' is missing in {path}")
+        F, y = arrays["embeddings"], arrays["labels"]
+    else:
         raise InputError("labels", "none", "needed beside a .npy file; a .npz file has 'embeddings' and 'labels'")
-    arrays = read_arrays(path, "embeddings")
-    for name in ("embeddings", "labels"):
-        if name not in arrays:
-            raise InputError(name, ", ".join(arrays) or "nothing", f"the file lacks an array '{name}'")
-    return points(arrays["embeddings"], arrays["labels"], rho=rho, normalize=normalize)
+    try:
+        return points(F, y, rho=rho, normalize=normalize)
+    except InputError as error:
+        option, given, accepted = error.args
+        if option not in ("embeddings", "labels"):
+            raise
+        # the file that is to blame may be one of many
+        if labels is None:
+            raise InputError("embeddings", given, f"{accepted} ('{option}' in {path})") from None
+        raise InputError(option, given, f"{accepted} (in {path if option == 'embeddings' else labels})") from None
