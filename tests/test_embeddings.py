@@ -13,14 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.errors import InputError
+from theory.expectation import cosine_moments
 from theory.float64 import jnp
 from theory.geometry import from_gram, normalized, simplex_etf
 from theory.problem import Problem
 from verify import embeddings
+from verify.certify.balls import bounds
 from verify.supervised.minimizer import Enclosing
 from verify.trained import loss as trained_loss
 from verify.trained import rounding
 from verify.trained.changes import changes
+from verify.trained.enclosure import RowLosses
 from verify.trained.geometry import class_means, cosines
 from verify.trained.loss import lifted_gram, loss_of, moments
 from verify.trained.optimum import optimum
@@ -138,6 +141,33 @@ def test_nothing_is_lost_at_the_certified_optimum(sizes):
     assert found.share == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("k", "beta", "spread", "width"),
+    [(1, 2, 1.0, 3e-14), (10**9, 5, 1.0, 3e-13), (16, 20, 1.0, 1e-12), (7, 1, 0.0, 3e-14)],
+)
+def test_rows_are_enclosed_at_every_temperature_and_k(k, beta, spread, width):
+    """Against the integral with the laws themselves in 30 digits, by a rule that is twice as fine."""
+    rng = np.random.default_rng(k)
+    mp = mpmath.mp.clone()
+    mp.dps = 30
+    g = [mp.mpf(x) for x in (1 - spread * rng.uniform(0, 2, size=4)).tolist()]
+    negative, positive = ([mp.mpf(x) / sum(law) for x in law] for law in rng.integers(1, 100, (2, 4)).tolist())
+    X, exact, h = [mp.exp(beta * (x - 1)) for x in g], beta * (1 - mp.fdot(positive, g)), mp.mpf("0.13")
+    for n in range(-int((45 + math.log(k)) / h), int((6 + 2 * beta) / h)):
+        powers = [mp.exp(-mp.exp(n * h) * x) for x in (mp.mpf(1), *X)]
+        exact += h * (powers[0] - mp.fdot(positive, powers[1:]) * mp.fdot(negative, powers[1:]) ** k)
+    side = cosine_moments.side(k, float(beta))
+
+    def moments_of(law):
+        return np.array([[float(mp.fdot(law, [mp.cos(n * mp.acos(x)) for x in g])) for n in range(side**2)]])
+
+    losses = RowLosses(side**2 - 1, k, Fraction(beta), least_cosine=float(min(g)))
+    found = losses.mean(moments_of(negative), moments_of(positive), [Fraction(1)], (2.0**-53, 2.0**-53))
+    low, high = (mp.mpf(x.numerator) / x.denominator for x in bounds(found))
+    assert low <= exact <= high
+    assert high - low < width
+
+
 def test_the_lifting_has_the_same_geometry_and_no_spread():
     F, labels = clouds(2, (5, 3, 2))
     before = looked_at(F, labels, 16, "1/2")
@@ -156,8 +186,6 @@ def test_at_one_point_the_loss_is_that_of_chance():
 
 def test_error_bounds_of_moments_hold():
     """Against moments in 30 digits, in double precision, whose bounds are larger."""
-    from theory.expectation import cosine_moments
-
     rng = np.random.default_rng(0)
     U = rounding.U
     for side, n in ((8, 60), (17, 20)):
@@ -175,7 +203,7 @@ def test_error_bounds_of_moments_hold():
 
 
 def test_many_points_are_not_enclosed_and_the_estimate_says_how_far_off(monkeypatch):
-    monkeypatch.setattr(trained_loss, "_THREADED", 50)
+    monkeypatch.setattr(trained_loss, "_THREADED", 1)
     F, labels = clouds(3, (60, 30, 10), d=6)
     threads = looked_at(F, labels, 256, "1/2", enclose=False)
     proven = looked_at(F, labels, 256, "1/2")
@@ -264,25 +292,38 @@ def test_bad_arrays_are_refused_in_one_line(option, F, y, options):
 
 
 def test_bad_files_are_refused_in_one_line(tmp_path, capsys):
-    F, _ = clouds(6, (3, 2, 2))
-    np.save(tmp_path / "F.npy", F)
+    """The line names the argument as it stands on the command line, and the file."""
+    F, y = clouds(6, (3, 2, 2))
+    nan = np.where(np.arange(7)[:, None] == 2, np.nan, F)
+    for name, array in {"F": F, "nan": nan, "long": 2 * F, "y": y, "off": y + 1, "text": y.astype(str)}.items():
+        np.save(tmp_path / f"{name}.npy", array)
     np.savez(tmp_path / "half.npz", embeddings=F)
+    np.savez(tmp_path / "off.npz", embeddings=F, labels=y + 1)
+    np.savez(tmp_path / "good.npz", embeddings=F, labels=y)
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04damaged")
-    for argv, option in (
-        (["none.npy", "--labels", "none.npy"], "embeddings"),
-        (["F.npy"], "labels"),
-        (["half.npz"], "labels"),
-        (["damaged.npz"], "embeddings"),
-        (["F.npy", "--labels", "F.npy"], "labels"),
-        (["F.npy", "F.npy", "--labels", "F.npy"], "compare"),
-        (["F.npy", "--labels", "F.npy", "--temperature", "0"], "temperature"),
-        (["F.npy", "--labels", "F.npy", "--save", "arrays.npy"], "save"),
+    for argv, argument, file in (
+        (["none.npy", "--labels", "none.npy"], "FILE", "none.npy"),
+        (["F.npy"], "--labels", ""),
+        (["half.npz"], "FILE", "half.npz"),
+        (["damaged.npz"], "FILE", "damaged.npz"),
+        (["off.npz"], "FILE", "'labels' in"),
+        (["F.npy", "--labels", "F.npy"], "--labels", "F.npy"),
+        (["F.npy", "--labels", "off.npy"], "--labels", "off.npy"),
+        (["F.npy", "--labels", "text.npy"], "--labels", "text.npy"),
+        (["nan.npy", "--labels", "y.npy"], "FILE", "nan.npy"),
+        (["long.npy", "--labels", "y.npy"], "FILE", "long.npy"),
+        (["good.npz", "off.npz", "--compare"], "FILE", "off.npz"),
+        (["F.npy", "F.npy", "--labels", "F.npy"], "--compare", ""),
+        (["F.npy", "--labels", "F.npy", "--temperature", "0"], "--temperature", ""),
+        (["F.npy", "--labels", "y.npy", "--rho", "0.5,0.5"], "--rho", ""),
+        (["F.npy", "--labels", "F.npy", "--save", "arrays.npy"], "--save", ""),
     ):
         files = [str(tmp_path / word) if word.endswith(("npy", "npz")) else word for word in argv]
         with pytest.raises(SystemExit) as stop:
             embeddings.main([*files, "--k", "4"])
         out, err = capsys.readouterr()
-        assert stop.value.code == 2 and out == "" and err.count("\n") == 1 and f"--{option}" in err
+        assert stop.value.code == 2 and out == "" and err.count("\n") == 1
+        assert f": argument {argument}: got '" in err and file in err
 
 
 # the command

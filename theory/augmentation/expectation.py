@@ -33,7 +33,6 @@ from math import ceil, isinf, log
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ive
 
 from theory.arrays import Array
 from theory.errors import InputError
@@ -140,6 +139,8 @@ def _rule(
     if np.max(weight) > _AMPLIFIED:
         return t, None
     for degree in range(8, _MOST, 4):
+        from scipy.special import ive  # half a second, which few callers need
+
         tail = 2 * np.sum([ive(degree + 1 + j, t / 2) for j in range(40)], axis=0)
         if np.max(weight * tail) <= _TRUNCATION:
             return t, degree

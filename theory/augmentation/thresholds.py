@@ -74,7 +74,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import exprel
 
 from theory.augmentation.expectation import LOSSES, expected
 from theory.errors import InputError
@@ -127,7 +126,7 @@ def uniform_threshold(loss: Loss, C: int, k: int | float, beta: int | float = 1.
     gram = np.full((2, 2), -1.0 / (C - 1))
     np.fill_diagonal(gram, 1.0)
     e, stretch = math.exp(-beta * C / (C - 1)), beta * C / (C - 1)
-    one_less = stretch * exprel(-stretch)  # 1 - e, exact for small beta
+    one_less = -math.expm1(-stretch)  # 1 - e, exact for small beta
     if loss.name == "exponential" or (loss.name == "logistic" and math.isinf(k)):
         return one_less / (1 + (C - 1) * e)
     if loss.name == "separable":

@@ -19,7 +19,6 @@ import math
 from bisect import bisect_left
 
 import numpy as np
-from scipy.optimize import brentq
 
 from theory.bounds.collisions import distinct, log_no_collision_worst
 from theory.priors import Prior
@@ -54,7 +53,12 @@ def log_coverage(prior: Prior, k: int, *, collisions: bool) -> float:
         x = masses * math.exp(log_r)
         return float(counts @ (x / -np.expm1(-x))) + free * math.exp(log_r) - k
 
-    r = math.exp(brentq(surplus, math.log(1e-12), math.log(4.0 * k / total), xtol=1e-14, rtol=1e-14))
+    # any radius near the saddle point serves
+    low, high = math.log(1e-12), math.log(4.0 * k / total)
+    r = math.exp(
+        low
+        + (high - low) / 2**30 * bisect_left(range(2**30), 0.0, key=lambda i: surplus(low + (high - low) / 2**30 * i))
+    )
     x = masses * r
     tail = np.exp(-x) / -np.expm1(-x)
     variance = float(counts @ (x * (1 + tail) - x**2 * tail * (1 + tail))) + free * r

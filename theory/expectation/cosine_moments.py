@@ -75,25 +75,36 @@ def moments(
     cosines: Shaped[Array, "rows n"], weights: Shaped[Array, "*w n"], side: int, xp: Any = np
 ) -> Shaped[Array, "rows degrees"]:
     """`sum_j w_j T_n(g_j)` for n < `side^2`; one weight a column, or one an entry."""
-    return unfolded(products(cosines, weights, side, xp), xp)
+    return unfolded(products(cosines, [weights], side, xp)[0], xp)
 
 
 def products(
     cosines: Shaped[Array, "rows n"],
-    weights: Shaped[Array, "*w n"],
+    laws: Sequence[Array],
     side: int,
     xp: Any = np,
     room: Shaped[np.ndarray, "room rows n"] | None = None,
-) -> Shaped[Array, "rows q q"]:
-    """What `unfolded` makes the moments of; a sum over columns, which may come in parts.
+) -> list[Shaped[Array, "rows q q"]]:
+    """For each law (weights as in `moments`) what `unfolded` makes its moments of; a sum over columns, which may come
+    in parts.
 
     Args:
-        room: for NumPy, `2 side + 1` arrays to work in: new memory costs several times the arithmetic.
+        room: for NumPy, `3 side + 1` arrays to work in: new memory costs several times the arithmetic.
     """
-    of_low, of_high = (None, None) if room is None else (room[: side + 1], room[side + 1 :])
+    of_low, of_high, of_law = (
+        (None, None, None) if room is None else (room[: side + 1], room[side + 1 : 2 * side + 1], room[2 * side + 1 :])
+    )
     low: Any = _chebyshev(cosines, side, xp, of_low)
     high = _chebyshev(low[side], side - 1, xp, of_high)
-    weighted = weights * low[:side] if room is None else np.multiply(low[:side], weights, out=low[:side])
+    return [
+        _summed(weights * low[:side] if of_law is None else np.multiply(low[:side], weights, out=of_law), high, xp)
+        for weights in laws
+    ]
+
+
+def _summed(weighted: Shaped[Array, "q rows n"], high: Shaped[Array, "q rows n"], xp: Any) -> Shaped[Array, "rows q q"]:
+    if xp is np and weighted.dtype.char == "g":  # there is no BLAS for long doubles, and NumPy's own product is slower
+        return np.einsum("arn,brn->rab", weighted, high)
     return xp.matmul(xp.moveaxis(weighted, 0, 1), xp.transpose(high, (1, 2, 0)))
 
 

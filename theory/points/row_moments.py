@@ -181,14 +181,16 @@ def row_moments(
         block_rows, classes = F[wanted[rows]], labels[wanted[rows]]
         first, last = starts[classes[0]], starts[classes[-1] + 1]
         every, own = (np.zeros((len(classes), side, side), kind) for _ in range(2))
-        room = np.empty((2 * side + 1, len(classes), BLOCK[1]), kind) if xp is np else None
+        room = np.empty((3 * side + 1, len(classes), BLOCK[1]), kind) if xp is np else None
         for start in range(0, n, BLOCK[1]):
             columns = slice(start, min(start + BLOCK[1], n))
-            every += np.asarray(tile(block_rows, F[columns], masses[columns], room))
-        for start in range(first, last, BLOCK[1]):
-            columns = slice(start, min(start + BLOCK[1], last))
-            same = np.where(classes[:, None] == labels[columns], law[columns], 0.0)
-            own += np.asarray(tile(block_rows, F[columns], same, room))
+            laws = [masses[columns]]
+            if columns.start < last and first < columns.stop:
+                laws.append(np.where(classes[:, None] == labels[columns], law[columns], 0.0))
+            parts = tile(block_rows, F[columns], laws, room)
+            every += np.asarray(parts[0])
+            if len(parts) > 1:
+                own += np.asarray(parts[1])
         return np.asarray(cosine_moments.unfolded(every)), np.asarray(cosine_moments.unfolded(own))
 
     blocks = [slice(start, min(start + BLOCK[0], m)) for start in range(0, m, BLOCK[0])]
@@ -201,22 +203,23 @@ def row_moments(
 
 
 def _compiled(xp: Any, side: int) -> Callable[[Any, Any, Any, Any], Any]:
-    """What a block of rows and columns adds to the moments; for NumPy with room to work in, for JAX compiled."""
+    """What a block of rows and columns adds to the moments of each law; for NumPy with room to work in, for JAX
+    compiled."""
     if xp is np:
 
-        def tile(rows: Array, columns: Array, weights: Array, room: np.ndarray) -> Array:
+        def tile(rows: Array, columns: Array, laws: list[Array], room: np.ndarray) -> list[Array]:
             room = room[:, :, : len(columns)]
             cosines = np.clip(np.matmul(rows, columns.T, out=room[1]), -1.0, 1.0, out=room[1])
-            return cosine_moments.products(cosines, weights, side, np, room)
+            return cosine_moments.products(cosines, laws, side, np, room)
 
         return tile
     from theory.float64 import jax
 
     @jax.jit
-    def compiled(rows: Array, columns: Array, weights: Array) -> Array:
-        return cosine_moments.products(xp.clip(rows @ columns.T, -1.0, 1.0), weights, side, xp)
+    def compiled(rows: Array, columns: Array, laws: list[Array]) -> list[Array]:
+        return cosine_moments.products(xp.clip(rows @ columns.T, -1.0, 1.0), laws, side, xp)
 
-    return lambda rows, columns, weights, _: compiled(rows, columns, weights)
+    return lambda rows, columns, laws, _: compiled(rows, columns, laws)
 
 
 def lifted_loss(

@@ -16,7 +16,6 @@ from theory.groups import cosines as cosines_of
 from theory.problem import Problem
 from verify import limits
 from verify.certify.optimum import OptimumProof, prove_grouped
-from verify.certify.publish import publish
 from verify.certify.rank import proven_rank
 from verify.optimize.solution import Solution
 from verify.results import Bracket, SearchReport, Status
@@ -56,6 +55,8 @@ def summarized(
             rounded, radius = proof.doubles()
             cosines = np.array(rounded)
         if certificate is not None:
+            from verify.certify.publish import publish  # it brings the checker with it
+
             written, status, note = publish(proof.certificate(), certificate, status)
     else:
         bracket = Bracket.around(solution.value, min(solution.lower, solution.value), solution.value)

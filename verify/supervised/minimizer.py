@@ -109,18 +109,25 @@ class Enclosing:
 
     Attributes:
         groups: the prior in the groups that are worked with: of equal classes, or of one class each if `by_class`.
+
+    `near` is where double precision begins (`verify.optimize.solution.solve`).
     """
 
     def __init__(
-        self, problem: Problem, *, by_class: bool = False, progress: Callable[[str], None] | None = None
+        self,
+        problem: Problem,
+        *,
+        by_class: bool = False,
+        near: Solution | None = None,
+        progress: Callable[[str], None] | None = None,
     ) -> None:
-        self.problem, self._by_class, self._progress = problem, by_class, progress
+        self.problem, self._by_class, self._near, self._progress = problem, by_class, near, progress
         self._found: dict[Fraction, Minimizer | str] = {}
 
     @cached_property
     def solution(self) -> Solution:
         """The minimizer in double precision; computed where structure does not give it."""
-        return solve(self.problem, progress=self._progress)
+        return solve(self.problem, near=self._near, progress=self._progress)
 
     @cached_property
     def structure(self) -> str | None:

@@ -44,12 +44,12 @@ def changes(problem: Problem, rows: RowMoments, *, progress: Callable[[str], Non
     for T in (temperature / 2, 2 * temperature):
         with suppress(InputError):
             asked.append(replace(problem, temperature=T))
-    made = []
+    made, at = [], None
     for changed in asked:
         other, T, beta = changed.k, changed.temperature, float(changed.beta)
         if progress is not None:
             progress(f"the optimum for k = {other} at temperature {T}")
-        at = Enclosing(changed)
+        at = Enclosing(changed, near=None if at is None else at.solution)
         known = estimated(at, "weighted", "optimal")
         if known.sup is None:  # an enclosure takes ten times as long, and knows more
             known = point(at, "weighted", "optimal")

@@ -31,8 +31,8 @@ from theory.problem import Problem
 from verify.results.digits import outward
 from verify.trained.points import Points
 
-#: From so many points on, blocks of rows are computed by several threads.
-_THREADED = 4000
+#: From so many moments of pairs of points on, blocks of rows are computed by several threads.
+_THREADED = 10**9
 
 #: Points times anchors times moments up to which all points are anchors: a few minutes on two cores, and a gigabyte.
 MAX_WORK = 10**12
@@ -105,7 +105,7 @@ def moments(
         if progress is not None:
             progress(f"rows of the Gram matrix: {done} of {rows} ({100 * done // rows} %)")
 
-    with _pool(n, xp) as each:
+    with _pool(n * rows * side**2, xp) as each:
         return row_moments(
             points.wide if wide else points.embeddings,
             points.labels,
@@ -119,11 +119,11 @@ def moments(
 
 
 @contextmanager
-def _pool(n: int, xp: Any) -> Iterator[Any]:
+def _pool(work: int, xp: Any) -> Iterator[Any]:
     """`map`, by several threads where there is enough to do. BLAS takes one: for matrices as small as those of a block
     more threads mostly wait for each other."""
     with threadpool_limits(1, user_api="blas"):
-        if n < _THREADED or xp is not np:
+        if work < _THREADED or xp is not np:
             yield map
             return
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -176,36 +176,21 @@ def _enclosed(
     points: Points, rows: RowMoments, k: int, beta: Fraction, optimum: tuple[float, float]
 ) -> dict[str, Interval]:
     from verify.certify.balls import bounds
-    from verify.trained.enclosure import enclose_rows
+    from verify.trained.enclosure import RowLosses
     from verify.trained.rounding import WIDE, cosine_error, mean_product_error, moment_error
 
     side, n, most = rows.side, points.n, int(points.counts.max())
-    cosines = points.embeddings @ points.embeddings.T
-    ball = enclose_rows(
-        rows.negatives,
-        rows.positives,
-        points.exact_masses(),
-        k,
-        beta,
-        # what double precision makes of a cosine is within this of what the wide type does
-        least_cosine=float(cosines.min()) - 1e-9,
-        errors=(moment_error(side, n), moment_error(side, most)),
-    )
-    low, high = bounds(ball)
+    gram, C = lifted_gram(points), points.prior.C
+    # what double precision makes of a cosine is within this of what the wide type does
+    least_cosine = min(float((points.embeddings @ points.embeddings.T).min()) - 1e-9, float(gram.min()))
+    losses = RowLosses(side**2 - 1, k, beta, least_cosine=least_cosine)
+    errors = moment_error(side, n), moment_error(side, most)
+    low, high = bounds(losses.mean(rows.negatives, rows.positives, points.exact_masses(), errors))
     room = 2 * beta * Fraction(cosine_error(points.d))
     value = (low - room, high + room)
-    gram, C = lifted_gram(points), points.prior.C
     at_class_level = cosine_moments.moments(gram.astype(WIDE), points.wide_rho, side)
-    ball = enclose_rows(
-        np.asarray(at_class_level, dtype=float),
-        np.ones((C, side**2)),
-        list(points.prior.rho),
-        k,
-        beta,
-        least_cosine=float(gram.min()),
-        errors=(moment_error(side, C), 0.0),
-    )
-    low, high = bounds(ball)
+    of_negatives, collision = np.asarray(at_class_level, dtype=float), np.ones((C, side**2))
+    low, high = bounds(losses.mean(of_negatives, collision, list(points.prior.rho), (moment_error(side, C), 0.0)))
     room = beta * Fraction(mean_product_error(most, points.d) + 2.0**-53)
     lifted = (low - room, high + room)
     lower, upper = (Fraction(x) for x in optimum)

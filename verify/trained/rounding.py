@@ -31,8 +31,9 @@ import numpy as np
 #: The type in which what is enclosed is computed: the widest at hand that rounds as IEEE says.
 WIDE = np.longdouble if np.finfo(np.longdouble).nmant in (52, 63, 112) else np.float64
 
-#: Half the distance of 1 from the next number of that type.
-U = float(np.finfo(WIDE).eps) / 2
+#: Half the distance of 1 from the next number of that type; or what two doubles, of which exact numbers become numbers
+#: of that type (`wide`), leave of one.
+U = max(float(np.finfo(WIDE).eps) / 2, 2.0**-106)
 
 SAFETY = 1.01
 
