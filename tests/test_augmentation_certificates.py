@@ -9,15 +9,14 @@ import pytest
 from theory import priors
 from theory.augmentation.families import block, mixed_across
 from theory.augmentation.graph import from_pairs
+from theory.problem import Problem
 from verify.checker import check
 from verify.graphs.certificates import downstream, indistinguishability, minimum, refuted
 from verify.graphs.series import Setting, settle
 
-ONE = Fraction(1)
-
 
 def setting(graph, loss="logistic"):
-    return Setting(graph, {"classes": graph.task(graph.labels)}, loss, ONE)
+    return Setting(Problem(graph, 1, loss=loss), {"classes": graph.task(graph.labels)})
 
 
 def irregular():
@@ -31,20 +30,20 @@ def irregular():
 def certificates():
     """One of each kind, of each kind of minimizer."""
     uniform = setting(block(priors.uniform(3), 4, Fraction(1, 10)))
-    low, high = (settle(uniform, k) for k in (1, 16))
+    low, high = (settle(uniform.at(k)) for k in (1, 16))
     above = setting(block(priors.uniform(3), 4, Fraction(8, 10)))
     plain = setting(irregular(), "separable")
     crossing = setting(mixed_across(block(priors.parse("0.6,0.4"), 2, Fraction(1, 4)), Fraction(1, 20)), "exponential")
     return {
-        "holds": indistinguishability(above, settle(above, 16)),
+        "holds": indistinguishability(above, settle(above.at(16))),
         "fails": indistinguishability(uniform, high),
-        "fails-vector": indistinguishability(plain, settle(plain, 3)),
-        "minimum": minimum(plain, settle(plain, 3)),
+        "fails-vector": indistinguishability(plain, settle(plain.at(3))),
+        "minimum": minimum(plain, settle(plain.at(3))),
         "minimum-logistic": minimum(uniform, low),
         "downstream-uniform": downstream(uniform, high, "classes"),
-        "downstream-collapsed": downstream(above, settle(above, 4), "classes"),
-        "downstream-means": downstream(plain, settle(plain, 3), "classes"),
-        "downstream-crossing": downstream(crossing, settle(crossing, 3), "classes"),
+        "downstream-collapsed": downstream(above, settle(above.at(4)), "classes"),
+        "downstream-means": downstream(plain, settle(plain.at(3)), "classes"),
+        "downstream-crossing": downstream(crossing, settle(crossing.at(3)), "classes"),
         "refuted": refuted(uniform, low, high, "classes"),
     }
 

@@ -24,7 +24,7 @@ from verify.graphs.classifier import best_head
 from verify.graphs.collapse import class_level, decide, gap_is_at_least
 from verify.graphs.linear import minimize_linear
 from verify.graphs.many import minimize
-from verify.graphs.problem import GraphProblem
+from verify.graphs.means import GraphMeans
 from verify.graphs.proof import curvatures, prove_minimum
 from verify.graphs.series import Setting, best_rise, settle, within_class_cosines
 from verify.graphs.uniform import prove_uniform
@@ -62,8 +62,8 @@ def test_spread_is_zero_exactly_above_the_threshold(graph, k, temperature, facto
     verdict, _ = decide(close, class_level(Problem(close.prior, k, temperature=temperature)))
     assert verdict == ("proved" if factor > 1 else "refuted")
     # the second route shares no formula with the theorem: the point-level program
-    problem = GraphProblem(close, "logistic", k, temperature)
-    found = Barrier(problem).solve()
+    problem = Problem(close, k, temperature=temperature)
+    found = Barrier(GraphMeans(problem)).solve()
     assert found.value - found.lower <= 1e-9
     labels = np.array(close.labels)
     cosines = found.means[labels[:, None] == labels]
@@ -77,7 +77,7 @@ def test_thresholds_of_every_loss_are_confirmed(loss):
     for factor, word in ((0.98, "refuted"), (1.02, "proved")):
         graph = block(prior, (2, 3, 1), Fraction(max(alphas[:2]) * factor))
         assert decide(graph, class_level(Problem(prior, 4, loss=loss)))[0] == word
-        found = Barrier(GraphProblem(graph, loss, 4, ONE)).solve()
+        found = Barrier(GraphMeans(Problem(graph, 4, loss=loss))).solve()
         assert (found.means[0, 0] > 1 - 1e-6) == (word == "proved")
 
 
@@ -99,8 +99,8 @@ def test_two_points_on_a_line_stay_collapsed_below_the_threshold():
 @settings(max_examples=3)
 @given(graphs(C=2, sizes=(3, 3), crossing=True), st.sampled_from(["logistic", "separable", "exponential", "decoupled"]))
 def test_proof_encloses_the_minimum_and_the_minimizer(graph, loss):
-    problem = GraphProblem(graph, loss, 5, ONE)
-    found = Barrier(problem).solve()
+    problem = Problem(graph, 5, loss=loss)
+    found = Barrier(GraphMeans(problem)).solve()
     proof = prove_minimum(problem, found.means)
     assert float(proof.gap) < 1e-9
     other = minimize(problem)
@@ -118,7 +118,7 @@ def test_curvature_is_a_lower_bound(graph, seed, k):
     rng = np.random.default_rng(seed)
     U, V = (normalized(rng.normal(size=(5, 3))) for _ in range(2))
     for loss in ("logistic", "exponential", "separable"):
-        problem = GraphProblem(graph, loss, k, ONE)
+        problem = Problem(graph, k, loss=loss)
         M = curvatures(problem)
         ends = U @ U.T, V @ V.T
         delta = ends[1] - ends[0]
@@ -132,12 +132,12 @@ def test_curvature_is_a_lower_bound(graph, seed, k):
 @pytest.mark.parametrize(("points", "k"), [(4, 1), (4, 4096), (10**6, 16)])
 def test_uniform_graphs_have_one_unknown(points, k):
     graph = block(priors.uniform(5), points, Fraction(1, 20))
-    problem = GraphProblem(graph, "logistic", k, ONE)
+    problem = Problem(graph, k)
     proof = prove_uniform(problem)
-    found = Barrier(problem).solve()
+    found = Barrier(GraphMeans(problem)).solve()
     assert float(proof.lower) <= found.value + 1e-13
     assert found.value <= float(proof.upper) + 1e-13 * max(1, found.value)
-    assert problem.cosines(found.means)[0, 0] == pytest.approx(float(proof.within), abs=1e-7)
+    assert GraphMeans(problem).cosines(found.means)[0, 0] == pytest.approx(float(proof.within), abs=1e-7)
     g = with_overlap(5, points, 0.05).cosine("logistic", k)
     assert g == pytest.approx(float(proof.within), abs=1e-11)
 
@@ -152,8 +152,8 @@ def test_gaps_are_decided_by_definiteness(graph, a):
 def test_the_downstream_loss_has_its_closed_form():
     C, m, overlap, beta = 4, 5, Fraction(1, 10), 2
     graph = block(priors.uniform(C), m, overlap)
-    setting = Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", Fraction(1, beta))
-    points = [settle(setting, k) for k in (1, 64)]
+    setting = Setting(Problem(graph, 1, temperature=Fraction(1, beta)), {"classes": graph.task(graph.labels)})
+    points = [settle(setting.at(k)) for k in (1, 64)]
     for point in points:
         g = float(point.proof.within)
         expected = downstream_loss(C, m, g, -(1 + (m - 1) * g) / ((C - 1) * m), beta)
@@ -167,8 +167,8 @@ def test_the_downstream_loss_has_its_closed_form():
 
 def test_the_downstream_loss_is_constant_above_the_threshold():
     graph = block(priors.uniform(3), (2, 3, 4), Fraction(7, 10))
-    setting = Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", ONE)
-    points = [settle(setting, k) for k in (1, 4096)]
+    setting = Setting(Problem(graph, 1), {"classes": graph.task(graph.labels)})
+    points = [settle(setting.at(k)) for k in (1, 4096)]
     assert [point.collapsed for point in points] == ["proved", "proved"]
     brackets = [point.tasks["classes"].bracket for point in points]
     closed = math.log1p(2 * math.exp(-1.5))
@@ -191,9 +191,9 @@ def test_heads_meet_their_dual_bound(seed, loss):
 def test_linear_encoders_are_bracketed_and_lose_against_all():
     graph = mixed_across(block(priors.uniform(2), 3, Fraction(1, 3)), Fraction(1, 20)).expanded()
     features = np.random.default_rng(5).normal(size=(6, 4))
-    problem = GraphProblem(graph, "logistic", 7, ONE)
+    problem = Problem(graph, 7)
     restricted = minimize_linear(problem, features)
-    free = Barrier(problem).solve()
+    free = Barrier(GraphMeans(problem)).solve()
     assert restricted.value - restricted.lower <= 1e-9
     assert restricted.lower > free.value
     # of all features the linear encoders are all encoders
@@ -206,8 +206,8 @@ def test_collapsed_cells_restore_the_class_level_problem():
     graph = block(priors.parse("0.5,0.3,0.2"), 3, Fraction(1, 10)).expanded()
     cells = quotient(graph, [0] * 3 + [1] * 3 + [2] * 3)
     level = class_level(Problem(graph.prior, 16))
-    value = Barrier(GraphProblem(cells, "logistic", 16, ONE)).solve().value
-    assert value == pytest.approx(level.problem.derivatives(level.gram).value, abs=1e-12)
+    value = Barrier(GraphMeans(Problem(cells, 16))).solve().value
+    assert value == pytest.approx(GraphMeans(level.problem).derivatives(level.gram).value, abs=1e-12)
 
 
 def test_rows_of_an_experiment_are_made_once_and_damage_is_refused(tmp_path, monkeypatch):

@@ -73,6 +73,11 @@ class Prior:
         return sum(self.counts)
 
     @property
+    def points(self) -> int:
+        """The points that are embedded: one a class."""
+        return self.C
+
+    @property
     def rho(self) -> tuple[Fraction, ...]:
         """The mass of every class, length `C`."""
         return tuple(m for m, count in zip(self.masses, self.counts, strict=True) for _ in range(count))

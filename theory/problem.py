@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Integral, Rational, Real
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias
 
 from theory.errors import InputError
 from theory.priors import Prior, number
@@ -20,9 +20,18 @@ from theory.priors import Prior, number
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float
+    from typing_extensions import TypeVar
 
+    from theory.augmentation.graph import Graph
     from theory.losses import Loss, LossLike
     from theory.objectives import ObjectiveLike, TrainingObjective
+
+    #: What is embedded: the classes of a prior, or the points of a graph. A bare `Problem` is one of classes.
+    Population = TypeVar("Population", bound=Prior | Graph, default=Prior)
+else:
+    from typing import TypeVar
+
+    Population = TypeVar("Population")
 
 #: Numbers as Python and NumPy have them: those of `k`, and exact ones too, as a temperature may be.
 Number: TypeAlias = "int | float | np.number[Any]"
@@ -44,15 +53,15 @@ class Numbers(NamedTuple):
 
 
 @dataclass(frozen=True, init=False)
-class Problem:
+class Problem(Generic[Population]):
     """A population, the number of negatives, the dimension, the loss and its temperature; checked once, here.
 
     Attributes:
-        population: a class prior, in groups of equal classes. What is minimized over points instead of classes has a
-            graph in its place (`verify.graphs.problem`).
+        population: a class prior, in groups of equal classes; or a graph of points (`theory.augmentation.graph`), whose
+            positives are its pairs.
         k: number of negatives: an integer, a real number (nothing is proved of it), or `math.inf` for the limit of the
             normalized loss.
-        d: dimension of the embeddings.
+        d: dimension of the embeddings; by default, that of all classes or points in general position.
         temperature: exact; the loss sees margins divided by it.
         loss_name: how results name the loss, and what proofs know it by (`theory.losses.loss_name`): that of a user's
             own is `package.module:callable`, whatever it calls itself.
@@ -63,7 +72,7 @@ class Problem:
             another objective than `nce`.
     """
 
-    population: Prior
+    population: Population
     k: int | float
     d: int
     loss: Loss
@@ -73,7 +82,7 @@ class Problem:
 
     def __init__(
         self,
-        population: Prior,
+        population: Population,
         k: Number,
         d: Whole | None = None,
         loss: LossLike = "logistic",
@@ -81,7 +90,7 @@ class Problem:
         loss_name: str | None = None,
         objective: ObjectiveLike = "nce",
     ) -> None:
-        checked = {"k": check_k(k), "d": check_d(d, population.C), "temperature": check_temperature(temperature)}
+        checked = {"k": check_k(k), "d": check_d(d, population.points), "temperature": check_temperature(temperature)}
         from theory.losses import get_loss
         from theory.losses import loss_name as name_of
         from theory.objectives import NCE, get_objective
@@ -98,8 +107,8 @@ class Problem:
         return 1 / self.temperature
 
     @property
-    def numbers(self) -> Numbers:
-        """The loss, `rho` (one mass a class), `k`, `d` and `beta` in double precision."""
+    def numbers(self: Problem[Prior]) -> Numbers:
+        """Of a problem of classes: the loss, `rho` (one mass a class), `k`, `d` and `beta` in double precision."""
         return Numbers(self.loss, self.population.as_array(), self.k, self.d, float(self.beta))
 
     @property
@@ -135,14 +144,14 @@ def check_k(k: Any) -> int | float:
     return int(k) if k == int(k) else float(k)
 
 
-def check_d(d: Any, C: int) -> int:
-    """The dimension, `C` by default.
+def check_d(d: Any, points: int) -> int:
+    """The dimension, by default as many as points are embedded (one a class, where they are collapsed).
 
     Raises:
         InputError: for `d < 2`: the sphere in one dimension is two points.
     """
     if d is None:
-        return C
+        return points
     if not _is_a(Integral, d) or d < 2:
         raise InputError("d", d, "accepted: an integer >= 2 (in dimension 1 the sphere is two points)")
     return int(d)

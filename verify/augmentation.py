@@ -99,18 +99,17 @@ def run(
 
     from verify.graphs.entries import described, entry
     from verify.graphs.series import best_rise, settle
-    from verify.graphs.setting import check_dimension, check_kind, given_graph, given_setting
+    from verify.graphs.setting import check_kind, given_graph, given_setting
 
     given = given_graph(prior, points, overlap, across, graph, labels)
-    setting, encoded = given_setting(given, tasks, encoder, loss, exact_temperature)
-    check_dimension(d, setting.graph.points)
+    setting, encoded = given_setting(given, tasks, encoder, k=ks[0], d=d, loss=loss, temperature=exact_temperature)
     if certificate is not None:
         check_kind(kind, ks, setting.graph)
     points_at_k = []
     for one in ks:
         if progress is not None:
             progress(f"k = {one}: solving and enclosing")
-        points_at_k.append(settle(setting, one))
+        points_at_k.append(settle(setting.at(one)))
     entries = tuple(entry(setting, point, d) for point in points_at_k)
     witness = {}
     for task in setting.tasks:

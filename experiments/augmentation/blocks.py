@@ -16,11 +16,12 @@ from theory.augmentation.block import downstream_loss, with_overlap
 from theory.augmentation.families import block
 from theory.augmentation.thresholds import uniform_threshold
 from theory.losses import get_loss
+from theory.problem import Problem
 from verify.certify.document import ratio, text
 from verify.checker import check
 from verify.files.delivery import deliver
 from verify.graphs.certificates import indistinguishability, refuted
-from verify.graphs.series import Point, Setting, Task, proven_rise, settle
+from verify.graphs.series import Point, Setting, TaskLoss, proven_rise, settle
 
 CLASSES = tuple(range(2, 11))
 POINTS = (2, 8, 1000)
@@ -105,11 +106,11 @@ def family(C: int, m: int, temperature: Fraction, folder: Path | None) -> dict[s
 def series(C: int, m: int, temperature: Fraction, overlap: Fraction, ks: Sequence[int]) -> tuple[Setting, list[Point]]:
     """The family at each k."""
     graph = block(priors.uniform(C), m, overlap)
-    setting = Setting(graph, {TASK: graph.task(graph.labels)}, "logistic", temperature)
-    return setting, [settle(setting, k) for k in ks]
+    setting = Setting(Problem(graph, ks[0], temperature=temperature), {TASK: graph.task(graph.labels)})
+    return setting, [settle(setting.at(k)) for k in ks]
 
 
-def change(first: Task, second: Task) -> tuple[Fraction, Fraction]:
+def change(first: TaskLoss, second: TaskLoss) -> tuple[Fraction, Fraction]:
     """Bounds on the change of the downstream loss."""
     assert first.bracket is not None
     assert second.bracket is not None

@@ -10,15 +10,15 @@ import numpy as np
 from theory import priors
 from theory.augmentation.families import block, hierarchy, mixed_across
 from theory.augmentation.graph import Graph, cell_task, quotient
+from theory.problem import Problem
 from verify.graphs.series import Setting, best_rise, settle, within_class_cosines
 
 NEGATIVES = (1, 16, 256)
-ONE = Fraction(1)
 
 
 def described(setting: Setting, ks: tuple[int, ...] = NEGATIVES) -> dict[str, Any]:
     """Collapse, cosines and downstream losses at each k, and the proven rises."""
-    points = [settle(setting, k) for k in ks]
+    points = [settle(setting.at(k)) for k in ks]
     series = []
     for point in points:
         sup = {}
@@ -37,7 +37,7 @@ def described(setting: Setting, ks: tuple[int, ...] = NEGATIVES) -> dict[str, An
 
 
 def _plain(graph: Graph) -> Setting:
-    return Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", ONE)
+    return Setting(Problem(graph, 1), {"classes": graph.task(graph.labels)})
 
 
 def encoders() -> dict[str, Any]:
@@ -48,7 +48,7 @@ def encoders() -> dict[str, Any]:
     own, joined = [0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 2, 3, 4, 5, 6, 7]
     found = {"all": described(_plain(graph))}
     for name, cells in (("cells are the classes", own), ("a cell joins two classes", joined)):
-        setting = Setting(quotient(graph, cells), {"classes": cell_task(graph, cells, graph.labels)}, "logistic", ONE)
+        setting = Setting(Problem(quotient(graph, cells), 1), {"classes": cell_task(graph, cells, graph.labels)})
         found[name] = described(setting)
     # linear encoders of the class alone, of the class and two features that tell its points apart, of all points
     indicator = np.eye(3)[own]
@@ -58,7 +58,7 @@ def encoders() -> dict[str, Any]:
         ("linear in the class and two features", np.hstack([indicator, apart])),
         ("linear in all points", np.eye(9)),
     ):
-        found[name] = described(Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", ONE, features))
+        found[name] = described(Setting(Problem(graph, 1), {"classes": graph.task(graph.labels)}, features))
     return found
 
 
@@ -73,7 +73,7 @@ def tasks() -> dict[str, Any]:
     ):
         graph, coarse, fine = hierarchy(2, 2, 3, overlap, leak)
         named = {"coarse": graph.task(coarse), "fine": graph.task(fine)}
-        found[name] = described(Setting(graph, named, "logistic", ONE))
+        found[name] = described(Setting(Problem(graph, 1), named))
     return found
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from theory.augmentation.chains import spectral_gaps
 from theory.augmentation.graph import from_pairs
+from theory.problem import Problem
 from verify.graphs.many import minimize
-from verify.graphs.problem import GraphProblem
 
 CLASSES = 10
 
@@ -26,7 +25,7 @@ def run(points: int, k: int = 256) -> dict[str, Any]:
     )
     pairs = np.where(labels[:, None] == labels, weights + weights.T, 0.0) + np.diag(scale)
     graph = from_pairs(pairs, labels)
-    problem = GraphProblem(graph, "logistic", k, Fraction(1))
+    problem = Problem(graph, k)
     begun = time.perf_counter()
     found = minimize(problem)
     seconds = time.perf_counter() - begun

@@ -18,7 +18,7 @@ from theory.errors import InputError
 from theory.problem import Problem
 from verify import files
 from verify.graphs.collapse import class_level, decide
-from verify.graphs.problem import GraphProblem
+from verify.graphs.means import GraphMeans
 from verify.graphs.series import solve
 
 TOLERANCE = 1e-9
@@ -65,11 +65,11 @@ def trial(seed: int) -> dict[str, Any]:
     close, offset = made
     level = class_level(Problem(close.prior, k, temperature=temperature))
     verdict, note = decide(close, level)
-    problem = GraphProblem(close, "logistic", k, temperature)
+    problem = Problem(close, k, temperature=temperature)
     found = solve(problem)
     labels = np.array(close.labels)
     least = float(np.min(found.means[labels[:, None] == labels]))
-    class_value = level.problem.derivatives(level.gram, hessian=False).value
+    class_value = GraphMeans(level.problem).derivatives(level.gram, hessian=False).value
     # no collapsed arrangement is as good as the one found
     better = class_value - found.value > ROUNDING
     return {

@@ -11,8 +11,6 @@ from verify.claims.outcomes import symbolic
 if TYPE_CHECKING:
     from verify.graphs.classifier import Bracket
 
-ONE = Fraction(1)
-
 
 def _augmentation_threshold() -> Outcome:
     from theory import priors
@@ -73,13 +71,14 @@ def _constant_above() -> Outcome:
 def _signs() -> Outcome:
     from theory import priors
     from theory.augmentation.families import exchangeable
+    from theory.problem import Problem
     from verify.graphs.series import Setting, settle
 
     changes = []
     for within in (Fraction(1, 12), Fraction(1, 100)):
         graph = exchangeable(priors.uniform(3), 4, Fraction(9, 10), within)
-        setting = Setting(graph, {"classes": graph.task(graph.labels)}, "logistic", ONE)
-        first, last = (settle(setting, k).tasks["classes"].bracket for k in (1, 256))
+        setting = Setting(Problem(graph, 1), {"classes": graph.task(graph.labels)})
+        first, last = (settle(setting.at(k)).tasks["classes"].bracket for k in (1, 256))
         if first is None or last is None:
             return Outcome("undecided", "a downstream loss is not enclosed")
         changes.append((last.lower - first.upper, last.upper - first.lower))
@@ -98,14 +97,15 @@ def _cells() -> Outcome:
     from theory import priors
     from theory.augmentation.families import block
     from theory.augmentation.graph import cell_task, quotient
+    from theory.problem import Problem
     from verify.graphs.series import Setting, settle
 
     graph = block(priors.uniform(3), 3, Fraction(1, 20)).expanded()
     assert graph.labels is not None
     losses: list[list[Bracket]] = []
     for cells in ([0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 2, 3, 4, 5, 6, 7]):
-        setting = Setting(quotient(graph, cells), {"classes": cell_task(graph, cells, graph.labels)}, "logistic", ONE)
-        brackets = [settle(setting, k).tasks["classes"].bracket for k in (1, 256)]
+        setting = Setting(Problem(quotient(graph, cells), 1), {"classes": cell_task(graph, cells, graph.labels)})
+        brackets = [settle(setting.at(k)).tasks["classes"].bracket for k in (1, 256)]
         losses.append([bracket for bracket in brackets if bracket is not None])
     if any(len(series) < 2 for series in losses):
         return Outcome("undecided", "a downstream loss is not enclosed")

@@ -13,7 +13,6 @@ from theory.augmentation.chains import members, within
 from verify.certify.document import document, ratio
 from verify.certify.publish import publish
 from verify.graphs.collapse import ClassLevel, gap_is_at_least
-from verify.graphs.problem import GraphProblem
 from verify.graphs.proof import GraphProof, graph_statement
 from verify.graphs.series import Point, Setting, best_rise
 from verify.graphs.uniform import UniformProof
@@ -47,16 +46,12 @@ def _made(setting: Setting, points: Sequence[Point], kind: str) -> dict[str, Any
     return "no rise of the downstream loss is proved"
 
 
-def _problem(setting: Setting, point: Point) -> GraphProblem:
-    return GraphProblem(setting.graph, setting.loss, point.k, setting.temperature)
-
-
 def indistinguishability(setting: Setting, point: Point) -> dict[str, Any] | str:
     """`indistinguishability`: holds or fails at this k."""
     level = point.level
     if level is None or level.enclosures is None or isinstance(level.minimizer, str):
         return "collapse is not proved, nor refuted"
-    statement = graph_statement("indistinguishability", _problem(setting, point))
+    statement = graph_statement("indistinguishability", setting.at(point.k).problem)
     if point.collapsed == "proved":
         return document(statement | {"verdict": "holds"}, dict(level.minimizer.witness))
     if point.collapsed != "refuted":
@@ -96,7 +91,7 @@ def minimum(setting: Setting, point: Point) -> dict[str, Any] | str:
     from verify.graphs.proof import prove_minimum
     from verify.graphs.series import solve
 
-    problem = _problem(setting, point)
+    problem = setting.at(point.k).problem
     proof = prove_minimum(problem, solve(problem).means)
     return proof if isinstance(proof, str) else proof.certificate()
 
@@ -107,7 +102,7 @@ def downstream(setting: Setting, point: Point, task: str) -> dict[str, Any] | st
     if isinstance(hint, str):
         return hint
     statement = (
-        graph_statement("downstream-loss", _problem(setting, point)) | _task(setting, task) | _claim(point, task)
+        graph_statement("downstream-loss", setting.at(point.k).problem) | _task(setting, task) | _claim(point, task)
     )
     return document(statement, hint)
 
@@ -121,7 +116,7 @@ def refuted(setting: Setting, first: Point, second: Point, task: str) -> dict[st
     before, after = first.tasks[task].bracket, second.tasks[task].bracket
     assert before is not None
     assert after is not None
-    statement = graph_statement("conjecture-refuted", _problem(setting, first))
+    statement = graph_statement("conjecture-refuted", setting.at(first.k).problem)
     del statement["k"]
     statement |= _task(setting, task) | {
         "points": [_claim(point, task) for point in (first, second)],

@@ -20,7 +20,6 @@ from theory.problem import Problem
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.definite import is_positive_definite
 from verify.certify.losses import is_strict
-from verify.graphs.problem import GraphProblem
 from verify.graphs.proof import anchors_at
 from verify.supervised.minimizer import Enclosing, Minimizer
 
@@ -45,7 +44,7 @@ class ClassLevel:
         minimizer: its enclosure, or the reason why there is none.
     """
 
-    problem: GraphProblem
+    problem: Problem[Graph]
     enclosing: Enclosing
     gram: Float[np.ndarray, "C C"]
     thresholds: tuple[float, ...]
@@ -55,7 +54,7 @@ class ClassLevel:
     @cached_property
     def prior(self) -> Prior:
         """The masses of the classes."""
-        return self.problem.graph.prior
+        return self.problem.population.prior
 
     def nce(self) -> tuple[Fraction, Fraction] | None:
         """Proven bounds on the class-level minimum."""
@@ -71,7 +70,7 @@ def class_level(of: Problem, *, exact: bool = True) -> ClassLevel:
         InputError: for a loss without a threshold.
     """
     prior, loss, k = of.population, of.loss_name, of.k
-    problem = GraphProblem(class_graph(prior), loss, k, of.temperature)
+    problem = Problem(class_graph(prior), k, of.d, of.loss, of.temperature, loss)
     enclosing = Enclosing(of, by_class=True)
     gram = _class_gram(enclosing)
     found = collapse_thresholds(of.loss, gram, prior.as_array(), k, float(of.beta))
@@ -103,9 +102,9 @@ def _class_gram(enclosing: Enclosing) -> Float[np.ndarray, "C C"]:
     return class_gram(cosines(found.means, found.groups), found.groups, prior)
 
 
-def enclose_thresholds(problem: GraphProblem, minimizer: Minimizer) -> tuple[tuple[Fraction, Fraction], ...]:
+def enclose_thresholds(problem: Problem[Graph], minimizer: Minimizer) -> tuple[tuple[Fraction, Fraction], ...]:
     """`alpha*_c = (Ds G*)_cc / (D 1)_c` in balls over the enclosure of G*."""
-    rho = problem.graph.prior.rho
+    rho = problem.population.prior.rho
     classes = range(len(rho))
     scale = minimizer.radius or Fraction(1, 1 << 100)
     bits = 64 + (scale.denominator // scale.numerator).bit_length()
@@ -122,7 +121,7 @@ def enclose_thresholds(problem: GraphProblem, minimizer: Minimizer) -> tuple[tup
     return tuple(found)
 
 
-def _X(problem: GraphProblem, cosine: Ball) -> Ball:
+def _X(problem: Problem[Graph], cosine: Ball) -> Ball:
     return (ball(problem.beta) * (cosine - 1)).exp()
 
 

@@ -23,21 +23,23 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, null_space
 
+from theory.augmentation.graph import Graph
 from theory.errors import InputError
+from theory.problem import Problem
 from verify import limits
-from verify.graphs.problem import GraphProblem
+from verify.graphs.means import GraphMeans
 from verify.optimize.barrier import Optimum
 
 _FALL, _LAST, _STEPS = 0.1, 1e-13, 60
 
 
-def minimize_linear(problem: GraphProblem, features: Float[np.ndarray, "n p"]) -> Optimum:
+def minimize_linear(problem: Problem[Graph], features: Float[np.ndarray, "n p"]) -> Optimum:
     """The optimum over linear encoders with outputs of unit length.
 
     Raises:
         InputError: if there is none, the features have rank above `ENCODER_RANK`, or the graph has groups.
     """
-    if max(problem.graph.counts) > 1:
+    if max(problem.population.counts) > 1:
         raise InputError("encoder", "linear", "a linear encoder needs one group for each point")
     left, singular, _ = np.linalg.svd(features, full_matrices=False)
     Phi = left[:, singular > 1e-10 * singular[0]]
@@ -60,27 +62,27 @@ def minimize_linear(problem: GraphProblem, features: Float[np.ndarray, "n p"]) -
         return M
 
     N = matrix(basis.T)
-    M = _interior(matrix(solution), N)
+    M, loss = _interior(matrix(solution), N), GraphMeans(problem)
     directions = Phi @ N @ Phi.T
     mu, steps = 1.0, 0
     while mu >= _LAST and len(N):
-        M, taken, done = _center(problem, Phi, M, N, directions, mu)
+        M, taken, done = _center(loss, Phi, M, N, directions, mu)
         steps += taken
         if not done:
             break
         mu *= _FALL
     G = Phi @ M @ Phi.T
     np.fill_diagonal(G, 1.0)
-    local = problem.derivatives(G, hessian=False)
+    local = loss.derivatives(G, hessian=False)
     # Phi^T (A - Diag(y)) Phi M = 0, as nearly as can be
     pulled = np.einsum("ia,ib->iab", Phi, Phi @ M).reshape(len(Phi), -1).T
     y, *_ = np.linalg.lstsq(pulled, (Phi.T @ local.gradient @ Phi @ M).ravel(), rcond=None)
     slack = Phi.T @ (local.gradient - np.diag(y)) @ Phi
-    weights = Phi.T @ (problem.totals[:, None] * Phi)
+    weights = Phi.T @ (loss.totals[:, None] * Phi)
     root = np.linalg.inv(np.linalg.cholesky(weights))
     shift = max(0.0, -float(np.linalg.eigvalsh(root @ slack @ root.T)[0]))
     lower = local.value - float(np.sum(local.gradient * G)) + float(np.sum(y)) - shift
-    return Optimum(G, problem.scale * local.value, problem.scale * lower, mu, steps)
+    return Optimum(G, loss.scale * local.value, loss.scale * lower, mu, steps)
 
 
 def _interior(M: Float[np.ndarray, "r r"], N: Float[np.ndarray, "j r r"]) -> Float[np.ndarray, "r r"]:
@@ -111,7 +113,7 @@ def _interior(M: Float[np.ndarray, "r r"], N: Float[np.ndarray, "j r r"]) -> Flo
 
 
 def _center(
-    problem: GraphProblem,
+    loss: GraphMeans,
     Phi: Float[np.ndarray, "n r"],
     M: Float[np.ndarray, "r r"],
     N: Float[np.ndarray, "j r r"],
@@ -123,11 +125,11 @@ def _center(
             logdet = 2 * float(np.sum(np.log(np.diag(np.linalg.cholesky(M)))))
         except np.linalg.LinAlgError:
             return np.inf
-        return problem.derivatives(Phi @ M @ Phi.T, hessian=False).value - mu * logdet
+        return loss.derivatives(Phi @ M @ Phi.T, hessian=False).value - mu * logdet
 
     current = value(M)
     for step in range(_STEPS):
-        local = problem.derivatives(Phi @ M @ Phi.T)
+        local = loss.derivatives(Phi @ M @ Phi.T)
         assert local.hessian is not None
         weighted = np.einsum("ab,jbc->jac", np.linalg.inv(M), N)
         gradient = np.einsum("ab,jab->j", local.gradient, directions) - mu * np.einsum("jaa->j", weighted)

@@ -1,4 +1,4 @@
-"""One contrastive problem on an augmentation graph, and its float64 derivatives in the mean Gram matrix.
+"""The loss of a problem on an augmentation graph, and its float64 derivatives in the mean Gram matrix.
 
 The unknown is B (`theory.groups`): the products of the mean embeddings of the groups of exchangeable points, so that a
 group of N points has `B_gg = (1 + (N-1) t)/N`, t its cosine within, and `B_gg = 1` for N = 1.
@@ -7,7 +7,6 @@ group of N points has `B_gg = (1 + (N-1) t)/N`, t its cosine within, and `B_gg =
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -15,33 +14,26 @@ from jaxtyping import Float
 
 from theory.augmentation.graph import Graph
 from theory.augmentation.loss import anchors
+from theory.problem import Problem
 from verify.optimize.means import scale_of
 from verify.optimize.newton import Derivatives
 
 
 @dataclass(frozen=True)
-class GraphProblem:
-    """The graph, the loss, `k` (real, or inf for the limit) and the temperature."""
+class GraphMeans:
+    """The loss as a function of B; `k` may be real, or inf for the limit."""
 
-    graph: Graph
-    loss: str
-    k: int | float
-    temperature: Fraction
-
-    @property
-    def beta(self) -> Fraction:
-        """1 / temperature."""
-        return 1 / self.temperature
+    problem: Problem[Graph]
 
     @cached_property
     def counts(self) -> Float[np.ndarray, " m"]:
         """The points of each group."""
-        return self.graph.arrays.counts
+        return self.problem.population.arrays.counts
 
     @property
     def totals(self) -> Float[np.ndarray, " m"]:
         """The mass of each group."""
-        return self.graph.arrays.marginal
+        return self.problem.population.arrays.marginal
 
     @property
     def stretch(self) -> Float[np.ndarray, "m m"]:
@@ -60,13 +52,13 @@ class GraphProblem:
     @property
     def scale(self) -> float:
         """What the derivatives are divided by (`verify.optimize.means.scale_of`)."""
-        return scale_of(self.loss, self.k)
+        return scale_of(self.problem.loss_name, self.problem.k)
 
     def derivatives(self, B: Float[np.ndarray, "m m"], *, hessian: bool = True) -> Derivatives:
         """Value and derivatives of the loss over `scale`, in the entries of B; the Hessian only if it is asked for."""
-        beta, stretch, m = float(self.beta), self.stretch, len(B)
-        k = self.k / self.scale
-        rows = anchors(self.loss, self.graph.arrays, self.cosines(B), k, beta)
+        problem, stretch, m = self.problem, self.stretch, len(B)
+        k, beta = problem.k / self.scale, float(problem.beta)
+        rows = anchors(problem.loss_name, problem.population.arrays, self.cosines(B), k, beta)
         first = beta * self.totals[:, None] * rows.slopes[:, :m] * stretch
         second = None
         if hessian:

@@ -32,12 +32,12 @@ from flint import arb, ctx, fmpz_mat
 from jaxtyping import Float
 
 from theory.augmentation.graph import Graph
+from theory.problem import Problem
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.definite import least_shift
 from verify.certify.document import document, down, ratio, up
 from verify.certify.losses import LogSum, find, get, unproved
 from verify.certify.rows import OutOfReach, law
-from verify.graphs.problem import GraphProblem
 from verify.graphs.rows import AnchorRow, anchor_rows
 from verify.results.digits import round_up
 
@@ -52,7 +52,7 @@ class GraphProof:
     `rows`, over `unit`, are mean embeddings: those of groups of one point are scaled to length 1.
     """
 
-    problem: GraphProblem
+    problem: Problem[Graph]
     lower: Fraction
     upper: Fraction
     gap: Fraction
@@ -79,17 +79,17 @@ class GraphProof:
         }
 
 
-def graph_statement(kind: str, problem: GraphProblem) -> dict[str, Any]:
+def graph_statement(kind: str, problem: Problem[Graph]) -> dict[str, Any]:
     """The fields of a statement that say which problem is meant; of a class-level one `graph` is the addition."""
     assert isinstance(problem.k, int)
     return {
         "kind": kind,
-        "loss": problem.loss,
+        "loss": problem.loss_name,
         "k": problem.k,
         "temperature": ratio(problem.temperature),
         # where positives cross classes the optimum may have full rank, and a classifier wants room beside it
-        "d": problem.graph.points + problem.graph.crosses,
-        "graph": graph_fields(problem.graph),
+        "d": problem.population.points + problem.population.crosses,
+        "graph": graph_fields(problem.population),
     }
 
 
@@ -105,12 +105,12 @@ def graph_fields(graph: Graph) -> dict[str, Any]:
     return fields
 
 
-def prove_minimum(problem: GraphProblem, means: Float[np.ndarray, "m m"]) -> GraphProof | str:
+def prove_minimum(problem: Problem[Graph], means: Float[np.ndarray, "m m"]) -> GraphProof | str:
     """Enclose the minimum, and the minimizer, at a float64 method's end `means` (B, psd); else the reason why not."""
     if not isinstance(problem.k, int):
         return "nothing is proved at a k that is not an integer"
-    if find(problem.loss) is None:
-        return f"no proof for the loss '{problem.loss}'; {unproved()}"
+    if find(problem.loss_name) is None:
+        return f"no proof for the loss '{problem.loss_name}'; {unproved()}"
     rows = _rational_rows(problem, means)
     bits = _BITS + 2 * problem.k.bit_length()
     with ctx.workprec(bits + 24):
@@ -123,7 +123,7 @@ def prove_minimum(problem: GraphProblem, means: Float[np.ndarray, "m m"]) -> Gra
         slack = [list(row) for row in gradient]
         for g, multiplier in enumerate(y):
             slack[g][g] -= ball(multiplier)
-        least = least_shift(slack, list(problem.graph.marginal))
+        least = least_shift(slack, list(problem.population.marginal))
         if least is None:
             return "the dual slack has no factor in double precision"
         # with room for the checker's own enclosures
@@ -149,14 +149,14 @@ def prove_minimum(problem: GraphProblem, means: Float[np.ndarray, "m m"]) -> Gra
     )
 
 
-def _rational_rows(problem: GraphProblem, means: Float[np.ndarray, "m m"]) -> list[list[int]]:
+def _rational_rows(problem: Problem[Graph], means: Float[np.ndarray, "m m"]) -> list[list[int]]:
     """Rows of a triangular matrix whose products are near B, in units of 2^-_PLACES."""
     m = len(means)
     eigenvalues, vectors = np.linalg.eigh(means)
     root = vectors * np.sqrt(np.maximum(eigenvalues, 1e-17))
     triangular = np.linalg.qr(root.T)[1].T
     rows = [[round(x * 2.0**_PLACES) for x in triangular[g, : g + 1].tolist()] + [0] * (m - g - 1) for g in range(m)]
-    for g, count in enumerate(problem.graph.counts):
+    for g, count in enumerate(problem.population.counts):
         # a group's mean is not longer than 1
         while count > 1 and sum(x * x for x in rows[g]) > 1 << (2 * _PLACES):
             rows[g] = [x - (x > 0) + (x < 0) for x in rows[g]]
@@ -164,10 +164,10 @@ def _rational_rows(problem: GraphProblem, means: Float[np.ndarray, "m m"]) -> li
 
 
 def _enclose(
-    problem: GraphProblem, rows: list[list[int]], bits: int
+    problem: Problem[Graph], rows: list[list[int]], bits: int
 ) -> tuple[list[list[Ball]], list[list[Ball]], list[list[Ball]], Ball]:
     """B, the cosines, the symmetrized gradient in B (0 where B is constant), and the loss."""
-    graph, groups = problem.graph, range(len(rows))
+    graph, groups = problem.population, range(len(rows))
     counts = graph.counts
     matrix = fmpz_mat(rows)
     dots = matrix * matrix.transpose()
@@ -183,10 +183,10 @@ def _enclose(
     return B, cosines, gradient, loss
 
 
-def enclose_at(problem: GraphProblem, cosines: list[list[Ball]], bits: int) -> tuple[Ball, list[list[Ball]]]:
+def enclose_at(problem: Problem[Graph], cosines: list[list[Ball]], bits: int) -> tuple[Ball, list[list[Ball]]]:
     """The loss at cosines (balls), and its symmetrized gradient in B, to about `bits` bits."""
     rows, names = anchors_at(problem, cosines, bits)
-    graph, groups = problem.graph, range(len(cosines))
+    graph, groups = problem.population, range(len(cosines))
     counts, pi = graph.counts, graph.marginal
     X = [[(ball(problem.beta) * (x - 1)).exp() for x in row] for row in cosines]
     gradient = [[arb(0)] * len(cosines) for _ in groups]
@@ -205,9 +205,11 @@ def enclose_at(problem: GraphProblem, cosines: list[list[Ball]], bits: int) -> t
     return sum((ball(pi[g]) * rows[g].loss for g in groups), arb(0)), gradient
 
 
-def anchors_at(problem: GraphProblem, cosines: list[list[Ball]], bits: int) -> tuple[list[AnchorRow], list[list[int]]]:
+def anchors_at(
+    problem: Problem[Graph], cosines: list[list[Ball]], bits: int
+) -> tuple[list[AnchorRow], list[list[int]]]:
     """The row of an anchor of each group, and the number of the value of each cosine (0 is the anchor itself)."""
-    graph, groups = problem.graph, range(len(cosines))
+    graph, groups = problem.population, range(len(cosines))
     counts, pi = graph.counts, graph.marginal
     beta, logarithms = ball(problem.beta), [arb(0)]
     names = [[0] * len(cosines) for _ in groups]
@@ -228,22 +230,22 @@ def anchors_at(problem: GraphProblem, cosines: list[list[Ball]], bits: int) -> t
             negatives.append((names[g][g], pi[g] * Fraction(counts[g] - 1, counts[g])))
         laws.append((law(negatives), law(positives)))
     assert isinstance(problem.k, int)
-    return anchor_rows(problem.loss, problem.k, logarithms, laws, bits), names
+    return anchor_rows(problem.loss_name, problem.k, logarithms, laws, bits), names
 
 
-def _multipliers(problem: GraphProblem, products: list[Ball], B: list[list[Ball]]) -> list[Fraction]:
+def _multipliers(problem: Problem[Graph], products: list[Ball], B: list[list[Ball]]) -> list[Fraction]:
     y = []
     for g, product in enumerate(products):
         value = float(product.mid())
-        if problem.graph.counts[g] > 1:
+        if problem.population.counts[g] > 1:
             value = min(value, 0.0) if float(B[g][g].mid()) > 1 - 1e-4 else 0.0
         y.append(Fraction(value))
     return y
 
 
-def _radius(problem: GraphProblem, gap: Fraction) -> tuple[tuple[Fraction, ...], ...] | None:
+def _radius(problem: Problem[Graph], gap: Fraction) -> tuple[tuple[Fraction, ...], ...] | None:
     """The module's bound for every cosine; 0 where there is none."""
-    if not get(problem.loss).strict:
+    if not get(problem.loss_name).strict:
         return None
     curvature = curvatures(problem)
     scale = ball(2 * gap / problem.beta**2)
@@ -253,12 +255,12 @@ def _radius(problem: GraphProblem, gap: Fraction) -> tuple[tuple[Fraction, ...],
     )
 
 
-def curvatures(problem: GraphProblem) -> list[list[Ball | None]]:
+def curvatures(problem: Problem[Graph]) -> list[list[Ball | None]]:
     """`M_gh`, at least this."""
-    graph, k = problem.graph, problem.k
+    graph, k = problem.population, problem.k
     assert isinstance(k, int)
     counts, pi, groups = graph.counts, graph.marginal, range(len(graph.counts))
-    loss, q = get(problem.loss), (-2 * ball(problem.beta)).exp()
+    loss, q = get(problem.loss_name), (-2 * ball(problem.beta)).exp()
     assert loss.strict
     if isinstance(loss, LogSum):
         w, more = (q * q / (2 * q + k - 1) ** 2).min(q / (k + q) ** 2), k - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -23,10 +23,10 @@ from verify.graphs.classifier import Bracket, Head, Masses, best_head, bracket
 from verify.graphs.collapse import ClassLevel, class_level, decide, is_collapsed_numerically
 from verify.graphs.linear import minimize_linear
 from verify.graphs.many import minimize
-from verify.graphs.problem import GraphProblem
+from verify.graphs.means import GraphMeans
 from verify.graphs.proof import GraphProof, prove_minimum
 from verify.graphs.uniform import UniformProof, is_uniform, prove_uniform
-from verify.optimize.barrier import Barrier, Optimum
+from verify.optimize.barrier import Barrier, Optimum, dual_bound
 from verify.optimize.threads import small_matrices
 from verify.supervised.minimizer import Minimizer
 
@@ -36,16 +36,23 @@ GAP_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Setting:
-    """The graph, the tasks (the mass of each class of a task in each group), the loss and the temperature.
+    """A problem on a graph, and the tasks: the mass of each class of a task in each group.
 
     With `features` embeddings are linear in these, of unit length (`verify.graphs.linear`).
     """
 
-    graph: Graph
+    problem: Problem[Graph]
     tasks: Mapping[str, Masses]
-    loss: str
-    temperature: Fraction
     features: Float[np.ndarray, "n p"] | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """The population of the problem."""
+        return self.problem.population
+
+    def at(self, k: int | float) -> Setting:
+        """The same for another number of negatives."""
+        return replace(self, problem=replace(self.problem, k=k))
 
     @cached_property
     def points_of_class(self) -> list[list[int]]:
@@ -88,7 +95,7 @@ class Representation:
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskLoss:
     """The downstream loss of one task: the head found, and the proven bracket."""
 
     head: Head | None
@@ -114,48 +121,43 @@ class Point:
     nce: tuple[Fraction, Fraction] | None
     representation: Representation
     proof: GraphProof | UniformProof | None
-    tasks: Mapping[str, Task]
+    tasks: Mapping[str, TaskLoss]
     note: str
 
 
-def settle(setting: Setting, k: int | float) -> Point:
-    """Solve and enclose at one `k`.
+def settle(setting: Setting) -> Point:
+    """Solve and enclose at the `k` of the problem.
 
     Raises:
         InputError: for a loss without an expectation here, or more points than are solved.
     """
-    graph, loss = setting.graph, setting.loss
+    graph, problem = setting.graph, setting.problem
     if setting.features is not None:
-        return _spread(setting, k, None, "undecided", "a linear encoder: in double precision")
+        return _spread(setting, None, "undecided", "a linear encoder: in double precision")
     level, collapsed, note = None, "undecided", "a positive pair crosses classes: no threshold"
     if not graph.crosses:
-        level = class_level(Problem(graph.prior, k, loss=loss, temperature=setting.temperature))
+        of_classes = Problem(graph.prior, problem.k, None, problem.loss, problem.temperature, problem.loss_name)
+        level = class_level(of_classes)
         collapsed, note = decide(graph, level)
         if collapsed == "proved" or (collapsed != "refuted" and is_collapsed_numerically(graph, level)):
-            return _collapsed(setting, k, level, collapsed, note)
-    return _spread(setting, k, level, collapsed, note)
+            return _collapsed(setting, level, collapsed, note)
+    return _spread(setting, level, collapsed, note)
 
 
-def _collapsed(setting: Setting, k: int | float, level: ClassLevel, collapsed: str, note: str) -> Point:
+def _collapsed(setting: Setting, level: ClassLevel, collapsed: str, note: str) -> Point:
     minimizer = level.minimizer
     nce = level.nce() if collapsed == "proved" else None
-    local = level.problem.derivatives(level.gram, hessian=False)
-    scale = level.problem.scale
-    value = scale * local.value
-    lower = scale * _class_bound(level)
+    means = GraphMeans(level.problem)
+    local = means.derivatives(level.gram, hessian=False)
+    value, lower = means.scale * local.value, means.scale * dual_bound(means, level.gram, local)
     centre = radius = None
     if isinstance(minimizer, Minimizer) and collapsed == "proved":
         centre = minimizer.cosines
         radius = [[Fraction(0) if c == j else minimizer.radius for j in range(len(centre))] for c in range(len(centre))]
     representation = Representation(level.gram, centre, radius, True, rank(level.gram))
     tasks = {name: _task(setting, representation, _by_class(setting, masses)) for name, masses in setting.tasks.items()}
-    return Point(k, level, collapsed, (value, min(lower, value)), nce, representation, None, tasks, note)
-
-
-def _class_bound(level: ClassLevel) -> float:
-    from verify.optimize.barrier import dual_bound
-
-    return dual_bound(level.problem, level.gram, level.problem.derivatives(level.gram, hessian=False))
+    numerical = (value, min(lower, value))
+    return Point(setting.problem.k, level, collapsed, numerical, nce, representation, None, tasks, note)
 
 
 def _by_class(setting: Setting, masses: Masses) -> Masses:
@@ -166,9 +168,8 @@ def _by_class(setting: Setting, masses: Masses) -> Masses:
     )
 
 
-def _spread(setting: Setting, k: int | float, level: ClassLevel | None, collapsed: str, note: str) -> Point:
-    graph = setting.graph
-    problem = GraphProblem(graph, setting.loss, k, setting.temperature)
+def _spread(setting: Setting, level: ClassLevel | None, collapsed: str, note: str) -> Point:
+    graph, problem = setting.graph, setting.problem
     optimum = solve(problem) if setting.features is None else minimize_linear(problem, setting.features)
     m = len(graph.counts)
     proof: GraphProof | UniformProof | str = f"proofs are made for at most {limits.GRAPH_PROOF_GROUPS} groups"
@@ -177,10 +178,10 @@ def _spread(setting: Setting, k: int | float, level: ClassLevel | None, collapse
     elif m <= limits.GRAPH_PROOF_GROUPS:
         proof = (
             prove_uniform(problem)
-            if is_uniform(graph) and is_strict(setting.loss)
+            if is_uniform(graph) and is_strict(problem.loss_name)
             else prove_minimum(problem, optimum.means)
         )
-    cosines = problem.cosines(optimum.means)
+    cosines = GraphMeans(problem).cosines(optimum.means)
     centre, radius = (None, None) if isinstance(proof, str) else _enclosure(problem, proof)
     if centre is not None and radius is not None and collapsed == "undecided" and _is_spread(setting, centre, radius):
         collapsed, note = "refuted", ""
@@ -192,46 +193,54 @@ def _spread(setting: Setting, k: int | float, level: ClassLevel | None, collapse
     nce = (proof.lower, proof.upper) if not isinstance(proof, str) else None
     kept = None if isinstance(proof, str) else proof
     return Point(
-        k, level, collapsed, (optimum.value, min(optimum.lower, optimum.value)), nce, representation, kept, tasks, note
+        problem.k,
+        level,
+        collapsed,
+        (optimum.value, min(optimum.lower, optimum.value)),
+        nce,
+        representation,
+        kept,
+        tasks,
+        note,
     )
 
 
-def solve(problem: GraphProblem) -> Optimum:
+def solve(problem: Problem[Graph]) -> Optimum:
     """The optimum in double precision: by the barrier method for few groups, else over the points' embeddings.
 
     Raises:
         InputError: if there are too many points.
     """
-    m = len(problem.graph.counts)
+    m = len(problem.population.counts)
     if m <= limits.BARRIER_GROUPS:
         with small_matrices(m):
-            return Barrier(problem).solve()
-    points, most = problem.graph.points, limits.GRAPH_POINTS
+            return Barrier(GraphMeans(problem)).solve()
+    points, most = problem.population.points, limits.GRAPH_POINTS
     if points > most:
         raise InputError("graph", f"{points} points", f"accepted: at most {most} distinct points")
     return minimize(problem)
 
 
 def _enclosure(
-    problem: GraphProblem, proof: GraphProof | UniformProof
+    problem: Problem[Graph], proof: GraphProof | UniformProof
 ) -> tuple[Sequence[Sequence[Fraction]], Sequence[Sequence[Fraction]] | None]:
     """The cosines and their radii."""
     if isinstance(proof, GraphProof):
         return proof.cosines, proof.radius
-    C = len(problem.graph.counts)
+    C = len(problem.population.counts)
     centre = [[proof.within if g == h else proof.between for h in range(C)] for g in range(C)]
     return centre, [[proof.radius] * C for _ in range(C)]
 
 
 def _means(
-    problem: GraphProblem,
+    problem: Problem[Graph],
     cosines: Sequence[Sequence[Fraction]] | None,
     radius: Sequence[Sequence[Fraction]] | None,
 ) -> tuple[Sequence[Sequence[Fraction]] | None, Sequence[Sequence[Fraction]] | None]:
     """The enclosure of B from that of the cosines."""
     if cosines is None or radius is None:
         return None, None
-    counts = problem.graph.counts
+    counts = problem.population.counts
     centre, wide = [list(row) for row in cosines], [list(row) for row in radius]
     for g, n in enumerate(counts):
         centre[g][g] = (1 + (n - 1) * centre[g][g]) / n if n > 1 else Fraction(1)
@@ -251,17 +260,17 @@ def _is_spread(setting: Setting, cosines: Sequence[Sequence[Fraction]], radius: 
     )
 
 
-def _task(setting: Setting, representation: Representation, masses: Masses) -> Task:
-    if not is_strict(setting.loss):
-        return Task(None, None)
-    beta = 1 / setting.temperature
+def _task(setting: Setting, representation: Representation, masses: Masses) -> TaskLoss:
+    loss, beta = setting.problem.loss_name, setting.problem.beta
+    if not is_strict(loss):
+        return TaskLoss(None, None)
     doubles = np.array([[float(x) for x in row] for row in masses])
     with small_matrices(len(doubles)):
-        head = best_head(setting.loss, representation.means, doubles, float(beta))
+        head = best_head(loss, representation.means, doubles, float(beta))
     enclosed = representation.balls()
     if enclosed is None:
-        return Task(head, None)
-    return Task(head, bracket(setting.loss, enclosed[0], masses, beta, head.coefficients, enclosed[1]))
+        return TaskLoss(head, None)
+    return TaskLoss(head, bracket(loss, enclosed[0], masses, beta, head.coefficients, enclosed[1]))
 
 
 def within_class_cosines(setting: Setting, point: Point) -> list[float | None]:
@@ -281,7 +290,7 @@ def within_class_cosines(setting: Setting, point: Point) -> list[float | None]:
     return cosines
 
 
-def proven_rise(first: Task, second: Task) -> Fraction | None:
+def proven_rise(first: TaskLoss, second: TaskLoss) -> Fraction | None:
     """What the brackets prove of the rise of the downstream loss, if they do."""
     if first.bracket is None or second.bracket is None:
         return None

@@ -11,19 +11,10 @@ from theory.augmentation.families import block, mixed_across
 from theory.augmentation.graph import Graph, cell_task, quotient
 from theory.errors import InputError
 from theory.priors import Prior, number
+from theory.problem import Problem
 from verify import limits
 from verify.graphs.files import read_features, read_graph, read_labels, read_tasks
 from verify.graphs.series import Setting
-
-
-def check_dimension(d: int | None, points: int) -> None:
-    """Refuse a dimension below 2.
-
-    Raises:
-        InputError: for such a dimension.
-    """
-    if d is not None and d < 2:
-        raise InputError("d", d, f"accepted: an integer >= 2 (default: the number of points, {points})")
 
 
 def given_graph(
@@ -59,11 +50,26 @@ def given_graph(
 
 
 def given_setting(
-    graph: Graph, tasks: str | Path | None, encoder: str | None, loss: str, temperature: Fraction
+    graph: Graph,
+    tasks: str | Path | None,
+    encoder: str | None,
+    *,
+    k: int | float,
+    d: int | None,
+    loss: str,
+    temperature: Fraction,
 ) -> tuple[Setting, str | None]:
-    """The problem to be solved, for the encoder, and what the encoder is."""
+    """The problem to be solved, for the encoder, and what the encoder is.
+
+    Raises:
+        InputError: for files and numbers that are not accepted, or a loss without an expectation here.
+    """
     if loss not in LOSSES:
         raise InputError("loss", loss, f"accepted for graphs: {', '.join(LOSSES)}")
+
+    def on(solved: Graph) -> Problem[Graph]:
+        return Problem(solved, k, d, loss, temperature)
+
     assert graph.labels is not None
     labelings: dict[str, tuple[int, ...]] = {}
     if tasks is not None:
@@ -71,25 +77,25 @@ def given_setting(
         if "classes" in labelings:
             raise InputError("tasks", "classes", "that is the name of the graph's own labels: choose another one")
     if encoder is None and not labelings:
-        return Setting(graph, {"classes": graph.task(graph.labels)}, loss, temperature), None
+        return Setting(on(graph), {"classes": graph.task(graph.labels)}), None
     if graph.points > limits.GRAPH_POINTS:
         raise InputError("points", graph.points, f"tasks and encoders are for at most {limits.GRAPH_POINTS} points")
     points = graph if max(graph.counts) == 1 else graph.expanded()
     assert points.labels is not None
     by_point = {"classes": points.labels} | labelings
     if encoder is None:
-        return Setting(points, {name: points.task(own) for name, own in by_point.items()}, loss, temperature), None
+        return Setting(on(points), {name: points.task(own) for name, own in by_point.items()}), None
     how, colon, file = encoder.partition(":")
     if how == "cells" and colon:
         cells = read_labels(file, "encoder").tolist()
         solved = quotient(points, cells)
         named = {name: cell_task(points, cells, own) for name, own in by_point.items()}
-        return Setting(solved, named, loss, temperature), f"constant on {solved.points} cells"
+        return Setting(on(solved), named), f"constant on {solved.points} cells"
     if how == "linear" and colon:
         features = read_features(file, points.points)
         named = {name: points.task(own) for name, own in by_point.items()}
         described = f"linear in {features.shape[1]} features, of unit length"
-        return Setting(points, named, loss, temperature, features), described
+        return Setting(on(points), named, features), described
     raise InputError("encoder", encoder, "accepted: cells:FILE or linear:FILE")
 
 

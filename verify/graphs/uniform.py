@@ -14,11 +14,11 @@ from flint import arb, ctx
 
 from theory.augmentation.block import Block
 from theory.augmentation.graph import Graph
+from theory.problem import Problem
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.document import down, up
 from verify.certify.losses import is_strict
 from verify.certify.rows import law
-from verify.graphs.problem import GraphProblem
 from verify.graphs.rows import AnchorRow, anchor_rows
 
 _BITS = 192
@@ -31,7 +31,7 @@ _STEPS = 12
 class UniformProof:
     """g is within `radius` of `within`, `b = -(1 + (m-1) g)/((C-1) m)`, and the minimum in [lower, upper]."""
 
-    problem: GraphProblem
+    problem: Problem[Graph]
     within: Fraction
     radius: Fraction
     lower: Fraction
@@ -40,7 +40,7 @@ class UniformProof:
     @property
     def between(self) -> Fraction:
         """b at `within`; its radius is smaller."""
-        C, m = len(self.problem.graph.counts), self.problem.graph.counts[0]
+        C, m = len(self.problem.population.counts), self.problem.population.counts[0]
         return -(1 + (m - 1) * self.within) / ((C - 1) * m)
 
 
@@ -56,14 +56,14 @@ def is_uniform(graph: Graph) -> bool:
     )
 
 
-def prove_uniform(problem: GraphProblem) -> UniformProof | str:
+def prove_uniform(problem: Problem[Graph]) -> UniformProof | str:
     """Enclose the minimizer of a uniform graph whose classes are not collapsed; else the reason why not."""
-    graph = problem.graph
-    if not isinstance(problem.k, int) or not is_strict(problem.loss):
+    graph = problem.population
+    if not isinstance(problem.k, int) or not is_strict(problem.loss_name):
         return "the minimizer is not enclosed"
     C, m = len(graph.counts), graph.counts[0]
     share = float(graph.joint.get((0, 0), Fraction(0)) * C)
-    start = Block(C, m, 1 - share, share).cosine(problem.loss, problem.k, float(problem.beta))
+    start = Block(C, m, 1 - share, share).cosine(problem.loss_name, problem.k, float(problem.beta))
     with ctx.workprec(_BITS + 2 * problem.k.bit_length() + 32):
         g0, g1 = Fraction(start), Fraction(start) + Fraction(1, 1 << 40)
         f0, f1 = (_slope(problem, g) for g in (g0, g1))
@@ -89,8 +89,8 @@ def _rounded(g: Fraction) -> Fraction:
     return Fraction(round(g * (1 << 128)), 1 << 128)
 
 
-def _rows(problem: GraphProblem, g: Fraction) -> AnchorRow:
-    graph = problem.graph
+def _rows(problem: Problem[Graph], g: Fraction) -> AnchorRow:
+    graph = problem.population
     C, m = len(graph.counts), graph.counts[0]
     b = -(1 + (m - 1) * g) / ((C - 1) * m)
     negative = law([(0, Fraction(1, C * m)), (1, Fraction(m - 1, C * m)), (2, Fraction(C - 1, C))])
@@ -99,12 +99,12 @@ def _rows(problem: GraphProblem, g: Fraction) -> AnchorRow:
     beta = problem.beta
     logarithms = [arb(0), ball(beta * (g - 1)), ball(beta * (b - 1))]
     assert isinstance(problem.k, int)
-    return anchor_rows(problem.loss, problem.k, logarithms, [(negative, positive)], _BITS)[0]
+    return anchor_rows(problem.loss_name, problem.k, logarithms, [(negative, positive)], _BITS)[0]
 
 
-def _slope(problem: GraphProblem, g: Fraction) -> Ball:
+def _slope(problem: Problem[Graph], g: Fraction) -> Ball:
     """`dF_k/dg` over `beta p_g`."""
-    graph = problem.graph
+    graph = problem.population
     C, m = len(graph.counts), graph.counts[0]
     b = -(1 + (m - 1) * g) / ((C - 1) * m)
     row = _rows(problem, g)
