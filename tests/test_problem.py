@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.augmentation.families import block
 from theory.errors import InputError
 from theory.losses import Logistic
+from theory.objectives import NO_COLLISIONS
 from theory.priors import groups, parse
 from theory.problem import MAX_K, Problem
 from verify import downstream
@@ -71,6 +73,17 @@ def test_what_is_no_problem_is_refused_where_it_is_made(option: str, arguments: 
     stated = Problem(PRIOR, 4)
     with pytest.raises(InputError):
         replace(stated, **({"loss_name": None} | arguments))
+
+
+def test_a_graph_is_a_population_too() -> None:
+    """Of points, which are what is embedded; with the checks that a prior meets."""
+    graph = block(PRIOR, 4, Fraction(1, 2))
+    stated = Problem(graph, 4, temperature="1/2")
+    assert (stated.d, Problem(PRIOR, 4).d) == (12, 3) and replace(stated, k=9).population is graph
+    for option, arguments in (("d", {"d": 1}), ("k", {"k": 0}), ("objective", {"objective": NO_COLLISIONS})):
+        with pytest.raises(InputError) as caught:
+            Problem(graph, **{"k": 4, **arguments})
+        assert caught.value.option == option
 
 
 def test_proofs_ask_for_an_integer() -> None:

@@ -69,7 +69,7 @@ class Problem(Generic[Population]):
 
     Raises:
         InputError: for a number out of range, a loss or an objective that there is not, or a loss of one's own with
-            another objective than `nce`.
+            or a graph with another objective than `nce`.
     """
 
     population: Population
@@ -100,6 +100,8 @@ class Problem(Generic[Population]):
             object.__setattr__(self, attribute, value)
         if self.objective != NCE and not self.loss.convex:
             raise InputError("objective", self.objective.name, "accepted with a loss of one's own: nce")
+        if self.objective != NCE and not isinstance(population, Prior):
+            raise InputError("objective", self.objective.name, "accepted with a graph: nce")
 
     @property
     def beta(self) -> Fraction:
