@@ -6,8 +6,10 @@ probability a negative is of each class. An anchor of class c has mass `rho_c`; 
     nce             of class j with probability `rho_j`, its own class included: such a collision has margin 0 [1]
     no-collisions   of class j != c with probability `rho_j / (1 - rho_c)`: the class of the anchor is left out
 
-so that one convex program in a Gram matrix, one proof and one certificate serve all of them: only the weights of a row
-differ. `docs/objectives.md` says what libraries call them.
+`clip` and `sigmoid:B` (bias B) have a second tower for the candidates (`theory.towers`), with the first of these laws;
+`clip-no-collisions` and `sigmoid-no-collisions:B` with the second. So one convex program in a Gram matrix, one proof
+and one certificate serve all of them: only the weights of a row differ, and the entries that it sees. The page
+`docs/objectives.md` says what libraries call them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
 from theory.errors import InputError
+from theory.priors import number
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -31,10 +34,14 @@ class TrainingObjective:
     Attributes:
         name: how options, results and statements name it.
         collisions: whether a negative may be of the class of its anchor.
+        towers: how many embeddings a class has: 2 where candidates have one of their own.
+        bias: that of the sigmoid loss, exact; None for others.
     """
 
     name: str
     collisions: bool
+    towers: int = 1
+    bias: Fraction | None = None
 
     def own(self, mass: Fraction) -> Fraction:
         """The probability that a negative is of the class of its anchor, which has this mass."""
@@ -65,7 +72,15 @@ class TrainingObjective:
 
     def stated(self) -> dict[str, str]:
         """The fields of a statement that say which objective it is about: none for `nce`."""
-        return {} if self == NCE else {"objective": self.name}
+        if self == NCE:
+            return {}
+        family, _, _ = self.name.partition(":")
+        return {"objective": family} | ({} if self.bias is None else {"bias": as_ratio(self.bias)})
+
+
+def as_ratio(q: Fraction) -> str:
+    """ "p/q" in lowest terms."""
+    return f"{q.numerator}/{q.denominator}"
 
 
 def _conditioned(masses: Float[Array, "*w n"]) -> Float[Array, "*w n"]:
@@ -76,20 +91,43 @@ def _conditioned(masses: Float[Array, "*w n"]) -> Float[Array, "*w n"]:
 NCE = TrainingObjective("nce", collisions=True)
 NO_COLLISIONS = TrainingObjective("no-collisions", collisions=False)
 
-#: The objectives, by name.
-OBJECTIVES: dict[str, TrainingObjective] = {one.name: one for one in (NCE, NO_COLLISIONS)}
+#: The objectives without a parameter, by name.
+OBJECTIVES: dict[str, TrainingObjective] = {
+    one.name: one
+    for one in (
+        NCE,
+        NO_COLLISIONS,
+        TrainingObjective("clip", collisions=True, towers=2),
+        TrainingObjective("clip-no-collisions", collisions=False, towers=2),
+    )
+}
+#: Those with a bias, written `name:bias`, by whether negatives collide.
+SIGMOIDS = {"sigmoid": True, "sigmoid-no-collisions": False}
+
+#: Those of one tower, and all: as they are named where only some are accepted.
+ONE_TOWER = (NCE.name, NO_COLLISIONS.name)
+ALL = (*OBJECTIVES, *(f"{family}:B" for family in SIGMOIDS))
+
+#: The biases for which double precision is tested.
+MOST_BIAS = 100
 
 #: What functions take for an objective.
 ObjectiveLike: TypeAlias = str | TrainingObjective
 
 
-def get_objective(objective: ObjectiveLike, accepted: tuple[str, ...] = tuple(OBJECTIVES)) -> TrainingObjective:
+def get_objective(objective: ObjectiveLike, accepted: tuple[str, ...] = ALL) -> TrainingObjective:
     """The objective of this name, where only some are accepted.
 
     Raises:
-        InputError: if it is not one of them.
+        InputError: if it is not one of them, or the bias is no number from -`MOST_BIAS` to `MOST_BIAS`.
     """
     name = objective.name if isinstance(objective, TrainingObjective) else objective
-    if name not in accepted or name not in OBJECTIVES:
-        raise InputError("objective", name, f"accepted here: {', '.join(accepted)}")
-    return OBJECTIVES[name]
+    family, colon, parameter = name.partition(":")
+    if name in OBJECTIVES and name in accepted:
+        return OBJECTIVES[name]
+    if colon and family in SIGMOIDS and f"{family}:B" in accepted:
+        bias = number(parameter, "objective")
+        if abs(bias) > MOST_BIAS:
+            raise InputError("objective", name, f"accepted: {family}:B, B from -{MOST_BIAS} to {MOST_BIAS}")
+        return TrainingObjective(f"{family}:{bias}", SIGMOIDS[family], towers=2, bias=bias)
+    raise InputError("objective", name, f"accepted here: {', '.join(accepted)}")

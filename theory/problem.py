@@ -68,8 +68,8 @@ class Problem(Generic[Population]):
         objective: which negatives an anchor meets (`theory.objectives`).
 
     Raises:
-        InputError: for a number out of range, a loss or an objective that there is not, or a loss of one's own with
-            or a graph with another objective than `nce`.
+        InputError: for a number out of range, a loss or an objective that there is not, a loss of one's own or a graph
+            with another objective than `nce`, or a loss or a `k` that two towers do not take.
     """
 
     population: Population
@@ -102,6 +102,15 @@ class Problem(Generic[Population]):
             raise InputError("objective", self.objective.name, "accepted with a loss of one's own: nce")
         if self.objective != NCE and not isinstance(population, Prior):
             raise InputError("objective", self.objective.name, "accepted with a graph: nce")
+        if self.objective.towers == 2:
+            self._check_towers()
+
+    def _check_towers(self) -> None:
+        losses = ("logistic", "decoupled", "exponential", "separable")[: 4 if self.objective.bias is None else 1]
+        if self.loss_name not in losses:
+            raise InputError("loss", self.loss_name, f"accepted for {self.objective.name}: {', '.join(losses)}")
+        if not isinstance(self.k, int):
+            raise InputError("k", self.k, f"accepted for {self.objective.name}: an integer")
 
     @property
     def beta(self) -> Fraction:
@@ -112,6 +121,14 @@ class Problem(Generic[Population]):
     def numbers(self: Problem[Prior]) -> Numbers:
         """Of a problem of classes: the loss, `rho` (one mass a class), `k`, `d` and `beta` in double precision."""
         return Numbers(self.loss, self.population.as_array(), self.k, self.d, float(self.beta))
+
+    @property
+    def embedded(self: Problem[Prior]) -> Prior:
+        """The embeddings that are sought, in groups, and their masses: those of the classes, or of two towers."""
+        if self.objective.towers == 1:
+            return self.population
+        halves = tuple(mass / 2 for mass in self.population.rho)
+        return Prior(halves + halves, (1,) * (2 * len(halves)))
 
     @property
     def integer_k(self) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
+from theory.objectives import ONE_TOWER, get_objective
 from theory.problem import ExactNumber, Number, Problem, Whole, check_k
 from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
@@ -124,7 +125,7 @@ def run(
     ks = tuple(sorted({check_k(value) for value in k}))
     if not ks:
         raise InputError("k", "nothing", "at least one number of negatives is needed")
-    problem = Problem(prior, ks[0], d, loss, temperature, objective=objective)
+    problem = Problem(prior, ks[0], d, loss, temperature, objective=get_objective(objective, ONE_TOWER))
     if problem.d < prior.C - 1:
         accepted = f"accepted: at least C-1 = {prior.C - 1}; below, the minimizer is not known to be found"
         raise InputError("d", problem.d, accepted)
@@ -207,7 +208,7 @@ def _certificate(
 def report(result: ConjectureResult) -> str:
     """The readable report."""
     lines = [
-        f"Prior {shortened(result.problem.rho)}, {result.problem.loss} loss, {result.weighting} downstream loss, "
+        f"Prior {shortened(result.problem.rho)}, {result.problem.losses}, {result.weighting} downstream loss, "
         f"{result.classifier} classifier",
         f"  {'k':>10}  {'min L_k':>20}  {'L_sup':>20}  {'width':>8}",
     ]

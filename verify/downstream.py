@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from theory.objectives import ONE_TOWER, get_objective
 from theory.problem import ExactNumber, Number, Problem, Whole
 from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
@@ -75,7 +76,9 @@ def run(
     begun = time.perf_counter()
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
-    problem = Problem(read_prior(rho, C, normalize=normalize), k, d, loss, temperature, objective=objective)
+    problem = Problem(
+        read_prior(rho, C, normalize=normalize), k, d, loss, temperature, objective=get_objective(objective, ONE_TOWER)
+    )
 
     from theory.downstream import checked_weighting
     from verify.optimize.solution import in_groups

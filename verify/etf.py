@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory import priors
 from theory.errors import InputError
+from theory.objectives import ONE_TOWER, get_objective
 from theory.problem import ExactNumber, Number, Problem, Whole
 from verify import cli
 from verify.results import Bracket, ProblemRecord, Status, report_search, versions
@@ -69,7 +70,7 @@ def run(
         InputError: for input outside of what is accepted.
     """
     begun = time.perf_counter()
-    problem = Problem(priors.uniform(C), k, d, loss, temperature, objective=objective)
+    problem = Problem(priors.uniform(C), k, d, loss, temperature, objective=get_objective(objective, ONE_TOWER))
 
     from theory.balanced import nce_minimum, target_cosine, uniqueness
     from theory.geometry import max_cosine_error, rank

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
+from theory.objectives import ONE_TOWER, get_objective
 from theory.problem import ExactNumber, Number, Problem, Whole
 from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from verify.certify import OptimumProof
     from verify.optimize.floor import Floor
     from verify.optimize.search import Search
+    from verify.optimize.solution import Solution
 
 #: The relative gap that a float64 bracket must reach for the word `numerical`.
 GAP_TOLERANCE = 1e-9
@@ -67,7 +69,9 @@ def run(
         d: dimension, `C` by default.
         loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
-        objective: which negatives an anchor meets, "nce" or "no-collisions" (`theory.objectives`).
+        objective: which negatives an anchor meets, and whether candidates have a tower of their own
+            (`theory.objectives`): "nce", "no-collisions", "clip", "clip-no-collisions", "sigmoid:B",
+            "sigmoid-no-collisions:B". Of two towers `gram` has 2C rows, anchors first.
         starts: random starts of the search on the sphere: for `d < C - 1` (at least 16 then), for losses that are not
             smooth or not known to be convex, and where the convex program leaves a gap.
         seed: seed of the starts.
@@ -84,6 +88,8 @@ def run(
 
     least, large = problem.population.C - 1, problem.population.C > limits.OPTIMUM_CLASSES
     solution = solve(problem) if in_groups(problem) else None
+    if problem.objective.towers == 2:
+        least = _check_towers(problem, solution)
     if large and solution is None:
         accepted = f"accepted: at most {limits.OPTIMUM_CLASSES} classes with this loss and prior"
         raise InputError("rho", f"{problem.population.C} classes", accepted)
@@ -154,6 +160,21 @@ def run(
         seconds=time.perf_counter() - begun,
         versions=versions("jax", "numpy", "python-flint"),
     )
+
+
+def _check_towers(problem: Problem, solution: Solution | None) -> int:
+    """The dimension that two towers need.
+
+    Raises:
+        InputError: if it is more than there is, or there are too many classes.
+    """
+    if solution is None:
+        accepted = f"accepted with two towers: at most {limits.BARRIER_GROUPS // 2} classes"
+        raise InputError("rho", f"{problem.population.C} classes", accepted)
+    if problem.d < solution.rank:
+        accepted = f"accepted with two towers: at least {solution.rank}, the rank of the optimum"
+        raise InputError("d", problem.d, accepted)
+    return solution.rank
 
 
 def _prove(problem: Problem, searched: Search, progress: Callable[[str], None] | None) -> OptimumProof | None:
@@ -249,7 +270,8 @@ def _floor(arguments: argparse.Namespace, k: int | float) -> Floor:
     from verify.optimize.floor import floor
 
     prior = read_prior(arguments.rho, arguments.C, normalize=arguments.normalize)
-    named = {"loss": arguments.loss, "temperature": arguments.temperature, "objective": arguments.objective}
+    objective = get_objective(arguments.objective, ONE_TOWER)
+    named = {"loss": arguments.loss, "temperature": arguments.temperature, "objective": objective}
     return floor(Problem(prior, k, arguments.d, **named))
 
 

@@ -65,7 +65,7 @@ def guard_bits(problem: Problem) -> int:
 def enclose(problem: Problem, point: Point, bits: int) -> Enclosure:
     """Loss and gradient at the point, to about `bits` bits."""
     with ctx.workprec(bits + guard_bits(problem)):
-        groups, sizes = range(len(point.rows)), problem.population.counts
+        groups, sizes = range(len(point.rows)), problem.embedded.counts
         means = fmpz_mat(point.rows)
         dots = means * means.transpose()
         squares = [fmpz(point.unit) ** 2 if g in point.free else dots[g, g] for g in groups]
@@ -122,6 +122,12 @@ def _at(
 ) -> Enclosure:
     """Loss and gradient where the cosines are `entries`, named by their place there; entry 0 is 1."""
     prior, objective = problem.population, problem.objective
+    cosines = [[entries[u] for u in row] for row in names]
+    if objective.towers == 2:
+        from verify.certify.towers import enclose_towers
+
+        loss, gradient = enclose_towers(problem, entries, names, bits)
+        return Enclosure(loss, gram, cosines, gradient, free)
     groups, totals, sizes = range(len(gram)), prior.totals, prior.counts
     beta = ball(problem.beta)
     values = [(beta * (x - 1)).exp() for x in entries]
@@ -140,4 +146,4 @@ def _at(
             one, other = (found[a][1][u] if factors[a] == 1 else ball(factors[a]) * found[a][1][u] for a in (g, h))
             gradient[g][h] = gradient[h][g] = slope * (one + other)
     loss = sum((m * found[g][0] for g, m in enumerate(masses)), arb(0))
-    return Enclosure(loss, gram, [[entries[u] for u in row] for row in names], gradient, free)
+    return Enclosure(loss, gram, cosines, gradient, free)

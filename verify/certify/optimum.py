@@ -167,7 +167,7 @@ def _prove(failed: OptimumProof, start: Start, width: Fraction) -> OptimumProof:
     Each round encloses loss and gradient at the rounded rows, tries to conclude, and else takes a Newton step. A step
     of size s leaves an error of about 1e-12 s, so the next round asks for as many bits as can pay.
     """
-    problem, least = failed.problem, min(failed.problem.population.totals)
+    problem, least = failed.problem, min(failed.problem.embedded.totals)
     newton = None
     if not start.exact:
         try:
@@ -237,7 +237,7 @@ def _conclude(
     failed: OptimumProof, local: Enclosure, point: Point, width: Fraction, bits: int
 ) -> tuple[OptimumProof | None, bool | None]:
     """The proof at this point if there is one, and whether the shifted slack is positive definite."""
-    problem, prior, shift = failed.problem, failed.problem.population, _shift(width)
+    problem, prior, shift = failed.problem, failed.problem.embedded, _shift(width)
     with ctx.workprec(bits + guard_bits(problem)):
         slack, products = local.slack(), local.products()
         for c, m in enumerate(prior.totals):
@@ -266,7 +266,8 @@ def _conclude(
         bits=bits,
     )
     # in fewer dimensions a minimizer need not be this one, whatever this point's rank (verify.checker.dual, step 6)
-    radius = gram_radius(problem, gap) if problem.d >= prior.C - 1 else None
+    unique = problem.d >= prior.C - 1 and problem.objective.towers == 1
+    radius = gram_radius(problem, gap) if unique else None
     if radius is None or radius >= 2:  # which says nothing of cosines
         return proof, definite
     digits = max(3, len(str((1 / radius).__ceil__())) + 2)

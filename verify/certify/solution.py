@@ -28,7 +28,8 @@ def prove(problem: Problem, solution: Solution) -> OptimumProof | None:
     """Enclose the optimum if `k` is an integer; there is no proof where `d` does not hold the optimum found."""
     if not isinstance(problem.k, int):
         return None
-    grouped = replace(problem, population=solution.groups)
+    population = solution.groups if problem.objective.towers == 1 else problem.population.split()
+    grouped = replace(problem, population=population)
     for width in _WIDTHS:
         relative = width * max(1, int(solution.value)) if isfinite(solution.value) else width
         proof = prove_grouped(grouped, solution.starts, width=relative)
@@ -66,8 +67,8 @@ def summarized(
         said += ["" if certificate is None else "no certificate: nothing was proved"]
         said += [f"the cosines are not known: {solution.reason}" if solution.errors is None else ""]
         note = "; ".join(text for text in said if text)
-    by_class = problem.population.C <= limits.GRAM_CLASSES
-    gram = class_gram(cosines, solution.groups, problem.population) if by_class else cosines
+    by_class, merged = problem.population.C <= limits.GRAM_CLASSES, problem.objective.towers == 1
+    gram = class_gram(cosines, solution.groups, problem.population) if by_class and merged else cosines
     return {
         "status": status,
         "nce": bracket,

@@ -59,10 +59,11 @@ from verify.checker.intervals import (
     require_positive_definite,
     upper_end,
 )
-from verify.checker.losses import LogSum, Sum, read_loss
-from verify.checker.objectives import NCE, Objective, read_objective
+from verify.checker.losses import LOSSES, LogSum, Sum, read_loss
+from verify.checker.objectives import NCE, Objective, read_any_objective
 from verify.checker.reading import MAX_K, Fields, cleared
 from verify.checker.rows import Row, row_losses
+from verify.checker.towers import enclose_towers
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
 
 
@@ -80,6 +81,13 @@ class Problem:
     @property
     def totals(self) -> list[Fraction]:
         return [n * r for n, r in zip(self.counts, self.rho, strict=True)]
+
+    @property
+    def points(self) -> tuple[list[Fraction], list[int]]:
+        """The masses and the counts of the groups of embeddings; half of each class in each of two towers."""
+        if self.objective.towers == 1:
+            return self.totals, self.counts
+        return [r / 2 for r in self.rho] * 2, [1] * (2 * len(self.rho))
 
 
 @dataclass(frozen=True)
@@ -138,10 +146,12 @@ def read_prior(fields: Fields) -> list[Fraction]:
 
 def read_problem(fields: Fields) -> tuple[Problem, int]:
     """The fields loss (and its q), k, temperature, rho, counts, objective of a statement, and its d."""
-    loss, k = read_loss(fields), fields.integer("k", 1, MAX_K)
-    rho, counts = read_groups(fields)
-    least = 1 if "counts" in fields.data else max(1, len(rho) - 1)
-    problem = Problem(loss, k, 1 / read_temperature(fields), rho, counts, read_objective(fields))
+    loss, k, objective = read_loss(fields), fields.integer("k", 1, MAX_K), read_any_objective(fields)
+    rho, counts = (read_prior(fields), []) if objective.towers == 2 else read_groups(fields)
+    least = max(1, len(rho) - 1) if objective.towers == 1 and "counts" not in fields.data else 1
+    if objective.towers == 2 and (loss.name not in LOSSES or (objective.bias is not None and loss.name != "logistic")):
+        raise Unreadable(f"{fields.name}.loss: not handled with two towers")
+    problem = Problem(loss, k, 1 / read_temperature(fields), rho, counts, objective)
     return problem, fields.integer("d", least, MAX_K)
 
 
@@ -164,7 +174,7 @@ def read_means(fields: Fields, counts: list[int]) -> Means:
 
 def rank(problem: Problem, means: Means) -> int:
     """A bound on the rank of the Gram matrix of all classes (2.)."""
-    return len(means.rows[0]) + sum(n - 1 for n, free in zip(problem.counts, means.free, strict=True) if free)
+    return len(means.rows[0]) + sum(n - 1 for n, free in zip(problem.points[1], means.free, strict=True) if free)
 
 
 def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) -> Optimum:
@@ -176,34 +186,14 @@ def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) 
     """
     if shift <= 0:
         raise Rejected("the shift is not positive")
-    k, totals, counts = problem.k, problem.totals, problem.counts
-    ctx = context(bits, k)
-    groups, one = range(len(totals)), ctx.mpf(1)
-    beta = enclose(ctx, problem.beta)
+    ctx, (totals, counts) = context(bits, problem.k), problem.points
     gram, cosines = _matrices(ctx, counts, means)
-    # Entries with one and the same enclosure share their exponentials, rows with one and the same law their integrals.
-    index: dict[object, int] = {one._mpi_: 0}
-    names = [[index.setdefault(x._mpi_, len(index)) for x in row] for row in cosines]
-    values = [one] * len(index)
-    for g in groups:
-        for h in groups:
-            if names[g][h]:
-                values[names[g][h]] = exp(ctx, beta * (cosines[g][h] - 1))
-    laws = [_law(problem, g, names[g]) for g in groups]
-    # a Fraction is slow to hash
-    keys = [tuple((u, m.numerator, m.denominator) for u, m in law.items()) for law in laws]
-    distinct = dict(zip(keys, laws, strict=True))
-    rows = dict(zip(distinct, row_losses(ctx, problem.loss, k, values, list(distinct.values())), strict=True))
-    found = [rows[key] for key in keys]
-
-    loss = sum(enclose(ctx, totals[g]) * found[g][0] for g in groups)
-    factors = [enclose(ctx, problem.objective.factor(m)) for m in problem.rho]
-    slack = [[ctx.mpf(0)] * len(totals) for _ in groups]
-    for g in groups:
-        for h in range(g if counts[g] == 1 else g + 1):
-            u = names[g][h]
-            slopes = factors[g] * found[g][1][u] + factors[h] * found[h][1][u]
-            slack[g][h] = slack[h][g] = enclose(ctx, problem.beta * totals[g] * totals[h] / 2) * values[u] * slopes
+    if problem.objective.towers == 1:
+        loss, slack = _one_tower(ctx, problem, cosines)
+    else:
+        loss, slack = enclose_towers(
+            ctx, problem.loss, problem.k, problem.beta, problem.rho, problem.objective, cosines
+        )
     products = [sum(a * b for a, b in zip(*pair, strict=True)) for pair in zip(slack, gram, strict=True)]
     residual = ctx.mpf(0)
     for g, y in enumerate(products):
@@ -218,6 +208,37 @@ def enclose_optimum(problem: Problem, means: Means, shift: Fraction, bits: int) 
         definite.require_positive_definite(ctx, slack, [enclose(ctx, shift * m) for m in totals])
     gap = enclose(ctx, shift) + residual
     return Optimum(ctx, problem, loss, loss - gap, gap, cosines)
+
+
+def _one_tower(ctx: Context, problem: Problem, cosines: list[list[Interval]]) -> tuple[Interval, list[list[Interval]]]:
+    """L, and its symmetrized gradient in B."""
+    totals, counts = problem.points
+    groups, one, beta = range(len(totals)), ctx.mpf(1), enclose(ctx, problem.beta)
+    # Entries with one and the same enclosure share their exponentials, rows with one and the same law their integrals.
+    index: dict[object, int] = {one._mpi_: 0}
+    names = [[index.setdefault(x._mpi_, len(index)) for x in row] for row in cosines]
+    values = [one] * len(index)
+    for g in groups:
+        for h in groups:
+            if names[g][h]:
+                values[names[g][h]] = exp(ctx, beta * (cosines[g][h] - 1))
+    laws = [_law(problem, g, names[g]) for g in groups]
+    # a Fraction is slow to hash
+    keys = [tuple((u, m.numerator, m.denominator) for u, m in law.items()) for law in laws]
+    distinct = dict(zip(keys, laws, strict=True))
+    rows = dict(zip(distinct, row_losses(ctx, problem.loss, problem.k, values, list(distinct.values())), strict=True))
+    found = [rows[key] for key in keys]
+
+    loss = sum(enclose(ctx, totals[g]) * found[g][0] for g in groups)
+    factors = [enclose(ctx, problem.objective.factor(m)) for m in problem.rho]
+    gradient = [[ctx.mpf(0)] * len(totals) for _ in groups]
+    for g in groups:
+        for h in range(g if counts[g] == 1 else g + 1):
+            u = names[g][h]
+            slopes = factors[g] * found[g][1][u] + factors[h] * found[h][1][u]
+            scale = enclose(ctx, problem.beta * totals[g] * totals[h] / 2)
+            gradient[g][h] = gradient[h][g] = scale * values[u] * slopes
+    return loss, gradient
 
 
 def _matrices(ctx: Context, counts: list[int], means: Means) -> tuple[list[list[Interval]], list[list[Interval]]]:

@@ -46,11 +46,15 @@ def check(statement: Fields, witness: Fields) -> str:
         minimizer.done()
         if len(gram) != len(groups) or len(gram[0]) != len(groups):
             raise Unreadable("statement.minimizer.gram: a row and a column for each group are needed")
-    means, shift = read_means(witness, problem.counts), witness.rational("shift")
+    means, shift = read_means(witness, problem.points[1]), witness.rational("shift")
     if shift <= 0:
         raise Rejected("the shift is not positive")
     C = sum(problem.counts)
-    if d < min(C - 1, rank(problem, means)):
+    if problem.objective.towers == 2:
+        # nothing is said of their minimizers (`towers`)
+        if minimizer is not None or d < rank(problem, means):
+            raise Rejected("the minimizer of two towers is not enclosed, and d must be the rank of the witness")
+    elif d < min(C - 1, rank(problem, means)):
         raise Rejected("d is less than C-1, and than the rank of the witness")
     if minimizer is not None and d < C - 1:
         # the witness' rank says nothing of a minimizer's (`dual`, 6.)

@@ -102,7 +102,8 @@ def add_objective(parser: Parser) -> None:
         "--objective",
         default="nce",
         metavar="O",
-        help="which negatives an anchor meets: nce (iid from the prior; default), or no-collisions (of other classes)",
+        help="which negatives an anchor meets: nce (iid from the prior; default) or no-collisions (of other classes); "
+        "two towers: clip, sigmoid:B (bias B), clip-no-collisions, sigmoid-no-collisions:B",
     )
 
 

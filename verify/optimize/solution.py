@@ -22,8 +22,9 @@ from verify import limits
 from verify.certify.losses import find
 from verify.optimize.barrier import Barrier, Optimum, dual_bound
 from verify.optimize.graded import Polished, polish
-from verify.optimize.means import GroupedLoss
+from verify.optimize.means import GroupedLoss, MeansProblem
 from verify.optimize.starts import Start, starts_near
+from verify.optimize.towers import towers_of
 
 #: Singular values and spreads below this are taken for zero, in turn.
 _ZERO = (1e-8, 1e-5, 1e-11, 1e-3)
@@ -34,7 +35,8 @@ class Solution:
     """The minimizer of `L_k` over Gram matrices of any rank, in double precision.
 
     Attributes:
-        groups: the prior, classes of equal mass in one group each; all matrices are in its order.
+        groups: the prior, classes of equal mass in one group each, or those of two towers (`theory.problem`); all
+            matrices are in its order.
         U: the groups' mean embeddings, `B = U U^T`, of length 1 but for the `free` ones.
         free: groups of two or more classes that do not coincide.
         value: the loss there.
@@ -79,7 +81,12 @@ class Solution:
 
 def in_groups(problem: Problem) -> bool:
     """Whether the problem is one for the barrier method."""
-    return find(problem.loss_name) is not None and len(problem.population.merged().masses) <= limits.BARRIER_GROUPS
+    return find(problem.loss_name) is not None and len(_groups(problem).masses) <= limits.BARRIER_GROUPS
+
+
+def _groups(problem: Problem) -> Prior:
+    """What the barrier method works with: groups of equal classes; in two towers every class for itself."""
+    return problem.population.merged() if problem.objective.towers == 1 else problem.embedded
 
 
 def solve(problem: Problem, *, near: Solution | None = None, progress: Callable[[str], None] | None = None) -> Solution:
@@ -89,11 +96,15 @@ def solve(problem: Problem, *, near: Solution | None = None, progress: Callable[
     """
     if not in_groups(problem):
         return _one_by_one(problem, progress)
-    groups = problem.population.merged()
+    groups = _groups(problem)
     rho, counts = np.array([float(r) for r in groups.masses]), np.array(groups.counts, dtype=float)
+    grouped = (
+        GroupedLoss(rho, counts, problem.loss_name, problem.k, float(problem.beta), problem.objective)
+        if problem.objective.towers == 1
+        else towers_of(problem)
+    )
     start = near.starts[0] if near is not None and near.groups == groups else None
-    beta = float(problem.beta)
-    end = minimize(GroupedLoss(rho, counts, problem.loss_name, problem.k, beta, problem.objective), start)
+    end = minimize(grouped, start)
     best = end.ends[0]
     return Solution(
         groups,
@@ -127,7 +138,7 @@ class End:
         return self.ends[0].known and self.value <= self.optimum.value + 1e-12 * max(1.0, abs(self.optimum.value))
 
 
-def minimize(problem: GroupedLoss, near: Start | None = None) -> End:
+def minimize(problem: MeansProblem, near: Start | None = None) -> End:
     """Solve and polish; from `near`, if a stationary point is found there whose slack says that it is the minimum."""
     if near is not None:
         ends = _polished(problem, near)
@@ -141,7 +152,7 @@ def minimize(problem: GroupedLoss, near: Start | None = None) -> End:
     return End(optimum, ends, value, max(lower, optimum.lower))
 
 
-def _at(problem: GroupedLoss, start: Start) -> tuple[Float[np.ndarray, "m m"], float, float]:
+def _at(problem: MeansProblem, start: Start) -> tuple[Float[np.ndarray, "m m"], float, float]:
     """B, the loss there, and the dual bound."""
     B: np.ndarray = start.U @ start.U.T
     np.fill_diagonal(B, np.where(start.free, B.diagonal(), 1.0))
@@ -149,7 +160,7 @@ def _at(problem: GroupedLoss, start: Start) -> tuple[Float[np.ndarray, "m m"], f
     return B, scale * local.value, scale * dual_bound(problem, B, local)
 
 
-def _polished(problem: GroupedLoss, start: Start) -> list[Polished]:
+def _polished(problem: MeansProblem, start: Start) -> list[Polished]:
     """Stationary points of the ranks, and with the free groups, that the first one suggests; the best one first."""
 
     def at(start: Start) -> Polished:

@@ -52,8 +52,8 @@ def starts_near(U: Float[np.ndarray, "C d"]) -> list[Start]:
 
 def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
     """Stationary points near the starts, the best dual bound first."""
-    totals = np.array([float(m) for m in problem.population.totals])
-    several = np.array(problem.population.counts) > 1
+    totals = np.array([float(m) for m in problem.embedded.totals])
+    several = np.array(problem.embedded.counts) > 1
     ranked = []
     for start in starts:
         try:
@@ -72,13 +72,17 @@ def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
 
 def _derivatives(problem: Problem, U: Float[np.ndarray, "m r"]) -> Derivatives:
     prior = problem.population
+    if problem.objective.towers == 2:
+        from verify.optimize.towers import towers_of
+
+        return towers_of(problem).derivatives(U @ U.T)
     rho, sizes = (np.array([float(x) for x in exact]) for exact in (prior.masses, prior.counts))
     return derivatives(problem.loss_name, problem.k, float(problem.beta), rho, U @ U.T, sizes, problem.objective)
 
 
 def newton_step(problem: Problem, start: Start) -> NewtonStep:
     """The Hessian at the start; LinAlgError if it is not positive definite."""
-    totals = np.array([float(m) for m in problem.population.totals])
+    totals = np.array([float(m) for m in problem.embedded.totals])
     return NewtonStep(start.U, totals, _derivatives(problem, start.U), start.free)
 
 

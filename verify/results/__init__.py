@@ -69,6 +69,11 @@ class ProblemRecord:
     temperature: str
     objective: str = field(default=NCE.name, metadata=UNLESS_DEFAULT)
 
+    @property
+    def losses(self) -> str:
+        """The loss, and the objective where it is not the usual one, for a readable report."""
+        return f"{self.loss} loss" + ("" if self.objective == NCE.name else f" of {self.objective}")
+
     @classmethod
     def of(cls, problem: Problem, k: tuple[int | float, ...] | None = None) -> ProblemRecord:
         """That of a problem, or of problems that differ in `k`."""

@@ -60,7 +60,7 @@ def report(result: EtfResult) -> str:
     """The readable report."""
     nce, geometry, searched = result.nce, result.geometry, result.search
     minimum = f"  global minimum in  {interval(nce.lower, nce.upper)}, width {nce.gap:.1e}"
-    loss = f"{result.problem.loss} loss, temperature {result.problem.temperature.removesuffix('/1')}"
+    loss = f"{result.problem.losses}, temperature {result.problem.temperature.removesuffix('/1')}"
     lines = [
         f"Balanced classes: C = {result.problem.C}, k = {result.problem.k}, d = {result.problem.d}, {loss}",
         f"  best of {searched.starts} starts   {nce.found:.15g}   ({searched.converged} converged, at most "

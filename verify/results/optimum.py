@@ -68,7 +68,7 @@ def report(result: OptimumResult) -> str:
     nce = result.nce
     lines = [
         f"Prior {shortened(result.problem.rho)}: C = {result.problem.C}, k = {result.problem.k}, "
-        f"d = {result.problem.d}, {result.problem.loss} loss, "
+        f"d = {result.problem.d}, {result.problem.losses}, "
         f"temperature {result.problem.temperature.removesuffix('/1')}",
         _found(result),
         f"  global minimum in  {interval(nce.lower, nce.upper)}, width {nce.gap:.1e}"
