@@ -1,5 +1,6 @@
 """The convex program on augmentation graphs: solved, enclosed, and the theorem on collapse confirmed by it."""
 
+import json
 import math
 from fractions import Fraction
 
@@ -9,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from experiments.augmentation import blocks, random_graphs
+from experiments.augmentation.rows import resumed
 from tests.graphs import graphs
 from theory import priors
 from theory.augmentation.block import downstream_loss, with_overlap
@@ -210,18 +212,23 @@ def test_collapsed_cells_restore_the_class_level_problem():
     assert value == pytest.approx(GraphMeans(level.problem).derivatives(level.gram).value, abs=1e-12)
 
 
-def test_rows_of_an_experiment_are_made_once_and_damage_is_refused(tmp_path, monkeypatch):
+def test_rows_of_an_experiment_are_made_once_and_damage_is_refused(tmp_path):
     made = []
-    monkeypatch.setattr(random_graphs, "trial", lambda seed: made.append(seed) or {"seed": seed})
+
+    def make(seed):
+        return made.append(seed) or {"square": seed**2}
+
     kept = tmp_path / "random.jsonl"
-    assert len(random_graphs.resumed(2, kept, str)) == 2
+    assert len(resumed(2, make, kept, str)) == 2
     kept.write_bytes(kept.read_bytes()[:-4])  # stopped in the middle of a line
-    assert random_graphs.resumed(3, kept, str) == [{"seed": 0}, {"seed": 1}, {"seed": 2}]
-    assert random_graphs.resumed(2, kept, str) == [{"seed": 0}, {"seed": 1}] and made == [0, 1, 1, 2]
+    rows = [{"seed": 0, "square": 0}, {"seed": 1, "square": 1}, {"seed": 2, "square": 4}]
+    assert resumed(3, make, kept, str) == rows
+    assert resumed(2, make, kept, str) == rows[:2] and made == [0, 1, 1, 2]
+    assert resumed(3, make, kept, str, complete=lambda row: row["seed"] != 1) == rows and made == [0, 1, 1, 2, 1]
     for damage in (b"{}\n", b"no JSON\n", b"\xff\n", b"[]\n"):
         kept.write_bytes(b'{"seed": 0}\n' + damage)
         with pytest.raises(InputError, match=r"damaged|JSON"):
-            random_graphs.resumed(1, kept, str)
+            resumed(1, make, kept, str)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -233,9 +240,22 @@ def test_a_sample_of_the_random_graphs_near_their_thresholds(seed):
 
 def test_a_family_of_blocks_rises_below_its_threshold_and_is_constant_above(monkeypatch, tmp_path):
     monkeypatch.setattr(blocks, "NEGATIVES", (1, 4))
-    family = blocks.family(2, 2, ONE, tmp_path / "kept")
+    monkeypatch.setattr(blocks, "CLASSES", (2,))
+    monkeypatch.setattr(blocks, "POINTS", (2, 2))
+    monkeypatch.setattr(blocks, "TEMPERATURES", (ONE,))
+    folder, kept = tmp_path / "kept", tmp_path / "rows.jsonl"
+    (family,) = rows = blocks.certified(1, folder, kept, str)
     assert family["verdicts"] == ["accepted"] and family["increases_lower"][0] > 1e-3
     assert family["collapsed"] == ["accepted", "accepted"]
     low, high = family["change_above"]
     assert -1e-20 < low <= 0 <= high < 1e-20
-    assert check((tmp_path / "kept" / "block-C2-points2.json").read_text()).verdict == "accepted"
+    (file,) = folder.iterdir()
+    assert file.name == "block-C2-points2.json" and check(file.read_text()).verdict == "accepted"
+    # rows are not made again, but for a certificate that was lost, and one of another family is not taken for it
+    monkeypatch.setattr(blocks, "family", lambda C, m, T, file: {"C": C, "points": m, "temperature": "1"})
+    assert blocks.certified(1, folder, kept, str) == rows
+    file.unlink()
+    again = {"seed": 0, "C": 2, "points": 2, "temperature": "1"}
+    assert blocks.certified(1, folder, kept, str) == [again]
+    kept.write_text(json.dumps(family | {"points": 3}) + "\n")
+    assert blocks.certified(1, None, kept, str) == [again]

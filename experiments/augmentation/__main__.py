@@ -27,11 +27,10 @@ class Measured:
 
 
 def _random(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
-    """Rows go to a file as they are made, and are not made again."""
-    from experiments.augmentation.random_graphs import resumed, summary
+    from experiments.augmentation.random_graphs import summary, trial
+    from experiments.augmentation.rows import resumed
 
-    rows = resumed(arguments.trials, arguments.out.with_suffix(".jsonl"), progress)
-    return summary(rows)
+    return summary(resumed(arguments.trials, trial, arguments.out.with_suffix(".jsonl"), progress))
 
 
 def _blocks(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
@@ -39,7 +38,7 @@ def _blocks(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, 
 
     if arguments.certificates is not None:
         files.check_folder("certificates", arguments.certificates)
-    return run(arguments.trials, arguments.certificates, progress)
+    return run(arguments.trials, arguments.certificates, arguments.out.with_suffix(".jsonl"), progress)
 
 
 def _laws(arguments: argparse.Namespace, progress: cli.Progress) -> dict[str, Any]:
@@ -78,6 +77,7 @@ MEASUREMENTS: dict[str, tuple[Measurement, int, str]] = {
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run one measurement and write its results."""
     described = "\n".join(f"{name}: {what} (default: {n})." for name, (_, n, what) in MEASUREMENTS.items())
+    described += "\nRows of random and blocks go to FILE.jsonl as they are made, and are not made again."
     parser = cli.parser("experiments.augmentation", described, "  python -m experiments.augmentation laws --trials 100")
     parser.add_argument("name", choices=list(MEASUREMENTS), help="which measurement")
     parser.add_argument("--trials", type=cli.integer(1), metavar="N", help="how many (default: see above)")

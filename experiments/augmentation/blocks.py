@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.augmentation.rows import resumed
 from theory import priors
 from theory.augmentation.block import downstream_loss, with_overlap
 from theory.augmentation.families import block
@@ -59,22 +60,39 @@ def steps() -> dict[str, Any]:
     return counted
 
 
-def certified(count: int, folder: Path | None, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+def certified(count: int, folder: Path | None, kept: Path, progress: Callable[[str], None]) -> list[dict[str, Any]]:
     """Below the threshold each step of k raises the downstream loss, above it none changes it: proved and checked.
 
-    `count` of the families of the grid, evenly chosen; one certificate of each number of classes goes to `folder`.
+    `count` of the families of the grid, evenly chosen, one row of `kept` each; one certificate of each number of
+    classes goes to `folder`.
     """
     cases = [(C, m, T) for C in CLASSES for m in POINTS for T in TEMPERATURES]
-    found = []
-    for i in range(count):
-        C, m, temperature = cases[i * len(cases) // count]
-        progress(f"family {i + 1} of {count}")
-        found.append(family(C, m, temperature, folder if temperature == 1 and m == POINTS[1] else None))
-    return found
+
+    def place(seed: int) -> Path | None:
+        C, m, temperature = cases[seed * len(cases) // count]
+        return certificate_file(folder, C, m) if folder and temperature == 1 and m == POINTS[1] else None
+
+    def make(seed: int) -> dict[str, Any]:
+        return family(*cases[seed * len(cases) // count], place(seed))
+
+    def complete(row: dict[str, Any]) -> bool:
+        described = cases[row["seed"] * len(cases) // count]
+        file = place(row["seed"])
+        return (row["C"], row["points"], Fraction(row["temperature"])) == described and (file is None or file.exists())
+
+    return resumed(count, make, kept, progress, complete=complete)
 
 
-def family(C: int, m: int, temperature: Fraction, folder: Path | None) -> dict[str, Any]:
-    """One block family: the steps of k at half its least threshold, and at an overlap between its last one and 1."""
+def certificate_file(folder: Path, C: int, m: int) -> Path:
+    """Where the certificate of a family goes."""
+    return folder / f"block-C{C}-points{m}.json"
+
+
+def family(C: int, m: int, temperature: Fraction, file: Path | None) -> dict[str, Any]:
+    """One block family: the steps of k at half its least threshold, and at an overlap between its last one and 1.
+
+    The certificate of the rise from the first k to the last goes to `file`.
+    """
     logistic, beta = get_loss("logistic"), float(1 / temperature)
     first, last = (uniform_threshold(logistic, C, k, beta) for k in (NEGATIVES[0], float("inf")))
     below, above = Fraction(first).limit_denominator(1000) / 2, (Fraction(last).limit_denominator(1000) + 1) / 2
@@ -84,10 +102,10 @@ def family(C: int, m: int, temperature: Fraction, folder: Path | None) -> dict[s
         certificate = refuted(setting, before, after, TASK)
         verdicts.append(check(certificate).verdict if isinstance(certificate, dict) else certificate)
     rises = [proven_rise(a.tasks[TASK], b.tasks[TASK]) for a, b in pairwise(points)]
-    if folder is not None:
+    if file is not None:
         certificate = refuted(setting, points[0], points[-1], TASK)
         assert isinstance(certificate, dict)
-        deliver(folder / f"block-C{C}-points{m}.json", text(certificate).encode(), folders=True)
+        deliver(file, text(certificate).encode(), folders=True)
     flat, ends = series(C, m, temperature, above, (NEGATIVES[0], NEGATIVES[-1]))
     holds = [indistinguishability(flat, point) for point in ends]
     return {
@@ -128,9 +146,9 @@ def threshold_table() -> list[dict[str, Any]]:
     ]
 
 
-def run(certify: int, folder: Path | None, progress: Callable[[str], None]) -> dict[str, Any]:
+def run(certify: int, folder: Path | None, kept: Path, progress: Callable[[str], None]) -> dict[str, Any]:
     """Grid, thresholds, and families with certificates."""
-    families = certified(certify, folder, progress)
+    families = certified(certify, folder, kept, progress)
     rises = [x for family in families for x in family["increases_lower"]]
     verdicts = Counter(verdict for family in families for verdict in family["verdicts"])
     collapsed = Counter(verdict for family in families for verdict in family["collapsed"])

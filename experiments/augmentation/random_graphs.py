@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from theory.augmentation.chains import spectral_gaps
 from theory.augmentation.graph import Graph, from_pairs
-from theory.errors import InputError
 from theory.problem import Problem
-from verify import files
 from verify.graphs.collapse import class_level, decide
 from verify.graphs.means import GraphMeans
 from verify.graphs.series import solve
@@ -73,7 +69,6 @@ def trial(seed: int) -> dict[str, Any]:
     # no collapsed arrangement is as good as the one found
     better = class_value - found.value > ROUNDING
     return {
-        "seed": seed,
         "points": close.points,
         "classes": close.C,
         "k": k,
@@ -101,24 +96,3 @@ def summary(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
         "largest_relative_gap": max(row["relative_gap"] for row in rows),
         "seeds_not_confirmed": [row["seed"] for row in rows if not row["confirmed"]],
     }
-
-
-def resumed(trials: int, kept: Path, progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """The rows of the seeds below `trials`: those in the file `kept` (JSON lines), and the others, which are added to
-    it as they are made.
-
-    Raises:
-        InputError: if the file is damaged, or cannot be written.
-    """
-    files.check_output("out", kept)
-    rows = {row.get("seed"): row for row in files.resume_lines(kept, "out")}
-    if not all(isinstance(seed, int) for seed in rows):
-        raise InputError("out", kept, "it is damaged, or holds something else")
-    with kept.open("a") as stream:
-        for seed in range(trials):
-            if seed not in rows:
-                progress(f"graph {seed + 1} of {trials}")
-                rows[seed] = trial(seed)
-                stream.write(json.dumps(rows[seed]) + "\n")
-                stream.flush()
-    return [rows[seed] for seed in range(trials)]
