@@ -69,6 +69,7 @@ def minimize(
     tolerance: float = 1e-12,
     max_iterations: int = 500,
     on_iteration: Callable[[int, int], None] | None = None,
+    is_closed: Callable[[Float[np.ndarray, "C d"]], bool] | None = None,
 ) -> list[Run]:
     """Minimize from every start; one `Run` each, in the order of the starts.
 
@@ -79,6 +80,7 @@ def minimize(
         tolerance: bound on `max_c |grad_c| / rho_c` at which a start has converged.
         max_iterations: trust-region steps allowed.
         on_iteration: called after every step with its number and how many starts are still running.
+        is_closed: whether a point's duality gap is small enough to stop at; asked of every point but the first.
     """
     s = len(starts)
     scale = np.broadcast_to(weights, starts.shape[:2])[..., None]
@@ -88,7 +90,7 @@ def minimize(
     radius = np.full(s, 1.0)
     max_radius = 4.0
     iterations = np.zeros(s, dtype=int)
-    hopeless = np.zeros(s, dtype=bool)
+    hopeless, accept = np.zeros(s, dtype=bool), np.zeros(s, dtype=bool)
     stops: list[Stop | None] = [None] * s
 
     for iteration in range(max_iterations + 1):
@@ -96,6 +98,8 @@ def minimize(
         for i in range(s):
             if stops[i] is None:
                 stops[i] = _reason(value[i], residual[i], tolerance, bool(hopeless[i]))
+            if stops[i] in (None, Stop.GRADIENT) and is_closed is not None and accept[i] and is_closed(U[i]):
+                stops[i] = Stop.GAP
         running = np.array([stop is None for stop in stops])
         if on_iteration is not None:
             on_iteration(iteration, int(running.sum()))
