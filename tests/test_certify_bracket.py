@@ -11,6 +11,7 @@ import pytest
 from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxtyping import Float
 from problems import priors
 
 from theory.errors import InputError
@@ -22,6 +23,7 @@ from verify.certify.balls import ball
 from verify.certify.definite import is_positive_definite, least_shift
 from verify.checker import check, definite
 from verify.optimize.search import minimum
+from verify.optimize.starts import Start
 
 
 @settings(max_examples=40, deadline=None)
@@ -58,6 +60,11 @@ def test_the_shift_makes_every_matrix_in_the_balls_definite(
         assert np.linalg.eigvalsh(drawn)[0] + float(shift) > -1e-13
 
 
+def bound(U: Float[np.ndarray, "C d"]) -> Start:
+    """Classes one by one."""
+    return Start(U, np.zeros(len(U), dtype=bool))
+
+
 def test_what_is_not_a_number_has_no_factor() -> None:
     with ctx.workprec(64), pytest.raises(ValueError, match="infs or NaNs"):
         least_shift([[arb("nan")]], [Fraction(1)])
@@ -72,7 +79,7 @@ def test_what_is_not_a_number_has_no_factor() -> None:
 def test_the_bracket_holds_the_polished_one(prior, k, loss):  # type: ignore[no-untyped-def]
     problem = Problem(prior, k, loss=loss)
     found = minimum(*problem.numbers)
-    wide = prove_bracket(problem, found.best.embeddings)
+    wide = prove_bracket(problem, bound(found.best.embeddings))
     fine = prove_optimum(problem, found.best.embeddings)
     if fine.status != "proved" or wide.status != "proved":
         assert wide.reason
@@ -91,20 +98,20 @@ def test_the_bracket_holds_the_polished_one(prior, k, loss):  # type: ignore[no-
 def test_a_point_that_is_not_the_minimum_is_undecided() -> None:
     prior, rng = parse("zipf:1", 12), np.random.default_rng(0)
     U = rng.normal(size=(12, 12))
-    proof = prove_bracket(Problem(prior, 16), U / np.linalg.norm(U, axis=1)[:, None])
+    proof = prove_bracket(Problem(prior, 16), bound(U / np.linalg.norm(U, axis=1)[:, None]))
     assert (proof.status, proof.lower, proof.upper) == ("undecided", None, None)
     assert "leaves an interval of width" in proof.reason
 
 
 def test_what_has_no_bracket_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    prior, U = parse("0.5,0.3,0.2"), np.eye(3)
+    prior, U = parse("0.5,0.3,0.2"), bound(np.eye(3))
     assert "no proof for the loss 'hinge'" in prove_bracket(Problem(prior, 3, loss="hinge"), U).reason
     with pytest.raises(InputError, match="d >= C-1"):
-        prove_bracket(Problem(parse("0.4,0.3,0.2,0.1"), 3, 2), np.eye(4))
+        prove_bracket(Problem(parse("0.4,0.3,0.2,0.1"), 3, 2), bound(np.eye(4)))
     with pytest.raises(InputError, match="integer k"):
         prove_bracket(Problem(prior, 2.5), U)
     monkeypatch.setattr("verify.limits.BRACKETED_CLASSES", 2)
-    assert "at most 2 classes" in prove_bracket(Problem(prior, 3), U).reason
+    assert "at most 2 distinct classes" in prove_bracket(Problem(prior, 3), U).reason
 
 
 def test_more_classes_than_are_polished_are_proved(tmp_path, capsys, monkeypatch):  # type: ignore[no-untyped-def]
@@ -130,7 +137,7 @@ def test_too_many_classes_for_the_checker_are_proved_without_a_certificate(monke
     monkeypatch.setattr(bracket, "CHECKED", 3)
     prior = parse("zipf:1", 5)
     problem = Problem(prior, 16)
-    proof = prove_bracket(problem, minimum(*problem.numbers).best.embeddings)
+    proof = prove_bracket(problem, bound(minimum(*problem.numbers).best.embeddings))
     assert (proof.status, proof.point) == ("proved", None)
     with pytest.raises(ValueError, match="nothing was proven"):
         proof.certificate()

@@ -53,7 +53,7 @@ def test_projection_against_alternating_projections(skew):
     omega = np.exp(np.linspace(0, -math.log(skew), C))
     T = generator.normal(size=(C, C))
     T = (T + T.T) / 2
-    found = NearestCorrelation(C)(T, omega, 1e-13)
+    found = NearestCorrelation(np.ones(C))(T, 1.0, omega, 1e-13)
     assert np.linalg.eigvalsh(found)[0] >= -1e-12
     np.testing.assert_array_equal(np.diag(found), 1.0)
     root = np.outer(np.sqrt(omega), np.sqrt(omega))
@@ -71,7 +71,7 @@ def test_projection_against_alternating_projections(skew):
 
 def test_projections_are_nearest_and_leave_correlation_matrices_alone():
     generator = np.random.default_rng(0)
-    C, project = 7, NearestCorrelation(7)
+    C, project = 7, NearestCorrelation(np.ones(7))
     omega = generator.uniform(0.1, 1, size=C)
 
     def distance(G, T):
@@ -81,14 +81,14 @@ def test_projections_are_nearest_and_leave_correlation_matrices_alone():
         T = generator.normal(size=(C, C))
         T = (T + T.T) / 2
         np.fill_diagonal(T, 1.0)
-        nearest = project(T, omega)
+        nearest = project(T, 1.0, omega)
         for _ in range(50):
             other = gram(normalized(generator.normal(size=(C, C))))
             assert distance(nearest, T) <= distance(other, T)
             closer = 0.9 * nearest + 0.1 * other
             assert distance(nearest, T) <= distance(closer, T) + 1e-12
     inside = gram(normalized(generator.normal(size=(C, C + 2))))
-    np.testing.assert_allclose(project(inside, omega), inside, atol=1e-10)
+    np.testing.assert_allclose(project(inside, 1.0, omega), inside, atol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_projections_are_nearest_and_leave_correlation_matrices_alone():
 )
 def test_sixty_classes_to_a_certified_gap(profile, k, beta):
     rho = parse(profile, None if profile.startswith("groups") else 60).as_array()
-    found = minimize(_slope(LOGISTIC, rho, k, beta), len(rho), beta)
+    found = minimize(_slope(LOGISTIC, rho, k, beta), np.ones(len(rho)), beta)
     assert found.value - found.lower <= 1e-11 * max(1.0, abs(found.value))
     # both bounds again, from embeddings
     U = from_gram(found.gram, len(rho) - 1)
@@ -144,7 +144,7 @@ def test_the_bound_at_what_is_returned_is_as_good_as_the_best_of_all_steps(name)
 @given(prior=priors(12, largest=10**7), k=st.sampled_from([1, 64, 10**5]), beta=st.sampled_from([0.2, 1.0, 5.0]))
 def test_any_prior_is_certified(prior, k, beta):
     rho = prior.as_array()
-    found = minimize(_slope(LOGISTIC, rho, k, beta), 12, beta)
+    found = minimize(_slope(LOGISTIC, rho, k, beta), np.ones(12), beta)
     assert found.value - found.lower <= 1e-9 * max(1.0, found.value)
     values = [step.lower for step in found.steps]
     assert values == sorted(values)

@@ -87,11 +87,11 @@ def run(
     from verify.optimize.solution import in_groups, solve
 
     least, large = problem.population.C - 1, problem.population.C > limits.OPTIMUM_CLASSES
-    solution = solve(problem) if in_groups(problem) else None
+    solution = solve(problem, progress=progress) if in_groups(problem) else None
     if problem.objective.towers == 2:
         least = _check_towers(problem, solution)
     if large and solution is None:
-        accepted = f"accepted: at most {limits.OPTIMUM_CLASSES} classes with this loss and prior"
+        accepted = f"accepted: at most {limits.OPTIMUM_CLASSES} classes that differ, or with this loss"
         raise InputError("rho", f"{problem.population.C} classes", accepted)
     if solution is not None and problem.d < min(solution.rank, least):
         if large:
@@ -99,16 +99,7 @@ def run(
             raise InputError("d", problem.d, accepted)
         solution = None
     if solution is not None:
-        from verify.certify.solution import prove, summarized
-
-        proved = prove(problem, solution)
-        return OptimumResult(
-            claim="global-optimum",
-            problem=ProblemRecord.of(problem),
-            seconds=time.perf_counter() - begun,
-            versions=versions("numpy", "python-flint"),
-            **summarized(problem, solution, proved, certificate, GAP_TOLERANCE),
-        )
+        return _in_groups(problem, solution, certificate, begun, progress)
 
     from theory.geometry import rank
     from verify.certify.publish import publish
@@ -177,11 +168,35 @@ def _check_towers(problem: Problem, solution: Solution | None) -> int:
     return solution.rank
 
 
+def _in_groups(
+    problem: Problem,
+    solution: Solution,
+    certificate: Path | str | None,
+    begun: float,
+    progress: Callable[[str], None] | None,
+) -> OptimumResult:
+    from verify.certify.solution import prove, summarized
+
+    if progress is not None:
+        progress("enclosing the minimum")
+    fields = summarized(problem, solution, prove(problem, solution), certificate, GAP_TOLERANCE)
+    return OptimumResult(
+        claim="global-optimum",
+        problem=ProblemRecord.of(problem),
+        seconds=time.perf_counter() - begun,
+        versions=versions("numpy", "python-flint"),
+        **fields,
+    )
+
+
 def _prove(problem: Problem, searched: Search, progress: Callable[[str], None] | None) -> OptimumProof | None:
     """The minimum and the minimizer if they can be polished, else the minimum only; the reason if neither."""
     if not isinstance(problem.k, int):
         return None
+    import numpy as np
+
     from verify.certify import prove_bracket, prove_optimum
+    from verify.optimize.starts import Start
 
     embeddings = searched.best.embeddings
     if progress is not None:
@@ -189,7 +204,8 @@ def _prove(problem: Problem, searched: Search, progress: Callable[[str], None] |
     proof = prove_optimum(problem, embeddings)
     if proof.status == "proved":
         return proof
-    bracket = prove_bracket(problem, embeddings)
+    rows = Start(embeddings, np.zeros(len(embeddings), dtype=bool))
+    bracket = prove_bracket(replace(problem, population=problem.population.split()), rows)
     return bracket if bracket.status == "proved" or problem.population.C > limits.POLISHED_CLASSES else proof
 
 

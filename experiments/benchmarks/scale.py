@@ -171,7 +171,7 @@ def convex_program(meter: Meter, decomposition_products: float) -> str:
         meter.products = 2 * step.evaluations + decomposition_products * step.decompositions
         meter.record(step.value, step.lower)
 
-    found = elliptope.minimize(meter.slope, len(meter.rho), 1.0, tolerance=1e-13, on_step=on_step)
+    found = elliptope.minimize(meter.slope, np.ones(len(meter.rho)), 1.0, tolerance=1e-13, on_step=on_step)
     closed = found.value - found.lower <= 1e-13 * max(1.0, found.value)
     return "the duality gap is below the tolerance" if closed else "rounding hides any further descent"
 

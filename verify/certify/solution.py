@@ -25,11 +25,18 @@ _WIDTHS = (Fraction(1, 10**20), Fraction(1, 10**12))
 
 
 def prove(problem: Problem, solution: Solution) -> OptimumProof | None:
-    """Enclose the optimum if `k` is an integer; there is no proof where `d` does not hold the optimum found."""
+    """Enclose the optimum if `k` is an integer; there is no proof where `d` does not hold the optimum found.
+
+    With more groups than are polished the minimum only, as well as double precision has found it.
+    """
     if not isinstance(problem.k, int):
         return None
     population = solution.groups if problem.objective.towers == 1 else problem.population.split()
     grouped = replace(problem, population=population)
+    if len(population.masses) > limits.POLISHED_CLASSES and problem.d >= problem.population.C - 1:
+        from verify.certify.bracket import prove_bracket
+
+        return prove_bracket(grouped, solution.starts[0])
     for width in _WIDTHS:
         relative = width * max(1, int(solution.value)) if isfinite(solution.value) else width
         proof = prove_grouped(grouped, solution.starts, width=relative)
@@ -55,10 +62,12 @@ def summarized(
         if proof.gram is not None:
             rounded, radius = proof.doubles()
             cosines = np.array(rounded)
-        if certificate is not None:
+        if certificate is not None and proof.point is not None:
             from verify.certify.publish import publish  # it brings the checker with it
 
             written, status, note = publish(proof.certificate(), certificate, status)
+        elif certificate is not None:
+            note = "no certificate: there are too many classes for the checker"
     else:
         bracket = Bracket.around(solution.value, min(solution.lower, solution.value), solution.value)
         closed = (bracket.relative_gap or 0.0) <= tolerance and solution.converged

@@ -11,6 +11,9 @@ by convexity, `<A, G0> = sum y = <Diag(y), G>`, and `<S + eps D, G> >= 0`. `D = 
 class, which keeps the bound tight for skewed priors; a hundredth of the mean of `|y|` is added, so that a class whose
 multiplier happens to be near 0 at `G0` does not decide alone.
 
+Equal classes may be taken together (`theory.groups`): S then falls apart into the groups' sums and, N - 1 times each,
+the contrasts within them, with the eigenvalues `-A_gg - y_g`, A_gg the slope of a pair within.
+
 The numbers here are rounded: a bound to double precision, not a proof. `verify.certify` encloses the same quantities.
 """
 
@@ -34,21 +37,33 @@ class DualBound:
 
     lower: float
     shift: float
-    multipliers: Float[np.ndarray, " C"]
+    multipliers: Float[np.ndarray, " m"]
 
 
-def dual_bound(value: float, gradient: Float[np.ndarray, "C C"], G0: Float[np.ndarray, "C C"]) -> DualBound:
+def dual_bound(
+    value: float,
+    gradient: Float[np.ndarray, "m m"],
+    G0: Float[np.ndarray, "m m"],
+    counts: Float[np.ndarray, " m"] | None = None,
+) -> DualBound:
     """The bound of the lemma at `G0`, from the loss and its gradient there.
 
     Args:
         value: `L(G0)`.
-        gradient: `dL/dG_cj`, row `c` the anchor, 0 on the diagonal.
-        G0: symmetric, diagonal 1.
+        gradient: `dL/dG_cj` for one pair of classes, row `c` the anchor; on the diagonal for two classes of a group, 0
+            for a group of one.
+        G0: cosines between groups and, on the diagonal, within them; 1 for a group of one.
+        counts: the classes of each group, one by default.
     """
+    N = np.ones(len(G0)) if counts is None else counts
     A = (gradient + gradient.T) / 2
-    y = np.sum(A * G0, axis=1)
-    shifted = np.abs(y) + 0.01 * np.mean(np.abs(y))
+    products = A * G0
+    y = products @ N - products.diagonal()
+    shifted = np.abs(y) + 0.01 * float(N @ np.abs(y)) / float(np.sum(N))
     scale = np.sqrt(np.maximum(shifted, np.finfo(float).tiny))
-    slack = (A - np.diag(y)) / np.outer(scale, scale)
-    shift = max(0.0, -float(np.linalg.eigvalsh(slack)[0]))
-    return DualBound(value - shift * float(np.sum(scale**2)), shift, y)
+    sums = A * np.sqrt(np.outer(N, N))
+    np.fill_diagonal(sums, (N - 1) * A.diagonal() - y)
+    contrasts = np.where(N > 1, (-A.diagonal() - y) / scale**2, 0.0)
+    least = min(float(np.linalg.eigvalsh(sums / np.outer(scale, scale))[0]), float(np.min(contrasts)))
+    shift = max(0.0, -least)
+    return DualBound(value - shift * float(N @ scale**2), shift, y)

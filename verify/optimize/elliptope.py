@@ -16,6 +16,9 @@ What differs from the metric (the coupling of a row through its normalization, e
 1) decides the linear rate: for Zipf priors the gap falls by a factor of 7 to 80 a step. Every iterate is feasible to
 rounding, so that its loss is an upper bound, and `verify.optimize.dual` gives the lower one. A step costs no product
 with embeddings: one evaluation entry by entry, and about three eigendecompositions, the bound's included.
+
+Equal classes are taken together: matrices have an entry for each pair of groups and, on the diagonal, for two classes
+of one (`theory.groups`), which counts as often as there are such pairs. With groups of one this is the problem above.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from jaxtyping import Float
 from verify.optimize.correlation import NearestCorrelation
 from verify.optimize.dual import dual_bound
 
-Slope = Callable[[Float[np.ndarray, "C C"]], tuple[float, Float[np.ndarray, "C C"]]]
+Slope = Callable[[Float[np.ndarray, "m m"]], tuple[float, Float[np.ndarray, "m m"]]]
 
 #: The metric is scaled by at most this power of 2 before the search ends: rounding has the last word.
 _DOUBLINGS = 12
@@ -49,7 +52,7 @@ class Step:
         value: the loss there, an upper bound on the minimum.
         lower: the dual bound there, the best so far.
         evaluations: of the loss with its gradient, so far.
-        decompositions: eigendecompositions of size C, so far, those of the bound included.
+        decompositions: eigendecompositions of the size of the groups, so far, those of the bound included.
     """
 
     value: float
@@ -63,13 +66,13 @@ class Minimum:
     """Where `minimize` ended.
 
     Attributes:
-        gram: the iterate of least loss, to rounding.
+        gram: the iterate of least loss, to rounding: cosines between groups and within them (1 for a group of one).
         value: the loss there.
         lower: the best dual bound.
         steps: every iterate, in order.
     """
 
-    gram: Float[np.ndarray, "C C"]
+    gram: Float[np.ndarray, "m m"]
     value: float
     lower: float
     steps: tuple[Step, ...]
@@ -77,7 +80,7 @@ class Minimum:
 
 def minimize(
     slope: Slope,
-    C: int,
+    counts: Float[np.ndarray, " m"],
     curvature: float,
     *,
     tolerance: float = 1e-12,
@@ -88,23 +91,27 @@ def minimize(
     """Minimize a convex `L` over the elliptope, from the simplex ETF, until the gap closes or rounding stops it.
 
     Args:
-        slope: `G -> (L, A)`, `A` the symmetrized gradient with zero diagonal, positive elsewhere.
-        C: number of classes, at least 3.
+        slope: `G -> (L, A)`, `A` the symmetrized derivative in the cosine of one pair of classes, positive; 0 on the
+            diagonal for a group of one.
+        counts: the classes of each group, at least 3 in all.
         curvature: `b` with `D^2 L[H, H] <= b sum_cj A_cj H_cj^2`: 1 / temperature for the losses that ship.
         tolerance: gap, relative to `max(1, |L|)`, at which to stop,
         settled: if no entry of the last step was larger than this either.
         max_iterations: steps allowed.
         on_step: called with every iterate.
     """
-    G = np.full((C, C), -1.0 / (C - 1))
-    np.fill_diagonal(G, 1.0)
+    m, C = len(counts), float(np.sum(counts))
+    G = np.full((m, m), -1.0 / (C - 1))
+    np.fill_diagonal(G, np.where(counts > 1, -1.0 / (C - 1), 1.0))
+    pairs = np.outer(counts, counts)
+    np.fill_diagonal(pairs, counts * (counts - 1))
     value, A = slope(G)
     best, best_value, lower, least, least_moved = G, value, -np.inf, value, np.inf
-    project = NearestCorrelation(C)
+    project = NearestCorrelation(counts)
     evaluations, scale, moved, waited = 1, 1.0, 1.0, 0
     steps: list[Step] = []
     for _ in range(max_iterations):
-        bound = dual_bound(value, A, G).lower
+        bound = dual_bound(value, A, G, counts).lower
         noise = 1e-14 * max(1.0, abs(value))
         # where values are flat to rounding, steps that shrink are progress all the same
         progress = bound > lower + noise or value < least - noise or moved < 0.5 * least_moved
@@ -119,17 +126,16 @@ def minimize(
         closed = best_value - lower <= tolerance * max(1.0, abs(value))
         if (closed and moved <= settled) or waited >= _PATIENCE:
             break
-        omega = _rank_one(A)
+        omega = _rank_one(A, counts)
         for _ in range(_DOUBLINGS):
             metric = scale * curvature * np.outer(omega, omega)
             target = G - A / metric
             # as if `A` were of rank one, its diagonal included: the multipliers vanish at such an optimum
-            np.fill_diagonal(target, 1.0 - 1.0 / (scale * curvature))
-            trial = project(target, omega, max(1e-13, _INEXACTNESS * moved))
+            trial = project(target, 1.0 - 1.0 / (scale * curvature), omega, max(1e-13, _INEXACTNESS * moved))
             trial_value, trial_A = slope(trial)
             evaluations += 1
             move = trial - G
-            model = float(np.sum(A * move) + 0.5 * np.sum(metric * move * move))
+            model = float(np.sum(pairs * A * move) + 0.5 * np.sum(pairs * metric * move * move))
             if trial_value <= value + model + noise:
                 break
             scale *= 2.0
@@ -140,10 +146,9 @@ def minimize(
     return Minimum(best, best_value, lower, tuple(steps))
 
 
-def _rank_one(A: Float[np.ndarray, "C C"]) -> Float[np.ndarray, " C"]:
+def _rank_one(A: Float[np.ndarray, "m m"], counts: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
     """`omega` with `omega_c omega_j` nearest to `A_cj` off the diagonal, in the mean of squared logarithms."""
-    C = len(A)
+    C = np.sum(counts)
     logarithms = np.log(np.maximum(A, 1e-290))
-    np.fill_diagonal(logarithms, 0.0)
-    rows = logarithms.sum(axis=1)
-    return np.exp((rows - rows.sum() / (2 * (C - 1))) / (C - 2))
+    rows = logarithms @ counts - logarithms.diagonal()
+    return np.exp((rows - counts @ rows / (2 * (C - 1))) / (C - 2))

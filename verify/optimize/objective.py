@@ -10,9 +10,10 @@ from jaxtyping import Float
 
 from theory.arrays import Array, Scalar, array_module
 from theory.compiled import runner
+from theory.groups import group_rows
 from theory.losses import Loss
 from theory.objectives import NCE, TrainingObjective
-from theory.population import GramExpansion, symmetrized
+from theory.population import GramExpansion, row_expansion, symmetrized
 
 #: Up to this many classes the Hessian-vector product is cheaper than a second compiled function without it.
 _ALWAYS_BOTH = 64
@@ -144,3 +145,42 @@ def gram_values_and_gradients(
     run = runner(_gram_gradient, np.size(G), _PROGRAM_EVALUATIONS, traced=loss.traced)
     value, gradient = run(G, rho, float(k), float(beta), **_static(specialized, k, objective))
     return np.asarray(value), gradient
+
+
+def _grouped_gradient(
+    cosines: Float[Array, "m m"],
+    rho: Float[Array, " m"],
+    counts: Float[Array, " m"],
+    k: Scalar,
+    beta: Scalar,
+    *,
+    loss: Loss,
+    static_k: int | float | None,
+    objective: TrainingObjective,
+) -> tuple[Float[Array, ""], Float[Array, "m m"]]:
+    xp, m = array_module(cosines), len(cosines)
+    atoms = group_rows(cosines, rho, counts, beta, objective)
+    rows = row_expansion(loss, *atoms, k if static_k is None else static_k)
+    others = counts - xp.eye(m)  # of each group, for one anchor
+    slopes = xp.where(others > 0, rows.slopes[:, :m] / xp.maximum(others, 1.0), 0.0)
+    return (rho * counts) @ rows.value, -beta * rho[:, None] * slopes
+
+
+def grouped_value_and_gradient(
+    loss: Loss,
+    cosines: Float[np.ndarray, "m m"],
+    rho: Float[np.ndarray, " m"],
+    counts: Float[np.ndarray, " m"],
+    k: int | float,
+    beta: int | float = 1.0,
+    objective: TrainingObjective = NCE,
+) -> tuple[float, Float[np.ndarray, "m m"]]:
+    """The same in groups of equal classes: `L_k`, and its derivative in the cosine of one pair of classes.
+
+    `cosines` are those between groups and, on the diagonal, within them (`theory.groups`), `rho` is the mass of one
+    class of each group. The derivative is 0 on the diagonal for a group of one.
+    """
+    specialized = loss.specialized(k, beta)
+    run = runner(_grouped_gradient, np.size(cosines), _PROGRAM_EVALUATIONS, traced=loss.traced)
+    value, gradient = run(cosines, rho, counts, float(k), float(beta), **_static(specialized, k, objective))
+    return float(value), np.asarray(gradient)

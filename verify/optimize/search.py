@@ -173,7 +173,7 @@ def _convex_program(
         if progress is not None:
             progress(f"convex program: {step.evaluations} evaluations, gap {step.value - step.lower:.1e}")
 
-    found = elliptope.minimize(slope, C, float(beta), settled=SETTLED, on_step=show)
+    found = elliptope.minimize(slope, np.ones(C), float(beta), settled=SETTLED, on_step=show)
     U = from_gram(found.gram, d)
     G = gram(U)
     value, A = slope(G)

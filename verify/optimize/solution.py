@@ -4,7 +4,8 @@ The problem is convex in the Gram matrix, so there is one minimum and no questio
 equal classes (`theory.groups`; a class that equals no other is a group of one), solved by the barrier method, and
 polished by Newton's method in coordinates that keep relative accuracy for the rarest classes, which also says how far
 the minimizer can be (`verify.optimize.graded`). With too many groups for the barrier it comes from the projected steps
-of `verify.optimize.elliptope`. What is proved starts here too (`verify.certify`).
+of `verify.optimize.elliptope`: in groups where there are more classes than an error is estimated for, else class by
+class. What is proved starts here too (`verify.certify`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from theory.groups import cosines
+from theory.geometry import root
+from theory.groups import cosines, mean_gram
 from theory.priors import Prior
 from theory.problem import Problem
 from verify import limits
@@ -80,12 +82,15 @@ class Solution:
 
 
 def in_groups(problem: Problem) -> bool:
-    """Whether the problem is one for the barrier method."""
-    return find(problem.loss_name) is not None and len(_groups(problem).masses) <= limits.BARRIER_GROUPS
+    """Whether the problem is solved in groups of equal classes, and not class by class."""
+    groups, C = len(_groups(problem).masses), problem.population.C
+    many = problem.objective.towers == 1 and limits.PROBED_CLASSES < C and groups < C
+    few = limits.OPTIMUM_CLASSES if many else limits.BARRIER_GROUPS
+    return find(problem.loss_name) is not None and groups <= few
 
 
 def _groups(problem: Problem) -> Prior:
-    """What the barrier method works with: groups of equal classes; in two towers every class for itself."""
+    """Groups of equal classes; in two towers every class for itself."""
     return problem.population.merged() if problem.objective.towers == 1 else problem.embedded
 
 
@@ -97,6 +102,8 @@ def solve(problem: Problem, *, near: Solution | None = None, progress: Callable[
     if not in_groups(problem):
         return _one_by_one(problem, progress)
     groups = _groups(problem)
+    if len(groups.masses) > limits.BARRIER_GROUPS:
+        return _many_groups(problem, groups, progress)
     rho, counts = np.array([float(r) for r in groups.masses]), np.array(groups.counts, dtype=float)
     grouped = (
         GroupedLoss(rho, counts, problem.loss_name, problem.k, float(problem.beta), problem.objective)
@@ -186,8 +193,35 @@ def _polished(problem: MeansProblem, start: Start) -> list[Polished]:
 
 def _reason(C: int) -> str:
     if C > limits.PROBED_CLASSES:
-        return f"the error is estimated for at most {limits.PROBED_CLASSES} distinct classes"
+        return f"the error is estimated for at most {limits.PROBED_CLASSES} classes"
     return "rounding leaves the minimizer open"
+
+
+def _many_groups(problem: Problem, groups: Prior, progress: Callable[[str], None] | None) -> Solution:
+    from verify.optimize import elliptope
+    from verify.optimize.objective import grouped_value_and_gradient
+    from verify.optimize.search import GAP, SETTLED
+
+    rho, counts = np.array([float(r) for r in groups.masses]), np.array(groups.counts, dtype=float)
+    loss, k, beta = problem.loss, problem.k, float(problem.beta)
+
+    def slope(G: Float[np.ndarray, "m m"]) -> tuple[float, Float[np.ndarray, "m m"]]:
+        value, gradient = grouped_value_and_gradient(loss, G, rho, counts, k, beta, problem.objective)
+        return value, (gradient + gradient.T) / 2
+
+    def show(step: elliptope.Step) -> None:
+        if progress is not None:
+            progress(f"convex program: {step.evaluations} evaluations, gap {step.value - step.lower:.1e}")
+
+    found = elliptope.minimize(slope, counts, beta, settled=SETTLED, on_step=show)
+    B = mean_gram(found.gram, groups)
+    free = (counts > 1) & (B.diagonal() < 1 - _ZERO[0])
+    start = Start(root(B)[:, ::-1], free).normalized()
+    closed = found.value - found.lower <= GAP * max(1.0, abs(found.value))
+    reason = _reason(problem.population.C)
+    steps, method = len(found.steps), "convex program"
+    lower = min(found.lower, found.value)
+    return Solution(groups, start.U, free, found.value, lower, None, reason, [start], steps, method, closed)
 
 
 def _one_by_one(problem: Problem, progress: Callable[[str], None] | None) -> Solution:
