@@ -16,7 +16,7 @@ from theory.problem import Problem
 from verify.certify import rows
 from verify.certify.balls import Ball, ball, bounds
 from verify.certify.enclosure import Point, enclose
-from verify.certify.rows import Law, OutOfReach, Row, law, row_losses
+from verify.certify.rows import Law, OutOfReach, Row, law, row_losses, trapezoid_rule
 
 SIXTHS = [Fraction(n, 6) for n in (3, 2, 1)]
 GUARD = 60
@@ -52,6 +52,40 @@ def test_moments_and_exponentials_enclose_the_same(cosines: list[Fraction], beta
                 assert slope.rad() <= 4 * others[u].rad() + arb(2) ** (4 - bits)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    cosines=st.lists(st.fractions(-1, 1, max_denominator=10**6), min_size=1, max_size=4),
+    beta=st.sampled_from([Fraction(1, 10**6), Fraction(1), Fraction(5), Fraction(100)]),
+    k=st.sampled_from([1, 2, 7, 256, 10**6]),
+    bits=st.sampled_from([40, 100]),
+    one=st.sampled_from([0, 1]),
+    centre=st.sampled_from([Fraction(0), Fraction(1, 2), Fraction(2, 3)]),
+)
+def test_end_nodes_are_those_that_are_left_out(
+    cosines: list[Fraction], beta: Fraction, k: int, bits: int, one: int, centre: Fraction
+) -> None:
+    """Their sums are those over the nodes themselves, one by one so far to the left that the rest is nothing."""
+    with ctx.workprec(2 * bits + GUARD):
+        X = [arb(1), *((ball(beta) * (ball(g) - 1)).exp() for g in cosines)]
+        mass, x, least = ball(Fraction(1, len(X))), ball(centre), k * min(value.lower() for value in X)
+        K, c, decay = k + 1 - one, arb(1).min(one + least), one * (1 + least)
+        rule = trapezoid_rule(K, k, c, bits, decay)
+        assert rule.ends is not None
+        moments = [sum((mass * (value - x) ** j for value in X), arb(0)) for j in range(rule.ends.degree + 1)]
+        loss, slope = rule.ends.sums(moments, x, k, one)
+
+        inner = {float(t) for t in rule.nodes}
+        terms = []
+        for t in (t for t in trapezoid_rule(K, k, c, bits).nodes if float(t) not in inner):
+            powers = [(-t * value).exp() for value in X]
+            phi = mass * sum(powers, arb(0))
+            rest = phi ** (k - 1) * (-one * t).exp()
+            terms.append([(-t).exp() - rest * phi, *(t * rest * p for p in powers)])
+        exact = [sum(column, arb(0)) for column in zip(*terms, strict=True)]
+        for found, expected in zip([loss, *(slope(value - x) for value in X)], exact, strict=True):
+            assert (found - expected).abs_upper() < arb(2) ** (8 - bits)
+
+
 @pytest.mark.parametrize(("k", "beta"), [(1, Fraction(1)), (4, Fraction(5)), (9, Fraction(1, 3))])
 def test_moments_contain_the_enumerated_loss_and_gradient(
     k: int, beta: Fraction, monkeypatch: pytest.MonkeyPatch
@@ -79,7 +113,7 @@ def test_a_coarse_formula_is_still_an_enclosure(monkeypatch: pytest.MonkeyPatch)
         laws = [law(list(enumerate(SIXTHS)))]
         [fine] = row_losses("logistic", 5, values, laws, 64)
         monkeypatch.setattr(rows, "_FEW_VALUES", 0)
-        for degree in (4, 8, 16):
+        for degree in (16, 24, 32):
             monkeypatch.setattr(rows, "_degree", lambda *_, degree=degree: degree)
             [coarse] = row_losses("logistic", 5, values, laws, 64)
             assert coarse[0].contains(fine[0])

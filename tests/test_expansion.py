@@ -71,7 +71,8 @@ def test_derivatives_are_those_that_jax_finds(name, kind):
         size = np.abs(hessian).max() + np.abs(slopes).max()
         np.testing.assert_allclose(at.hessian(), hessian, rtol=1e-9, atol=1e-12 * size)
         along = np.einsum("rjl,rl->rj", at.hessian(), direction)
-        np.testing.assert_allclose(at.along(direction), along, rtol=1e-11, atol=1e-13 * size)
+        for found in (at.along(direction), at.curvature()(direction)):
+            np.testing.assert_allclose(found, along, rtol=1e-11, atol=1e-13 * size)
 
 
 @pytest.mark.parametrize(("name", "kind"), _cases(FAMILY))
@@ -117,7 +118,8 @@ def test_many_entries_and_few_agree(name):
         np.testing.assert_allclose(other.value[:2], one.value, rtol=1e-13)
         np.testing.assert_allclose(other.slopes[-2:], one.slopes, rtol=1e-12)
         size = np.abs(one.hessian()).max()
-        np.testing.assert_allclose(other.along(towards)[:2], one.along(direction), atol=1e-12 * size)
+        for found in (other.along(towards), other.curvature()(towards)):
+            np.testing.assert_allclose(found[:2], one.along(direction), atol=1e-12 * size)
         np.testing.assert_allclose(other.hessian()[:2], one.hessian(), atol=1e-12 * size)
 
 

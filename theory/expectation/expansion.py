@@ -34,6 +34,10 @@ class Expansion(ABC):
     def along(self, direction: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
         """`sum_l d^2 f/dv_j dv_l direction_l`."""
 
+    def curvature(self) -> Callable[[Float[Array, "*b n"]], Float[Array, "*b n"]]:
+        """`along`, prepared for many directions."""
+        return self.along
+
     @abstractmethod
     def hessian(self) -> Float[Array, "*b n n"]:
         """`d^2 f/dv_j dv_l`."""

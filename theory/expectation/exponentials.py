@@ -46,6 +46,10 @@ class Exponentials(ABC):
     def products(self, density: Float[Array, "*d t"]) -> Float[Array, "*b n n"]:
         """`sum_t density_t e^{-t x_j} e^{-t x_l}` for every pair of entries."""
 
+    def coupled(self, density: Float[Array, "*d t"]) -> Callable[[Float[Array, "*b n"]], Float[Array, "*b n"]]:
+        """The map `c -> products(density) c`, prepared for many c."""
+        return lambda c: self.laplace(density * self.sums(c))
+
 
 class Dense(Exponentials):
     """Every exponential, rows x nodes x entries; the nodes may differ from row to row."""
@@ -121,6 +125,19 @@ class Chebyshev(Exponentials):
         xp, exponential = array_module(self._x, density), self._basis.exponential
         T = xp.stack(_polynomials(self._x, exponential.shape[-1]), axis=-1)
         return T @ (exponential.T @ (density[..., None] * exponential)) @ xp.swapaxes(T, -1, -2)
+
+    def coupled(self, density: Float[Array, "*d t"]) -> Callable[[Float[Array, "*b n"]], Float[Array, "*b n"]]:
+        if not is_numpy(self._x, density):
+            return super().coupled(density)
+        exponential = self._basis.exponential
+        T = np.stack(_polynomials(self._x, exponential.shape[-1]), axis=-2)
+        kernel = exponential.T @ (density[..., None] * exponential)
+
+        def apply(c: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
+            coefficients = kernel @ (T @ c[..., None])
+            return (np.swapaxes(coefficients, -1, -2) @ T)[..., 0, :]
+
+        return apply
 
 
 _Map = Callable[[Any, Any, Basis], Array]

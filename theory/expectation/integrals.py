@@ -27,6 +27,7 @@ the strip, so that the error bound does not hold, and accuracy rests on tests ag
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -123,6 +124,15 @@ class LogIntegral(Expansion):
         change = self._scaled * direction
         coupled = self._exponentials.laplace(self._coupling * self._exponentials.sums(change))
         return change * (self._integrals - self._x * self._second) - self._scaled * coupled
+
+    def curvature(self) -> Callable[[Float[Array, "*b n"]], Float[Array, "*b n"]]:
+        own, coupled = self._integrals - self._x * self._second, self._exponentials.coupled(self._coupling)
+
+        def along(direction: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
+            change = self._scaled * direction
+            return change * own - self._scaled * coupled(change)
+
+        return along
 
     def hessian(self) -> Float[Array, "*b n n"]:
         own = self._scaled * (self._integrals - self._x * self._second)

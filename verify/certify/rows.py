@@ -13,7 +13,7 @@ with K = k, c = 1 (logistic) or K = k+1, c = min(1, k min X) (decoupled): derive
 Review 2014, Theorem 5.1, with |1 - phi^k| <= min(2, k |t|) and |phi(t)| <= phi(|t| cos b) on Im s = b. Values w X have
 |1 - phi^k| <= k w |t|, and slopes' integrands are at most k |t| as before: K = max(k, ceil(k w)) serves both. The nodes
 left of s_0 add at most `h K e^(s_0 - h) / (1 - e^-h)`, those right of `t_1 = e^(s_1)`, `c t_1 >= 1`, at most `2
-E_1(c t_1)` and `k e^(-c t_1) / c`.
+E_1(c t_1)` and `k e^(-c t_1) / c`. Of those between few are looked at one by one (`verify.certify.end_nodes`).
 
 `phi` takes one exponential for each value and node. Where values are many, the logistic loss takes moments instead:
 around the centre x of the values, which are within r of it, Taylor's formula says
@@ -36,6 +36,7 @@ from flint import arb, arb_mat, arb_poly
 
 from verify.certify import losses
 from verify.certify.balls import Ball, ball
+from verify.certify.end_nodes import EndNodes, last_near
 from verify.certify.losses import LogSum, Sum
 
 Law = tuple[tuple[int, Fraction], ...]  # (index of a value, its mass)
@@ -57,7 +58,7 @@ class Rule:
     """The trapezoid rule in `s = log t`: its nodes t, the step, and balls for what it leaves out.
 
     `error` is added to a sum over nodes times the step for the loss; for the slopes `tail` is added, and the sum
-    divided by `relative`.
+    divided by `relative`. If there are `ends`, they are the nodes that are not in the list, to be summed as well.
     """
 
     nodes: list[Ball]
@@ -65,6 +66,7 @@ class Rule:
     error: Ball
     tail: Ball
     relative: Ball
+    ends: EndNodes | None = None
 
 
 def law(pairs: list[tuple[int, Fraction]]) -> Law:
@@ -98,7 +100,10 @@ def _row_losses(loss: Sum | LogSum, k: int, values: list[Ball], laws: list[Law],
     if w != 1:
         values = [ball(w) * x for x in values]
     least, K = min(x.lower() for x in values), max(k, ceil(k * w))
-    rule = trapezoid_rule(K, K, arb(1), bits) if logistic else trapezoid_rule(k + 1, k, arb(1).min(k * least), bits)
+    if logistic:
+        rule = trapezoid_rule(K, K, arb(1), bits, 1 + k * least)
+    else:
+        rule = trapezoid_rule(k + 1, k, arb(1).min(k * least), bits, arb(0))
     moments = logistic and w <= 1 and len(values) > _FEW_VALUES * bits
     if len(rule.nodes) * (bits if moments else len(values)) > MAX_TERMS:
         raise OutOfReach(f"{len(values)} distinct cosines at {bits} bits are more than fits")
@@ -109,11 +114,13 @@ def _row_losses(loss: Sum | LogSum, k: int, values: list[Ball], laws: list[Law],
     return found if w == 1 else [(value, {u: ball(w) * g for u, g in slopes.items()}) for value, slopes in found]
 
 
-def trapezoid_rule(K: int, k: int, c: Ball, bits: int) -> Rule:
+def trapezoid_rule(K: int, k: int, c: Ball, bits: int, decay: Ball | None = None) -> Rule:
+    """The rule that keeps this many bits; with `decay`, only the nodes that `EndNodes` leaves are in the list."""
     # With a = atan(2 pi/h), which is best for the slopes, this is e^(2 pi a/h) >= 2^bits.
     h = Fraction(pi * pi / (bits * log(2) + 2)).limit_denominator(1 << 20)
     digits = (bits + k.bit_length()) * log(2)
-    first, last = -ceil(digits / h), ceil((log(digits) - float(c.log())) / h)
+    first = -ceil(digits / h) if decay is None else last_near(float(h), 1 + K) + 1
+    last = ceil((log(digits) - float(c.log())) / h)
     nodes = [ball(n * h).exp() for n in range(first, last + 1)]
     step, left_node, right_node = ball(h), ball((first - 1) * h).exp(), c * nodes[-1]
     if not right_node > 1:
@@ -122,12 +129,18 @@ def trapezoid_rule(K: int, k: int, c: Ball, bits: int) -> Rule:
     growth = (2 * arb.pi() * a / step).exp() - 1
     left = step * K * left_node / (1 - (-step).exp())
     rule = 2 * (2 - 2 * (-2 * c * a.cos() / K).ei()) / growth
+    ends = None
+    if decay is not None:
+        far = [t for t in nodes if decay * t > digits]
+        nodes = nodes[: len(nodes) - len(far)]
+        left, ends = arb(0), EndNodes.outside(left_node, far, step, 1 + K, decay, bits)
     return Rule(
         nodes,
         step,
         arb(0, (rule + left - 2 * (-right_node).ei()).upper()),
         arb(0).union(left + k * (-right_node).exp() / c),
         1 + arb(0, (2 / (a.cos() * growth)).upper()),
+        ends,
     )
 
 
@@ -139,7 +152,8 @@ def _by_exponentials(logistic: bool, k: int, values: list[Ball], laws: list[Law]
         columns = arb_mat(
             len(rule.nodes), len(row), [e for es in zip(*(powers[u] for u, _ in row), strict=True) for e in es]
         )
-        phi = (columns * arb_mat([[ball(m)] for _, m in row])).entries()
+        masses = [ball(m) for _, m in row]
+        phi = (columns * arb_mat([[m] for m in masses])).entries()
         power = [p ** (k - 1) for p in phi]
         if logistic:
             value = sum(((1 - q * p) * e for q, p, e in zip(power, phi, ends, strict=True)), arb(0))
@@ -148,8 +162,14 @@ def _by_exponentials(logistic: bool, k: int, values: list[Ball], laws: list[Law]
             value = sum((e - q * p for q, p, e in zip(power, phi, ends, strict=True)), arb(0))
             weights = [q * t for q, t in zip(power, rule.nodes, strict=True)]
         slopes = (arb_mat(1, len(rule.nodes), weights) * columns).entries()
-        slope = {u: (g * rule.step * k + rule.tail) / rule.relative for (u, _), g in zip(row, slopes, strict=True)}
-        found.append((value * rule.step + rule.error, slope))
+        at_ends, polynomial = rule.ends.sums(
+            _raw_moments(masses, [values[u] for u, _ in row], rule.ends.degree), arb(0), k, int(logistic)
+        )
+        slope = {
+            u: ((g + polynomial(values[u])) * rule.step * k + rule.tail) / rule.relative
+            for (u, _), g in zip(row, slopes, strict=True)
+        }
+        found.append(((value + at_ends) * rule.step + rule.error, slope))
     return found
 
 
@@ -159,7 +179,8 @@ def _by_moments(k: int, values: list[Ball], least: Ball, laws: list[Law], rule: 
     x = ((1 + least) / 2).mid()
     z = [value - x for value in values]
     r = arb((1 - x).max(x - least).max(arb(2) ** -30).upper())
-    D = _degree(k, [float(t) for t in nodes], float(r), bits)
+    # at least as many moments as are needed near 0
+    D = max(_degree(k, [float(t) for t in nodes], float(r), bits), rule.ends.degree)
     scales = [(-t * x).exp() for t in nodes]
     remainders = [
         a * (t * r).exp() * (t * r) ** (D + 1) / arb(D + 2).gamma() for a, t in zip(scales, nodes, strict=True)
@@ -187,20 +208,21 @@ def _by_moments(k: int, values: list[Ball], least: Ball, laws: list[Law], rule: 
     coefficients = (arb_mat(len(laws), len(nodes), weights) * terms).entries()
     found = []
     for n, (row, loss) in enumerate(zip(laws, losses, strict=True)):
+        at_ends, polynomial = rule.ends.sums([moments[n, m] for m in range(rule.ends.degree + 1)], x, k, 1)
         mine = weights[n * len(nodes) : (n + 1) * len(nodes)]
         left_out = sum((w.abs_upper() * s for w, s in zip(mine, spread, strict=True)), arb(0))
-        slope = arb_poly(coefficients[n * (D + 1) : (n + 1) * (D + 1)])
+        slope = arb_poly(coefficients[n * (D + 1) : (n + 1) * (D + 1)]) + polynomial
         slopes = {u: ((slope(z[u]) + left_out) * rule.step * k + rule.tail) / rule.relative for u, _ in row}
-        found.append((loss * rule.step + rule.error, slopes))
+        found.append(((loss + at_ends) * rule.step + rule.error, slopes))
     return found
 
 
 def _degree(k: int, nodes: list[float], r: float, bits: int) -> int:
     """A D at which the remainder, weighted as in a slope, is below 2^-bits at each node; floats will do."""
-    D = bits
-    while any(
-        log(k * t) - t - t * (1 - r) + t * r + (D + 1) * log(t * r) - lgamma(D + 2) > -bits * log(2) for t in nodes
-    ):
+    # a slope is k t phi^(k-1), and phi^(k-1) off by k times what phi is
+    logs = [2 * log(k) + max(log(t), 0.0) - t - t * (1 - r) + t * r + bits * log(2) for t in nodes]
+    D = 3
+    while any(a + (D + 1) * log(t * r) > lgamma(D + 2) for a, t in zip(logs, nodes, strict=True)):
         D += 4
     return D
 
@@ -221,6 +243,15 @@ def _moments(row: Law, z: list[Ball], masses: dict[tuple[int, int], Ball], D: in
         * arb_mat(*sizes, [p for ps in low[:side] for p in ps]).transpose()
     )
     return list(products.entries()[: D + 1])
+
+
+def _raw_moments(masses: list[Ball], values: list[Ball], M: int) -> list[Ball]:
+    """`sum_u m_u X_u^i` for i = 0..M."""
+    moments, powers = [], masses
+    for _ in range(M + 1):
+        moments.append(sum(powers, arb(0)))
+        powers = [p * x for p, x in zip(powers, values, strict=True)]
+    return moments
 
 
 def _mean(row: Law, values: list[Ball]) -> Ball:

@@ -10,7 +10,9 @@ and the Hessian at tangent V is `2 <S, V V^T> + L''[V U^T + U V^T]`, where L'' i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -30,13 +32,15 @@ DENSE = 600
 class Derivatives:
     """In float64, at the matrix B of the groups' mean embeddings (G itself where every group is one class).
 
-    `value` is the loss, `gradient` the symmetrized gradient in B, and `hessian[c, j, l] = d^2 L / dB_cj dB_cl` (None
-    where it was not asked for). The diagonal entries of groups of one are constants, and have no derivative.
+    `value` is the loss, `gradient` the symmetrized gradient in B, and `hessian[c, j, l] = d^2 L / dB_cj dB_cl`. Where
+    it was not asked for there may be `along(change)`, `sum_l hessian[c, j, l] change[c, l]` from the formulas of the
+    rows. The diagonal entries of groups of one are constants, and have no derivative.
     """
 
     value: float
     gradient: Float[Array, "m m"]
     hessian: Float[Array, "m m m"] | None
+    along: Callable[[Float[Array, "m m"]], Float[Array, "m m"]] | None = None
 
     def slack(self, U: Float[Array, "m r"], free: Bool[Array, " m"] | None = None) -> Float[Array, "m m"]:
         """`S = A - Diag(y)`, `y = diag(A U U^T)`, and 0 for the rows that are not bound to the sphere."""
@@ -52,8 +56,10 @@ def derivatives(
     gram: Float[Array, "m m"],
     counts: Float[Array, " m"] | None = None,
     objective: TrainingObjective = NCE,
+    *,
+    hessian: bool = True,
 ) -> Derivatives:
-    """Value and derivatives of the population loss in the entries of B, by the trapezoid rule of `enclosure`.
+    """Value and derivatives of the population loss in the entries of B; the Hessian as an array if it is asked for.
 
     `counts` are the numbers of classes of the groups (1 each by default), `rho` the mass of one class of each. The
     cosine of two classes of one group is `(N B_gg - 1)/(N - 1)`. For `k = inf` the limit of the normalized loss.
@@ -70,8 +76,18 @@ def derivatives(
         # what turns slopes in the margins of a row into those in its entries of B
         scale = -beta * stretch
         first = totals[:, None] * scale * rows.slopes[:, :m]
-        second = totals[:, None, None] * scale[:, :, None] * scale[:, None, :] * rows.hessian()[:, :m, :m]
-        return Derivatives(float(totals @ rows.value), (first + first.T) / 2, second)
+        value, gradient = float(totals @ rows.value), (first + first.T) / 2
+        if hessian:
+            second = totals[:, None, None] * scale[:, :, None] * scale[:, None, :] * rows.hessian()[:, :m, :m]
+            return Derivatives(value, gradient, second)
+        curvature = rows.curvature()
+
+    def along(change: Float[Array, "m m"]) -> Float[Array, "m m"]:
+        direction = np.concatenate([scale * change, np.zeros((m, 1))], axis=1)
+        curved: Array = totals[:, None] * scale * curvature(direction)[:, :m]
+        return curved
+
+    return Derivatives(value, gradient, None, along)
 
 
 class NewtonStep:
@@ -82,7 +98,7 @@ class NewtonStep:
     Hessian is factorized, which ill-conditioned problems need; beyond, conjugate gradients on its products.
 
     Raises:
-        scipy.linalg.LinAlgError: if the Hessian is not positive definite across the rotations.
+        scipy.linalg.LinAlgError: if the Hessian is factorized and not positive definite across the rotations.
     """
 
     def __init__(
@@ -92,51 +108,84 @@ class NewtonStep:
         local: Derivatives,
         free: Bool[Array, " m"] | None = None,
     ) -> None:
-        assert local.hessian is not None
-        self.U, self.curvature, self.weighted = U, local.hessian, weights[:, None] * U
-        self.slack = local.slack(U, free)
-        # tangents[c]: an orthonormal basis of the complement of u_c, as columns, scaled; a free row's basis has one
-        # column more, beside which stands a column of zeros with a unit in the Hessian.
-        self.padding = np.zeros(0)
-        if free is None or not free.any():
-            tangents = np.stack([np.linalg.svd(u[None, :])[2][1:].T for u in U])
-        else:
-            tangents = np.stack([np.eye(U.shape[1])] * len(U))
-            for c in np.flatnonzero(~free):
-                tangents[c] = np.linalg.svd(U[c][None, :])[2].T
-                tangents[c, :, 0] = 0.0
-            self.padding = np.repeat(~free, U.shape[1]) * (np.arange(U.size) % U.shape[1] == 0).astype(float)
-        self.tangents = tangents / np.sqrt(weights)[:, None, None]
-        unknowns = self.tangents[:, 0, :].size
-        self.factor = linalg.cho_factor(self.product(np.eye(unknowns))) if unknowns <= DENSE else None
+        self.U, self.local, self.slack = U, local, local.slack(U, free)
+        self.weights, self.weighted = weights, weights[:, None] * U
+        self.free = np.zeros(len(U), dtype=bool) if free is None else free
+        self.factor = linalg.cho_factor(self._matrix()) if is_factorized(U, self.free) else None
 
     def step(self, residual: Float[Array, "m r"]) -> Float[Array, "m r"]:
         """The Newton step for the gradient `2 residual`."""
-        right = -2 * np.einsum("cra,cr->ca", self.tangents, residual).ravel()
         if self.factor is not None:
-            return self.move(linalg.cho_solve(self.factor, right))
+            right = -2 * np.einsum("cra,cr->ca", self._tangents, residual).ravel()
+            return self._move(linalg.cho_solve(self.factor, right))
         from scipy.sparse.linalg import LinearOperator, cg
 
+        roots = np.sqrt(self.weights)[:, None]
+        right = -2 * self.projected(residual) / roots
         size = float(np.abs(right).max()) or 1.0  # residuals near 1e-300 would underflow when squared
-        operator = LinearOperator((right.size, right.size), matvec=self.product, dtype=np.float64)
-        return self.move(size * cg(operator, right / size, rtol=1e-10, maxiter=5000)[0])
 
-    def move(self, x: Float[Array, "*b n"]) -> Float[Array, "*b m r"]:
-        """The vector V with these coordinates."""
-        V: Array = np.einsum("cra,...ca->...cr", self.tangents, x.reshape(*x.shape[:-1], len(self.U), -1))
-        return V
+        def product(x: Float[Array, " n"]) -> Float[Array, " n"]:
+            flat: Array = (self.projected(self.product(x.reshape(right.shape) / roots)) / roots).ravel()
+            return flat
 
-    def product(self, x: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
-        """The Hessian at V(x), `2 S V + (W + W^T) U` with `W_c = L''_c (V U^T + U V^T)_c`, made definite.
+        operator = LinearOperator((right.size, right.size), matvec=product, dtype=np.float64)
+        found = cg(operator, right.ravel() / size, rtol=1e-10, maxiter=5000)[0]
+        return self.projected(size * found.reshape(right.shape) / roots)
+
+    def product(self, V: Float[Array, "*b m r"]) -> Float[Array, "*b m r"]:
+        """The Hessian at tangents V, `2 S V + (W + W^T) U` with `W_c = L''_c (V U^T + U V^T)_c`, made definite, and
+        before it is projected.
 
         Its kernel are the rotations. `2 D U (K - K^T)`, `K = U^T D V`, D = Diag(weights), is added: of the same rank,
         definite on them, so that it vanishes at the solution of any system that they leave solvable.
         """
-        V = self.move(x)
         change = V @ self.U.T
-        W = np.einsum("cjl,...cl->...cj", self.curvature, change + np.swapaxes(change, -1, -2))
+        change = change + np.swapaxes(change, -1, -2)
+        if self.local.hessian is not None:
+            W = np.einsum("cjl,...cl->...cj", self.local.hessian, change)
+        else:
+            assert self.local.along is not None
+            W = self.local.along(change)
         turn = self.weighted.T @ V
-        image = 2 * self.slack @ V + (W + np.swapaxes(W, -1, -2)) @ self.U
+        image: Array = 2 * self.slack @ V + (W + np.swapaxes(W, -1, -2)) @ self.U
         image += 2 * self.weighted @ (turn - np.swapaxes(turn, -1, -2))
-        coordinates: Array = np.einsum("cra,...cr->...ca", self.tangents, image).reshape(x.shape)
-        return coordinates + self.padding * x if self.padding.size else coordinates
+        return image
+
+    def projected(self, V: Float[Array, "*b m r"]) -> Float[Array, "*b m r"]:
+        """The tangent part: without the radial one of the rows on the sphere."""
+        radial = np.where(self.free, 0.0, np.sum(V * self.U, axis=-1))
+        tangent: Array = V - radial[..., None] * self.U
+        return tangent
+
+    @cached_property
+    def _tangents(self) -> Float[Array, "m r a"]:
+        """For each row an orthonormal basis of the complement of u_c, as columns, scaled; a free row's basis has one
+        column more, beside which stands a column of zeros."""
+        if not self.free.any():
+            tangents = np.stack([np.linalg.svd(u[None, :])[2][1:].T for u in self.U])
+        else:
+            tangents = np.stack([np.eye(self.U.shape[1])] * len(self.U))
+            for c in np.flatnonzero(~self.free):
+                tangents[c] = np.linalg.svd(self.U[c][None, :])[2].T
+                tangents[c, :, 0] = 0.0
+        scaled: Array = tangents / np.sqrt(self.weights)[:, None, None]
+        return scaled
+
+    def _move(self, x: Float[Array, "*b n"]) -> Float[Array, "*b m r"]:
+        """The vector V with these coordinates."""
+        V: Array = np.einsum("cra,...ca->...cr", self._tangents, x.reshape(*x.shape[:-1], len(self.U), -1))
+        return V
+
+    def _matrix(self) -> Float[Array, "n n"]:
+        """The Hessian in these coordinates, with a unit for each column of zeros."""
+        m, r, columns = self._tangents.shape
+        image = self.product(self._move(np.eye(m * columns)))
+        matrix: Array = np.einsum("cra,...cr->...ca", self._tangents, image).reshape(m * columns, m * columns)
+        if self.free.any():
+            matrix += np.diag(np.repeat(~self.free, r) * (np.arange(m * r) % r == 0).astype(float))
+        return matrix
+
+
+def is_factorized(U: Float[Array, "m r"], free: Bool[Array, " m"]) -> bool:
+    """Whether there are so few unknowns that the Hessian is needed as a matrix."""
+    return len(U) * (U.shape[1] - (not free.any())) <= DENSE

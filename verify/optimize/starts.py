@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg import LinAlgError
 
 from theory.problem import Problem
-from verify.optimize.newton import Derivatives, NewtonStep, derivatives
+from verify.optimize.newton import Derivatives, NewtonStep, derivatives, is_factorized
 
 _RANK_TOLERANCES = (1e-8, 1e-5, 1e-11, 1e-3)
 _FLOAT_STEPS = 40
@@ -60,7 +60,7 @@ def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
             polished = _polish(problem, start)
         except LinAlgError:
             continue
-        local = _derivatives(problem, polished.U)
+        local = _derivatives(problem, polished.U, hessian=False)
         slack = local.slack(polished.U, polished.free)
         multipliers = np.diag(local.gradient - slack) / totals
         violation = float(np.max(multipliers[several & ~polished.free], initial=0.0))
@@ -70,20 +70,22 @@ def candidates(problem: Problem, starts: Sequence[Start]) -> list[Start]:
     return [start for _, _, start in sorted(ranked, key=lambda item: item[:2])]
 
 
-def _derivatives(problem: Problem, U: Float[np.ndarray, "m r"]) -> Derivatives:
+def _derivatives(problem: Problem, U: Float[np.ndarray, "m r"], *, hessian: bool) -> Derivatives:
     prior = problem.population
     if problem.objective.towers == 2:
         from verify.optimize.towers import towers_of
 
         return towers_of(problem).derivatives(U @ U.T)
     rho, sizes = (np.array([float(x) for x in exact]) for exact in (prior.masses, prior.counts))
-    return derivatives(problem.loss_name, problem.k, float(problem.beta), rho, U @ U.T, sizes, problem.objective)
+    beta, objective = float(problem.beta), problem.objective
+    return derivatives(problem.loss_name, problem.k, beta, rho, U @ U.T, sizes, objective, hessian=hessian)
 
 
 def newton_step(problem: Problem, start: Start) -> NewtonStep:
-    """The Hessian at the start; LinAlgError if it is not positive definite."""
+    """The Hessian at the start; LinAlgError if it is factorized and not positive definite."""
     totals = np.array([float(m) for m in problem.embedded.totals])
-    return NewtonStep(start.U, totals, _derivatives(problem, start.U), start.free)
+    local = _derivatives(problem, start.U, hessian=is_factorized(start.U, start.free))
+    return NewtonStep(start.U, totals, local, start.free)
 
 
 def _polish(problem: Problem, start: Start) -> Start:
