@@ -200,8 +200,7 @@ def test_the_committed_map_says_what_the_solver_and_the_conjecture_command_say()
         column = (version["weighting"], version["classifier"])
         for rise in version["largest"]:
             prior = priors.from_masses(rise["rho"])
-            rho = np.repeat(prior.as_array()[None], 64, axis=0)
-            cells = solve(Logistic(), rho, (rise["k1"], rise["k2"]))
+            cells = solve(Logistic(), prior.as_array()[None], (rise["k1"], rise["k2"]))
             losses = (cells.optimal if column[1] == "optimal" else cells.mean)[0, :, WEIGHTINGS.index(column[0])]
             assert losses[1] - losses[0] == pytest.approx(rise["increase"], abs=1e-8)
 

@@ -72,7 +72,7 @@ def test_search_resumes_as_if_never_stopped(tmp_path, monkeypatch):
 def test_evaluation_finds_the_known_rise_and_a_proof_follows(tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.unbalanced.prove._KS", (1, 4096))
     shares = np.array([[0.8635, 0.1346, 0.0019], [0.5, 0.3, 0.2]])
-    found = evaluate(SMALL, np.repeat(shares, 32, axis=0))
+    found = evaluate(SMALL, shares)
     assert found.rises[0] == pytest.approx(4.7213e-5, rel=1e-3)
     assert found.rises[-1] < 0
     assert found.guides[0] > 5e-3

@@ -42,6 +42,8 @@ WEIGHTINGS = ("weighted", "balanced")
 _SHAKE = 0.01
 _FIRST_STEPS = 4
 _SLICE = 32
+#: Classes from which on a slice may be compiled (`theory.compiled`).
+_COMPILED = 16
 _TOLERANCE = 1e-10
 _RANK = 1e-6
 
@@ -114,8 +116,8 @@ def solve(
         # where classes coincide the minimizer before is a critical point of every L_k: the shake moves off it
         start = normalized(points + _SHAKE * rng.normal(size=(C, C)))
         column = _column(loss, rho, k, weights, beta, start, heads, _TOLERANCE)
-        for part in _slices(np.flatnonzero(~column.converged)):
-            solved = {i: _one(loss, rho[i], k, beta) for i in dict.fromkeys(part.tolist())}
+        for part in _slices(np.flatnonzero(~column.converged), C):
+            solved = {i: _one(loss, rho[i], k, beta, column.embeddings[i]) for i in dict.fromkeys(part.tolist())}
             U = np.stack([solved[i] for i in part.tolist()])
             column = _replaced(column, part, _at(loss, rho[part], k, weights[:, part], beta, U, None))
         points, heads = column.embeddings, column.classifiers
@@ -175,22 +177,32 @@ def _at(
     )
 
 
-def _one(loss: Loss, rho: Float[np.ndarray, " C"], k: int | float, beta: int | float) -> Float[np.ndarray, "C d"]:
-    """The minimizer on the path that all commands take."""
-    U = solution.minimize(GroupedLoss(rho, np.ones(len(rho)), loss.name, k, float(beta))).ends[0].start.U
+def _one(
+    loss: Loss, rho: Float[np.ndarray, " C"], k: int | float, beta: int | float, U: Float[np.ndarray, "C d"]
+) -> Float[np.ndarray, "C d"]:
+    """The minimizer on the path that all commands take, which begins near these embeddings."""
+    problem = GroupedLoss(rho, np.ones(len(rho)), loss.name, k, float(beta))
+    U = solution.minimize(problem, _start(U)).ends[0].start.U
     return np.pad(U, ((0, 0), (0, len(U) - U.shape[1])))
+
+
+def _start(U: Float[np.ndarray, "C d"]) -> Start | None:
+    """The embeddings in as many columns as their rank; None if there are none of that rank near them."""
+    left, singular, _ = np.linalg.svd(U)
+    r = min(len(U) - 1, max(1, int(np.sum(singular > _RANK))))
+    rows = left[:, :r] * singular[:r]
+    if np.linalg.norm(rows, axis=1).min() < 0.5:
+        return None
+    return Start(rows, np.zeros(len(U), dtype=bool)).normalized()
 
 
 def _error(
     loss: Loss, rho: Float[np.ndarray, " C"], k: int | float, beta: int | float, U: Float[np.ndarray, "C d"]
 ) -> float:
     """How far the downstream losses at U can be from the minimizer's, estimated (`verify.supervised.estimate`)."""
-    left, singular, _ = np.linalg.svd(U)
-    r = min(len(U) - 1, max(1, int(np.sum(singular > _RANK))))
-    rows = left[:, :r] * singular[:r]
-    if np.linalg.norm(rows, axis=1).min() < 0.5:  # no embeddings of that rank are near
+    start = _start(U)
+    if start is None:
         return np.inf
-    start = Start(rows, np.zeros(len(U), dtype=bool)).normalized()
     problem = GroupedLoss(rho, np.ones(len(rho)), loss.name, k, float(beta))
     at = polish(problem.derivatives, problem.totals, problem.counts > 1, start, steps=0)
     if not at.known:
@@ -209,15 +221,17 @@ def _minimizers(
     runs = minimize(evaluate(np.arange(len(starts))), starts, weights, tolerance=tolerance, max_iterations=_FIRST_STEPS)
     U = np.stack([run.embeddings for run in runs])
     late = np.array([i for i, run in enumerate(runs) if run.stop is Stop.ITERATIONS], dtype=int)
-    for part in _slices(late):
+    for part in _slices(late, starts.shape[1]):
         runs = minimize(evaluate(part), U[part], weights[part], tolerance=tolerance, max_iterations=200)
         U[part] = np.stack([run.embeddings for run in runs])
     return U
 
 
-def _slices(rows: Int[np.ndarray, " r"]) -> list[Int[np.ndarray, " slice"]]:
-    """The rows in slices of one size, so that one compiled function serves all; the last is filled by repetition."""
-    return [np.resize(rows[i : i + _SLICE], _SLICE) for i in range(0, len(rows), _SLICE)]
+def _slices(rows: Int[np.ndarray, " r"], C: int) -> list[Int[np.ndarray, " slice"]]:
+    """The rows in slices. Where they may be compiled, all are of one size, so that one compiled function serves them:
+    the last is filled by repetition."""
+    parts = [rows[i : i + _SLICE] for i in range(0, len(rows), _SLICE)]
+    return parts if C < _COMPILED else [np.resize(part, _SLICE) for part in parts]
 
 
 def _replaced(column: _Column, rows: Int[np.ndarray, " r"], again: _Column) -> _Column:
