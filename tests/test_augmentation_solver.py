@@ -231,7 +231,7 @@ def test_rows_of_an_experiment_are_made_once_and_damage_is_refused(tmp_path):
             resumed(1, make, kept, str)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1, 2, 6])  # of 1,000 the barrier alone left 6 open, by 1.1e-9
 def test_a_sample_of_the_random_graphs_near_their_thresholds(seed):
     row = random_graphs.trial(seed)
     assert row["verdict"] in ("proved", "refuted") and row["confirmed"]

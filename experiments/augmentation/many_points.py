@@ -35,7 +35,7 @@ def run(points: int, k: int = 256) -> dict[str, Any]:
         "k": k,
         "gaps": [min(gaps), max(gaps)],
         "value": found.value,
-        "relative_gap": (found.value - found.lower) / max(1.0, abs(found.value)),
+        "relative_gap": found.relative_gap,
         "iterations": found.steps,
         "seconds": round(seconds, 1),
     }

@@ -15,7 +15,7 @@ from theory.augmentation.graph import Graph, from_pairs
 from theory.problem import Problem
 from verify.graphs.collapse import class_level, decide
 from verify.graphs.means import GraphMeans
-from verify.graphs.series import solve
+from verify.graphs.solution import solve
 
 TOLERANCE = 1e-9
 #: Losses that differ by less are equal up to rounding.
@@ -76,7 +76,7 @@ def trial(seed: int) -> dict[str, Any]:
         "offset": offset,
         "verdict": verdict,
         "note": note,
-        "relative_gap": (found.value - found.lower) / max(1.0, abs(found.value)),
+        "relative_gap": found.relative_gap,
         "least_cosine_within": least,
         "below_class_level": class_value - found.value,
         "confirmed": verdict == ("refuted" if better else "proved"),

@@ -89,7 +89,7 @@ def minimum(setting: Setting, point: Point) -> dict[str, Any] | str:
     if isinstance(point.proof, GraphProof):
         return point.proof.certificate()
     from verify.graphs.proof import prove_minimum
-    from verify.graphs.series import solve
+    from verify.graphs.solution import solve
 
     problem = setting.at(point.k).problem
     proof = prove_minimum(problem, solve(problem).means)

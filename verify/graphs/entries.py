@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from theory.augmentation.chains import components, spectral_gaps
 from theory.augmentation.graph import Graph
-from verify.graphs.series import GAP_TOLERANCE, Point, Setting, within_class_cosines
+from verify.graphs.series import Point, Setting, within_class_cosines
+from verify.graphs.solution import GAP_TOLERANCE
 from verify.results import Status, k_as_json
 from verify.results.augmentation import Enclosed, Entry, GraphReport, Sup
 from verify.results.digits import round_down, round_up

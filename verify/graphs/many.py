@@ -46,7 +46,7 @@ def minimize(problem: Problem[Graph]) -> Optimum:
 
     def is_closed(U: Float[np.ndarray, "n d"]) -> bool:
         found.append(_at(means, U))
-        return found[-1].value - found[-1].lower <= _GAP * max(1.0, abs(found[-1].value))
+        return found[-1].relative_gap <= _GAP
 
     def descend(U: Float[np.ndarray, "n d"], tolerance: float) -> Run:
         return minimize_on_spheres(evaluate, U[None], law.marginal, tolerance=tolerance, is_closed=is_closed)[0]

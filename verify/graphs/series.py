@@ -13,7 +13,6 @@ from flint import arb, ctx
 from jaxtyping import Float
 
 from theory.augmentation.graph import Graph
-from theory.errors import InputError
 from theory.geometry import rank
 from theory.problem import Problem
 from verify import limits
@@ -22,16 +21,13 @@ from verify.certify.losses import is_strict
 from verify.graphs.classifier import Bracket, Head, Masses, best_head, bracket
 from verify.graphs.collapse import ClassLevel, class_level, decide, is_collapsed_numerically
 from verify.graphs.linear import minimize_linear
-from verify.graphs.many import minimize
 from verify.graphs.means import GraphMeans
 from verify.graphs.proof import GraphProof, prove_minimum
+from verify.graphs.solution import solve
 from verify.graphs.uniform import UniformProof, is_uniform, prove_uniform
-from verify.optimize.barrier import Barrier, Optimum, dual_bound
+from verify.optimize.barrier import dual_bound
 from verify.optimize.threads import small_matrices
 from verify.supervised.minimizer import Minimizer
-
-#: The relative gap that a float64 bracket must reach for the word `numerical`.
-GAP_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -203,22 +199,6 @@ def _spread(setting: Setting, level: ClassLevel | None, collapsed: str, note: st
         tasks,
         note,
     )
-
-
-def solve(problem: Problem[Graph]) -> Optimum:
-    """The optimum in double precision: by the barrier method for few groups, else over the points' embeddings.
-
-    Raises:
-        InputError: if there are too many points.
-    """
-    m = len(problem.population.counts)
-    if m <= limits.BARRIER_GROUPS:
-        with small_matrices(m):
-            return Barrier(GraphMeans(problem)).solve()
-    points, most = problem.population.points, limits.GRAPH_POINTS
-    if points > most:
-        raise InputError("graph", f"{points} points", f"accepted: at most {most} distinct points")
-    return minimize(problem)
 
 
 def _enclosure(

@@ -52,6 +52,11 @@ class Optimum:
     steps: int
 
     @property
+    def relative_gap(self) -> float:
+        """The width of the bracket, relative to max(1, value)."""
+        return (self.value - self.lower) / max(1.0, abs(self.value))
+
+    @property
     def converged(self) -> bool:
         """Whether mu has become small enough."""
         return self.barrier <= _ENOUGH
