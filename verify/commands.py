@@ -39,6 +39,7 @@ COMMANDS = {
     "embeddings": Command("verify.embeddings:main", "trained embeddings: how far above the minimum, and why?"),
     "conjecture": Command("verify.conjecture:main", "is the downstream loss non-increasing over these k?"),
     "augmentation": Command("verify.augmentation:main", "positives from a graph: collapse, and do negatives hurt?"),
+    "literature": Command("verify.literature:main", "published statements, and what became of them"),
     "symbolic": Command("verify.symbolic:main", "the derivations, reduced exactly for symbolic numbers"),
     "check": Command("verify.check:main", "does a certificate prove what it states?"),
     "checker": Command("verify.checker.__main__:main", "the checker alone, on any number of certificates"),
