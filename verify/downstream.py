@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 #: The width of a float64 bracket up to which it is called `numerical`.
 GAP_TOLERANCE = 1e-9
-#: The width that a proven bracket is given where it can be.
-_WIDTH = Fraction(1, 10**17)
+#: The width that a proven bracket is given where it can be; that of so many distinct classes that digits take minutes.
+_WIDTH, _WIDTH_OF_MANY = Fraction(1, 10**17), Fraction(1, 10**11)
 
 
 def run(
@@ -103,7 +103,9 @@ def _at_minimizer(
     listable = problem.population.C <= limits.CERTIFICATE_CLASSES
     rests = downstream_hypotheses(problem)
     enclosing = Enclosing(problem, by_class=certificate is not None and listable, progress=progress)
-    best, mean = (point(enclosing, weighting, classifier, _WIDTH) for classifier in ("optimal", "mean"))
+    many = len(problem.population.merged().masses) > limits.BARRIER_GROUPS
+    width = _WIDTH_OF_MANY if many else _WIDTH
+    best, mean = (point(enclosing, weighting, classifier, width) for classifier in ("optimal", "mean"))
     notes = []
     if best.bracket is not None and mean.bracket is not None:
         status = Status.PROVED

@@ -22,6 +22,7 @@ from theory.groups import group_rows
 from theory.losses import get_loss
 from theory.objectives import NCE, TrainingObjective
 from theory.population import row_expansion
+from verify.optimize.threads import small_matrices
 
 Array = np.ndarray
 #: Unknowns up to which the Hessian is factorized.
@@ -129,7 +130,8 @@ class NewtonStep:
             return flat
 
         operator = LinearOperator((right.size, right.size), matvec=product, dtype=np.float64)
-        found = cg(operator, right.ravel() / size, rtol=1e-10, maxiter=5000)[0]
+        with small_matrices(len(self.U)):
+            found = cg(operator, right.ravel() / size, rtol=1e-12, maxiter=5000)[0]
         return self.projected(size * found.reshape(right.shape) / roots)
 
     def product(self, V: Float[Array, "*b m r"]) -> Float[Array, "*b m r"]:

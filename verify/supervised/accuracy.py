@@ -21,7 +21,7 @@ from flint import arb, ctx
 
 from verify.certify.balls import ball
 from verify.certify.losses import find, get
-from verify.supervised.bracket import Bracket, group_weights, head_at, unit_exponents
+from verify.supervised.bracket import Bracket, group_weights
 from verify.supervised.estimate import head
 from verify.supervised.minimizer import Enclosing, Minimizer
 from verify.supervised.sequence import Point
@@ -36,14 +36,14 @@ def proven_accuracy(enclosing: Enclosing, minimizer: Minimizer, found: Bracket, 
         beta = ball(enclosing.problem.beta)
         loss, C = get(enclosing.problem.loss_name), enclosing.problem.population.C
         kappa = loss.curvature(C - 1, (-2 * beta).exp(), (2 * beta).exp())
-        exponents = unit_exponents(enclosing, minimizer, weighting)
         right = Fraction(0)
         for g, weight in enumerate(weights):
             # the margins of all classes of a group are alike, for the best classifier too: they are unique
             delta = 2 * (2 * ball(gap / weight) / (beta * beta * kappa)).sqrt()
             rivals = [h for h in groups if h != g or counts[g] > 1]
             margins = [
-                arb(0) if _tied(minimizer, weights, g, h) else arb(0, delta.upper()) - exponents[g][h] for h in rivals
+                arb(0) if _tied(minimizer, weights, g, h) else arb(0, delta.upper()) - found.exponents[g][h]
+                for h in rivals
             ]
             if all(m > 0 for m in margins):
                 right += weight
@@ -63,8 +63,8 @@ def accuracy_numerical(enclosing: Enclosing, found: Point, weighting: str) -> fl
     """The same in double precision, a tie being one to 1e-9; None where the minimizer is not known."""
     if found.sup is None:
         return None
-    if found.minimizer is not None:
-        return head_at(enclosing, found.minimizer, weighting).accuracy
+    if found.bracket is not None and found.bracket.head is not None:
+        return found.bracket.head.accuracy
     if find(enclosing.problem.loss_name) is None:
         return 1.0  # at the simplex ETF, where every class is nearest to itself
     return head(enclosing, weighting).accuracy

@@ -18,12 +18,12 @@ For the mean classifier (`w_c = u_c`) the scores are the cosines themselves, and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb, arb_mat, ctx
 
 from theory.downstream import checked_weighting
 from theory.geometry import root
@@ -42,11 +42,20 @@ _SPREAD = 400
 
 @dataclass(frozen=True)
 class Bracket:
-    """`lower <= L_sup <= upper`, proven, and what a checker needs to see it (empty for the mean classifier)."""
+    """`lower <= L_sup <= upper`, proven.
+
+    Attributes:
+        witness: what a checker needs to see it (empty for the mean classifier).
+        head: the best classifier at the middle of the enclosure, in double precision (none for the mean classifier).
+        exponents: by how much a rival's score exceeds the own one with the bracket's classifier, a row for each group;
+            mates on the diagonal.
+    """
 
     lower: Fraction
     upper: Fraction
-    witness: dict[str, Any]
+    witness: dict[str, Any] = field(default_factory=dict)
+    head: Head | None = None
+    exponents: list[list[Ball]] = field(default_factory=list)
 
 
 def group_weights(groups: Prior, weighting: str) -> tuple[Fraction, ...]:
@@ -67,10 +76,14 @@ def bracket(enclosing: Enclosing, minimizer: Minimizer, weighting: str, classifi
         sums = _Sums(enclosing, minimizer, weighting)
         if classifier == "mean":
             value = sums.mean()
-            return None if value is None else outward(*value, {})
-        found, coefficients = sums.optimal()
+            return None if value is None else Bracket(*outward(*value))
+        head = head_at(enclosing, minimizer, weighting)
+        coefficients, spreads = coefficients_of(head)
+        exponents, found = sums.optimal(coefficients, spreads)
+    if found is None:
+        return None
     witness = {"classifier": [[ratio(a) for a in row] for row in zip(*coefficients, strict=True)]}
-    return None if found is None else outward(*found, witness if max(minimizer.counts) == 1 else {})
+    return Bracket(*outward(*found), witness if max(minimizer.counts) == 1 else {}, head, exponents)
 
 
 def enclose_loss(
@@ -105,16 +118,32 @@ def head_at(enclosing: Enclosing, minimizer: Minimizer, weighting: str) -> Head:
     return GroupedHead(enclosing.problem.loss_name, U, counts, weights, float(enclosing.problem.beta)).solve()
 
 
-def unit_exponents(enclosing: Enclosing, minimizer: Minimizer, weighting: str) -> list[list[Ball]]:
-    """By how much a rival's score exceeds the own one with the bracket's classifier; mates on the diagonal."""
-    return _Sums(enclosing, minimizer, weighting).classify()[0]
+def coefficients_of(head: Head) -> tuple[list[list[Fraction]], list[Fraction]]:
+    """A good classifier: rows of coefficients on the means, and the spreads z.
+
+    At the optimum w_g is parallel to its own gradient wherever that is not 0 (then `|w_g| = 1`): so minus the slopes, a
+    little too long, serve as coefficients and are cut to unit length exactly. Elsewhere the least coefficients are
+    taken.
+    """
+    lengths = np.sqrt(np.sum(head.pull_x**2, axis=1) + head.pull_z**2)
+    norms = np.sqrt(np.sum(head.x**2, axis=1) + head.z**2)
+    active = (lengths > 1e-6 * np.abs(head.slopes).max(axis=0)) & (norms > 1 - 1e-6)
+    scale = np.where(active, 1.001 / np.where(active, lengths, 1.0), 1.0)
+    rows, z = -head.slopes.T * scale[:, None], np.where(active, -head.pull_z * scale, head.z)
+    if not active.all():
+        rows[~active] = np.linalg.lstsq(head.U.T, head.x.T, rcond=None)[0].T[~active]
+    return [[_rounded(x) for x in row] for row in rows.tolist()], [_rounded(x) for x in z.tolist()]
 
 
-def outward(low: Fraction, high: Fraction, witness: dict[str, Any]) -> Bracket:
+def _rounded(x: float) -> Fraction:
+    return Fraction(round(x * 2.0**60), 1 << 60)
+
+
+def outward(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
     """Rounded outward, with room for a checker's own errors."""
     room = max((high - low) / 8, _ROOM)
     digits = len(str((4 / room).__ceil__()))
-    return Bracket(down(low - room, digits), up(high + room, digits), witness)
+    return down(low - room, digits), up(high + room, digits)
 
 
 class _Sums:
@@ -132,16 +161,15 @@ class _Sums:
         value, _ = self._loss([[x - 1 for x in row] for row in self.minimizer.balls()])
         return bounds(value) if value.is_finite() else None
 
-    def classify(self) -> tuple[list[list[Ball]], list[list[Ball]], list[Ball], list[list[Fraction]]]:
-        """The classifier that is best in double precision, cut to length: the scores of the rivals less the own one
-        (mates on the diagonal), the scores of all groups with the classifier of each, its spread, and its coefficients,
-        a row a classifier."""
-        coefficients, spreads = self._coefficients()
-        a, z = [[ball(x) for x in row] for row in coefficients], [ball(x) for x in spreads]
-        cross, norms = [], []
-        for g in range(self.m):
-            column = [_dot(row, a[g]) for row in self.B]
-            squared = _dot(a[g], column) + z[g] * z[g]
+    def optimal(
+        self, coefficients: list[list[Fraction]], spreads: list[Fraction]
+    ) -> tuple[list[list[Ball]], tuple[Fraction, Fraction] | None]:
+        """From the classifier with these coefficients on the means and spreads, cut to length: the scores of the rivals
+        less the own one (mates on the diagonal), and bounds."""
+        a, z = arb_mat([[ball(x) for x in row] for row in coefficients]), [ball(x) for x in spreads]
+        B, cross = arb_mat(self.B), []
+        for g, (row, column) in enumerate(zip(a.tolist(), (a * B).tolist(), strict=True)):
+            squared = _dot(row, column) + z[g] * z[g]
             # in the unit ball, whose missing length can be put where no embedding sees it, or on the sphere
             if self.enclosing.problem.d > self.minimizer.rank:
                 norm = (
@@ -150,28 +178,22 @@ class _Sums:
             else:
                 norm = squared.sqrt()
             cross.append([x / norm for x in column])
-            norms.append(norm)
-        z = [x / norm for x, norm in zip(z, norms, strict=True)]
+            z[g] /= norm
         spread = [q * x for q, x in zip(self.q, z, strict=True)]
         exponents = [[cross[h][g] - cross[g][g] - spread[g] for h in range(self.m)] for g in range(self.m)]
         for g, N in enumerate(self.counts):
             exponents[g][g] = -spread[g] * N / max(N - 1, 1)
-        return exponents, cross, z, coefficients
-
-    def optimal(self) -> tuple[tuple[Fraction, Fraction] | None, list[list[Fraction]]]:
-        """Bounds from the classifier of `classify`, and its coefficients."""
-        exponents, cross, z, coefficients = self.classify()
         value, slopes = self._loss(exponents)
-        below = value
+        below, c, y = value, [], []
         for g, N in enumerate(self.counts):
             own, mates = -sum(slopes[g], arb(0)), slopes[g][g]
-            c = [slopes[h][g] if h != g else own + mates for h in range(self.m)]
-            y = self.q[g] * (own - mates / max(N - 1, 1)) if N > 1 else arb(0)
-            length = (_dot(c, [_dot(row, c) for row in self.B]) + y * y).upper()
-            below -= (arb(length).sqrt() if length > 0 else arb(0)) + _dot(c, cross[g]) + y * z[g]
-        if not (value.is_finite() and below.is_finite()):
-            return None, coefficients
-        return (bounds(below)[0], bounds(value)[1]), coefficients
+            c.append([slopes[h][g] if h != g else own + mates for h in range(self.m)])
+            y.append(self.q[g] * (own - mates / max(N - 1, 1)) if N > 1 else arb(0))
+        for g, column in enumerate((arb_mat(c) * B).tolist()):
+            length = (_dot(c[g], column) + y[g] * y[g]).upper()
+            below -= (arb(length).sqrt() if length > 0 else arb(0)) + _dot(c[g], cross[g]) + y[g] * z[g]
+        known = value.is_finite() and below.is_finite()
+        return exponents, (bounds(below)[0], bounds(value)[1]) if known else None
 
     def _loss(self, exponents: list[list[Ball]]) -> tuple[Ball, list[list[Ball]]]:
         """The loss, from the scores of the rivals less the own one, and its slopes in them."""
@@ -183,27 +205,6 @@ class _Sums:
             value += total * of_row
             slopes.append([self.beta * total * step for step in steps])
         return value, slopes
-
-    def _coefficients(self) -> tuple[list[list[Fraction]], list[Fraction]]:
-        """A good classifier: rows of coefficients on the means, and z.
-
-        At the optimum w_g is parallel to its own gradient wherever that is not 0 (then `|w_g| = 1`): so minus the
-        slopes, a little too long, serve as coefficients and are cut to unit length exactly. Elsewhere the least
-        coefficients are taken.
-        """
-        head = head_at(self.enclosing, self.minimizer, self.weighting)
-        lengths = np.sqrt(np.sum(head.pull_x**2, axis=1) + head.pull_z**2)
-        norms = np.sqrt(np.sum(head.x**2, axis=1) + head.z**2)
-        least = np.linalg.lstsq(head.U.T, head.x.T, rcond=None)[0]
-        rows, z = [], []
-        for g in range(self.m):
-            active = lengths[g] > 1e-6 * np.abs(head.slopes[:, g]).max() and norms[g] > 1 - 1e-6
-            scale = 1.001 / lengths[g] if active else 1.0
-            row = -head.slopes[:, g] * scale if active else least[:, g]
-            rows.append([Fraction(round(x * 2.0**60), 1 << 60) for x in row.tolist()])
-            value = float(-head.pull_z[g] * scale if active else head.z[g])
-            z.append(Fraction(round(value * 2.0**60), 1 << 60))
-        return rows, z
 
 
 def _dot(x: list[Ball], y: list[Ball]) -> Ball:
