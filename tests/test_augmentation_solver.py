@@ -22,12 +22,14 @@ from theory.errors import InputError
 from theory.geometry import normalized
 from theory.problem import Problem
 from verify.checker import check
+from verify.checker.graph import read_problem, share
+from verify.checker.reading import Fields
 from verify.graphs.classifier import best_head
 from verify.graphs.collapse import class_level, decide, gap_is_at_least
 from verify.graphs.linear import minimize_linear
 from verify.graphs.many import minimize
 from verify.graphs.means import GraphMeans
-from verify.graphs.proof import curvatures, prove_minimum
+from verify.graphs.proof import curvatures, graph_statement, prove_minimum
 from verify.graphs.series import Setting, best_rise, settle, within_class_cosines
 from verify.graphs.uniform import prove_uniform
 from verify.optimize.barrier import Barrier
@@ -129,6 +131,33 @@ def test_curvature_is_a_lower_bound(graph, seed, k):
         for i in range(5):
             for j in range(i):
                 assert second >= float(M[i][j]) * delta[i, j] ** 2 * (1 - 1e-2) - 1e-9
+
+
+@pytest.mark.parametrize("same", [Fraction(0), Fraction(2, 3)])
+@pytest.mark.parametrize("counts", [(4, 4), (40, 1), (3, 7)])
+def test_curvature_of_groups_is_a_lower_bound(counts, same):
+    """What the second derivative is at least where one cosine of groups changes by 1, the others as they please."""
+    a, b = Fraction(3, 5), Fraction(2, 5)
+    own = tuple(mass if n == 1 else mass * same for mass, n in zip((a, b), counts, strict=True))
+    joint = {(g, g): mass - own[g] for g, mass in enumerate((a, b)) if mass > own[g]}
+    graph = mixed_across(Graph(counts, own, joint, (0, 1)), Fraction(1, 10))
+    free = [np.array([[0.0, 1], [1, 0]])] + [np.diag([float(g == h) for h in (0, 1)]) for g in (0, 1) if counts[g] > 1]
+    # at high temperature all weights are nearly equal, and the bound is near to what it bounds
+    for k, beta in ((1, Fraction(1, 5)), (2, Fraction(1, 5)), (4, Fraction(1))):
+        for loss in ("logistic", "exponential", "separable"):
+            problem = Problem(graph, k, loss=loss, temperature=1 / beta)
+            M, theirs = curvatures(problem), read_problem(Fields("statement", graph_statement("", problem)))
+            rows = GraphLoss(loss, graph.arrays, np.array([[0.3, -0.1], [-0.1, 0.3]]), k, float(beta))
+            hessian = np.array([[np.sum(rows.along(x) * y) for y in free] for x in free])
+            least = 1 / np.diag(np.linalg.inv(hessian))
+            shares = []
+            for bound, x in zip(least, free, strict=True):
+                g, h = np.argwhere(x)[0].tolist()
+                assert 0 < float(beta**2) * float(M[g][h]) <= bound * (1 + 1e-9)
+                more = k - 1 if loss == "logistic" else 0
+                shares.append(share(theirs.graph, g, h, more) + (share(theirs.graph, h, g, more) if g != h else 0))
+                # the checker's, up to a factor of all
+                assert float(shares[-1] / shares[0]) == pytest.approx(float(M[g][h] / M[0][1]), rel=1e-12)
 
 
 @pytest.mark.parametrize(("points", "k"), [(4, 1), (4, 4096), (10**6, 16)])

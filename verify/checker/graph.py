@@ -22,12 +22,13 @@ i with positive
     p, the second derivative of the logistic loss is a variance under softmax weights, `beta^2 sum_(a<b) w_a w_b (z_a
     - z_b)^2`; with q = e^(-2 beta), `w_a w_b = xy/(x+y+s)^2 >= w := min(q^2/(2q+k-1)^2, q/(k+q)^2)` for x, y in [q,
     1], s <= k - 1 (it falls in s; in x it rises, then falls: least at a corner, and at (1, 1) not less than at (q,
-    1)). The positive with each negative gives `w k E_J (delta_ip - delta_iJ)^2`, pairs of negatives `w k (k-1)/2 E
-    (delta_iJ - delta_iJ')^2 >= w k (k-1) pi_i pi_j delta_ij^2`. In the former p = i leaves `pi_j delta_ij^2`, p = j
-    (J = i) `pi_i delta_ij^2`, other p (J = i and J = j, least over delta_ip) `pi_i pi_j/(pi_i+pi_j) delta_ij^2`.
-    Exponential and separable: `w k E (delta_ip - delta_iJ)^2` alone, w = q and q/(1+q)^2. Summed over anchors and
-    pairs, `L'' >= beta^2 M_gh delta_gh^2`; half of that is at most gap: `|delta_gh| <= sqrt(2 gap/M_gh)/beta`. It
-    also shows that the minimizer is one.
+    1)). The positive with each negative gives `w k E_J (delta_ip - delta_iJ)^2`, pairs of negatives, with i in g and Q
+    the mass of the points of h other than i, which all have delta_ij = delta_gh, `w k (k-1)/2 E (delta_iJ -
+    delta_iJ')^2 >= w k (k-1) pi_i Q delta_gh^2`. In the former p = i (J in h) leaves `Q delta_gh^2`, p in h (J = i)
+    `pi_i delta_gh^2`, other p (J = i and J in h, least over delta_ip) `pi_i Q/(pi_i+Q) delta_gh^2`.
+    Exponential and separable: `w k E (delta_ip - delta_iJ)^2` alone, w = q and q/(1+q)^2. Summed over the anchors in
+    g and in h, `L'' >= beta^2 M_gh delta_gh^2`; half of that is at most gap: `|delta_gh| <= sqrt(2 gap/M_gh)/beta`.
+    It also shows that the minimizer is one.
 """
 
 from __future__ import annotations
@@ -239,8 +240,7 @@ def minimizer_means(problem: Problem, witness: Witness, bits: int) -> tuple[Cont
 
 
 def share(graph: Graph, g: int, h: int, more: int) -> Fraction:
-    """Over the ordered pairs of different points of g and h, what anchors in g have of M_gh without the factor w k."""
-    i, j = graph.pi[g] / graph.counts[g], graph.pi[h] / graph.counts[h]
-    pairs = graph.counts[g] * (graph.counts[h] - (g == h))
-    same, joint = graph.same[g] / graph.counts[g], graph.between(g, h) / pairs
-    return pairs * (same * j + joint * i + (i - same - joint) * i * j / (i + j) + more * i * i * j)
+    """What the anchors in g have of M_gh, without the factor w k (3.)."""
+    i, same, joint = graph.pi[g] / graph.counts[g], graph.same[g], graph.between(g, h)
+    Q = graph.pi[h] - (i if g == h else 0)
+    return same * Q + joint * i + (graph.pi[g] - same - joint) * i * Q / (i + Q) + more * graph.pi[g] * i * Q

@@ -13,10 +13,11 @@ and the negatives. A product of two weights is at least
 
 since `x y/(x+y+s)^2` falls in s and its minimum over `x, y in [q, 1]` is at a corner. With the positive and one
 negative, and with two negatives, that gives `w k E_J (delta_ip - delta_iJ)^2` and `w k (k-1)/2 E (delta_iJ -
-delta_iJ')^2 >= w k (k-1) pi_i pi_j delta_ij^2`. In the former, a positive p = i leaves `pi_j delta_ij^2`, p = j
-leaves (for J = i) `pi_i delta_ij^2`, and any other p, by J = i and J = j, `pi_i pi_j/(pi_i+pi_j) delta_ij^2`. The
-other losses have `w k E (delta_ip - delta_iJ)^2` alone, w = q (exponential), q/(1+q)^2 (separable). With both anchors
-of a pair, summed over the pairs of two groups, `L'' >= beta^2 M_gh delta_gh^2`, and half of it is at most the gap:
+delta_iJ')^2 >= w k (k-1) pi_i Q delta_gh^2`, i in g and Q the mass of the points of h other than i: they all have
+`delta_ij = delta_gh`. In the former, a positive p = i leaves (J in h) `Q delta_gh^2`, p in h leaves (J = i) `pi_i
+delta_gh^2`, and any other p, by J = i and J in h, `pi_i Q/(pi_i+Q) delta_gh^2`, least over delta_ip. The other losses
+have `w k E (delta_ip - delta_iJ)^2` alone, w = q (exponential), q/(1+q)^2 (separable). Summed over the anchors in g
+and in h, `L'' >= beta^2 M_gh delta_gh^2`, and half of it is at most the gap:
 
     |cosine*_gh - cosine0_gh| <= sqrt(2 gap / M_gh) / beta.
 """
@@ -268,13 +269,10 @@ def curvatures(problem: Problem[Graph]) -> list[list[Ball | None]]:
         w, more = loss.curvature(1, q, 1 / q), 0
 
     def share(g: int, h: int) -> Fraction:
-        """Over the ordered pairs (i, j) of different points of g and h, without the factor w k."""
-        i, j = pi[g] / counts[g], pi[h] / counts[h]
-        same = graph.same[g] / counts[g]
-        pairs = counts[g] * (counts[h] - (g == h))
-        joint = graph.joint.get((min(g, h), max(g, h)), Fraction(0)) / pairs
-        one = same * j + joint * i + (i - same - joint) * i * j / (i + j) + more * i * i * j
-        return pairs * one
+        """What the anchors in g have of M_gh, without the factor w k."""
+        i, same, joint = pi[g] / counts[g], graph.same[g], graph.joint.get((min(g, h), max(g, h)), Fraction(0))
+        Q = pi[h] - (i if g == h else 0)
+        return same * Q + joint * i + (pi[g] - same - joint) * i * Q / (i + Q) + more * pi[g] * i * Q
 
     return [
         [
