@@ -181,13 +181,30 @@ def test_masses_that_are_nearly_nothing_are_certified_all_the_same(masses, k, be
     assert value - dual_bound(value, gradient, found.gram).lower <= 1e-9
 
 
-@given(prior=priors(5, largest=10**6), k=st.sampled_from([1, 64, 10**6]), beta=st.sampled_from([0.2, 1.0, 5.0]))
-def test_the_gram_matrix_is_that_of_the_search(prior, k, beta):
+def check_gram(prior, k, beta):
     rho = prior.as_array()
     program, sphere = minimum(LOGISTIC, rho, k, 5, beta), search(LOGISTIC, rho, k, 5, beta, starts=2)
     assert program.best.value <= sphere.best.value + 1e-11 * max(1.0, sphere.best.value)
     if sphere.converged and sphere.best.stop is Stop.GRADIENT:
         np.testing.assert_allclose(program.gram, sphere.gram, atol=1e-6)
+
+
+PROBLEMS = given(
+    prior=priors(5, largest=10**6), k=st.sampled_from([1, 64, 10**6]), beta=st.sampled_from([0.2, 1.0, 5.0])
+)
+
+
+@settings(max_examples=10)
+@PROBLEMS
+def test_the_gram_matrix_is_that_of_the_search(prior, k, beta):
+    check_gram(prior, k, beta)
+
+
+@pytest.mark.slow
+@settings(max_examples=100)
+@PROBLEMS
+def test_many_gram_matrices_are_those_of_the_search(prior, k, beta):
+    check_gram(prior, k, beta)
 
 
 def test_the_geometry_is_found_where_values_are_flat_to_rounding():

@@ -240,6 +240,8 @@ def test_class_means_are_those_of_the_points():
 def test_arrays_of_any_kind(tmp_path):
     F, labels = clouds(5, (4, 3, 2))
     np.save(tmp_path / "F.npy", F)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(F))
+    np.save(tmp_path / "half.npy", F.astype(np.float16))
     np.save(tmp_path / "y.npy", labels.astype(np.uint8))
     np.savez(tmp_path / "both.npz", embeddings=F, labels=labels)
     plain = points(F, labels)
@@ -247,6 +249,7 @@ def test_arrays_of_any_kind(tmp_path):
         points(np.asfortranarray(F), labels.tolist()),
         points(np.load(tmp_path / "F.npy", mmap_mode="r"), labels.astype(np.int16)),
         read_points(tmp_path / "F.npy", tmp_path / "y.npy"),
+        read_points(tmp_path / "fortran.npy", tmp_path / "y.npy"),
         read_points(tmp_path / "both.npz", None),
         points(F * 7, labels, normalize=True),
         points(F * 1e-200, labels, normalize=True),
@@ -255,6 +258,7 @@ def test_arrays_of_any_kind(tmp_path):
         assert other.prior == plain.prior and np.array_equal(other.labels, plain.labels)
     half = points(F.astype(np.float16), labels)
     assert 1e-5 < half.deviation < 1e-2
+    assert read_points(tmp_path / "half.npy", tmp_path / "y.npy").deviation == half.deviation
     np.testing.assert_allclose(np.linalg.norm(half.embeddings, axis=1), 1, rtol=1e-15)
     assert points(F, labels, rho="0.5,0.3,0.2").prior.rho[1] == Fraction(3, 10)
 

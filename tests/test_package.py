@@ -104,7 +104,15 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def _weighed(command: str) -> object:
+    """Of the commands that work for long only shorter ones of their kind are in the suite."""
+    return pytest.param(command, marks=pytest.mark.slow) if "--C 1000" in command else command
+
+
+SHORTER = [command.replace("--C 1000", "--C 100") for command in COMMANDS if "--C 1000" in command]
+
+
+@pytest.mark.parametrize("command", [*map(_weighed, COMMANDS), *SHORTER])
 def test_commands_of_the_readme(command, tmp_path):
     for name, text in re.findall(r"```python file=(\S+)\n(.*?)```", README, re.S):
         (tmp_path / name).write_text(text)

@@ -10,29 +10,23 @@ linear classifier makes of the points, and what another number of negatives or t
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
 from theory.problem import ExactNumber, Number, Problem, Whole, check_temperature
-from verify import cli, limits
+from verify import cli
 from verify.files.priors import PriorLike
-from verify.results import ProblemRecord, Status, versions, weakest
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from verify.trained.measures import Measures
-    from verify.trained.points import Points
     from verify.trained.result import Compared, EmbeddingsResult
 
     Progress = Callable[[str], None]
-
-_PACKAGES = ("numpy", "scipy", "python-flint")
 
 
 def measure(
@@ -68,25 +62,12 @@ def measure(
     Raises:
         InputError: for input outside of what is accepted.
     """
+    from verify.trained.compute import measured
     from verify.trained.points import points
 
     given = points(embeddings, labels, rho=rho, normalize=normalize)
     problem = Problem(given.prior, k, temperature=temperature)
-    return _measure(given, problem, _anchors(anchors), seed, progress or (lambda _: None), xp)
-
-
-def _measure(
-    given: Points, problem: Problem, anchors: int | None, seed: int, say: Progress, xp: Any = None
-) -> Measures:
-    from verify.trained.loss import loss_of, moments
-    from verify.trained.measures import measures
-    from verify.trained.optimum import optimum
-
-    say("the minimum")
-    best = optimum(problem)
-    module = {} if xp is None else {"xp": xp}
-    rows = moments(given, problem.k, float(problem.beta), anchors=anchors, seed=seed, **module, progress=say)
-    return measures(given, loss_of(given, rows, problem, (best.lower, best.upper)), best)
+    return measured(given, problem, _anchors(anchors), seed, progress or (lambda _: None), xp)
 
 
 def run(
@@ -109,64 +90,12 @@ def run(
     Raises:
         InputError: for input outside of what is accepted.
     """
+    from verify.trained.compute import examined
     from verify.trained.points import points
 
     given = points(embeddings, labels, rho=rho, normalize=normalize)
     problem = Problem(given.prior, k, temperature=temperature)
-    return _run(given, problem, _anchors(anchors), seed, progress or (lambda _: None))
-
-
-def _run(given: Points, problem: Problem, anchors: int | None, seed: int, say: Progress) -> EmbeddingsResult:
-    begun = time.perf_counter()
-    from theory.augmentation.thresholds import collapse_thresholds
-    from verify.trained.changes import changes
-    from verify.trained.downstream import downstream, prior_bounds
-    from verify.trained.geometry import class_means, collapse, cosines
-    from verify.trained.loss import loss_of, moments
-    from verify.trained.optimum import optimum
-    from verify.trained.result import EmbeddingsResult, Ends
-
-    k, beta, C = problem.k, float(problem.beta), problem.population.C
-    say("the minimum")
-    best = optimum(problem)
-    enclosable = given.n <= limits.ENCLOSED_POINTS and isinstance(k, int)
-    rows = moments(given, k, beta, anchors=anchors, seed=seed, wide=enclosable, progress=say)
-    enclose = enclosable and len(rows.labels) == given.n
-    say("enclosing the loss" if enclose else "integrating")
-    loss = loss_of(given, rows, problem, (best.lower, best.upper), enclose=enclose)
-    say("downstream")
-    means = class_means(given)
-    head = downstream(given, means, beta)
-    status = best.status if best.status is not Status.PROVED or loss.enclosed is not None else Status.NUMERICAL
-    notes = []
-    if given.d < C - 1:
-        notes.append(f"d < C-1: the minimum is that of the convex relaxation, which {given.d} dimensions may not reach")
-    if loss.distinct is None:
-        notes.append("a class of one point has no distinct pairs")
-    if loss.anchors < given.n:
-        notes.append(f"the loss is a mean over {loss.anchors} anchors, drawn in each class")
-    elif loss.enclosed is None and isinstance(k, int):
-        notes.append(f"the loss of more than {limits.ENCLOSED_POINTS} points is not enclosed")
-    return EmbeddingsResult(
-        claim="embeddings",
-        status=status,
-        problem=replace(ProblemRecord.of(problem), d=given.d),
-        points=given.n,
-        points_by_class=tuple(given.counts.tolist()),
-        deviation=given.deviation,
-        loss=loss,
-        cosines=cosines(means, best),
-        collapse=collapse(given, means, head.classifier),
-        sup=Ends(*head.sup),
-        mean_classifier=Ends(head.mean_classifier, head.mean_classifier),
-        accuracy=head.accuracy,
-        bounds=prior_bounds(given, k, loss.value, beta),
-        spectral_gaps=tuple(collapse_thresholds(problem.loss, best.gram, given.rho, k, beta).tolist()),
-        changes=changes(problem, rows, progress=say),
-        note="; ".join(notes),
-        seconds=time.perf_counter() - begun,
-        versions=versions(*_PACKAGES),
-    )
+    return examined(given, problem, _anchors(anchors), seed, progress or (lambda _: None))
 
 
 def compare(
@@ -188,47 +117,11 @@ def compare(
     Raises:
         InputError: if the priors differ, or there are no sets.
     """
+    from verify.trained.compute import compared
     from verify.trained.points import points
 
     given = ((name, points(F, labels, rho=rho, normalize=normalize)) for name, F, labels in sets)
-    return _compare(given, k, temperature, _anchors(anchors), seed, progress or (lambda _: None))
-
-
-def _compare(
-    sets: Iterable[tuple[str, Points]],
-    k: Number,
-    temperature: ExactNumber,
-    anchors: int | None,
-    seed: int,
-    say: Progress,
-) -> Compared:
-    from verify.trained.result import Compared
-
-    begun = time.perf_counter()
-    problem, d, series, settled = None, 0, [], [Status.NUMERICAL]
-    for name, given in sets:
-        if problem is None:
-            problem, d = Problem(given.prior, k, temperature=temperature), given.d
-        if given.prior.rho != problem.population.rho:
-            raise InputError("compare", name, "all files need the same class prior; or give --rho")
-        entry = _measure(given, problem, anchors, seed, partial(_said, say, name))
-        settled.append(entry.status)
-        series.append({"file": name, "points": given.n, "d": given.d, **entry.to_dict()})
-    if problem is None:
-        raise InputError("compare", "no files", "accepted: one file or more")
-    return Compared(
-        claim="embeddings",
-        status=weakest(settled),
-        problem=replace(ProblemRecord.of(problem), d=d),
-        series=tuple(series),
-        note="d < C-1: the minimum is that of the convex relaxation" if d < problem.population.C - 1 else "",
-        seconds=time.perf_counter() - begun,
-        versions=versions(*_PACKAGES),
-    )
-
-
-def _said(say: Progress, name: str, text: str) -> None:
-    say(f"{name}: {text}")
+    return compared(given, k, temperature, _anchors(anchors), seed, progress or (lambda _: None))
 
 
 def _anchors(anchors: Any) -> int | None:
@@ -281,6 +174,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
     def execute(arguments: argparse.Namespace, progress: cli.Progress) -> EmbeddingsResult | Compared:
         from verify.files.saving import save
+        from verify.trained.compute import compared, examined
         from verify.trained.points import read_points
 
         if len(arguments.embeddings) > 1 and not arguments.compare:
@@ -299,11 +193,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             for path in arguments.embeddings:
                 read(path)
             sets = ((path, read(path)) for path in arguments.embeddings)
-            result = _compare(sets, arguments.k, temperature, arguments.anchors, arguments.seed, progress)
+            result = compared(sets, arguments.k, temperature, arguments.anchors, arguments.seed, progress)
         else:
             given = read(arguments.embeddings[0])
             problem = Problem(given.prior, arguments.k, temperature=temperature)
-            result = _run(given, problem, arguments.anchors, arguments.seed, progress)
+            result = examined(given, problem, arguments.anchors, arguments.seed, progress)
             if arguments.save is not None:
                 save(arguments.save, result.arrays())
         if arguments.html is not None:
