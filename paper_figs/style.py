@@ -64,6 +64,11 @@ def label_panels(panels: Iterable[Axes]) -> None:
         axes.set_title(f"({letter})", loc="left", fontweight="bold")
 
 
+def state(figure: Figure, text: str) -> None:
+    """What holds in all panels, in small letters below: the loss, the temperature, the prior."""
+    figure.supxlabel(text, x=0.995, ha="right", fontsize=6.5, color="0.3")
+
+
 def cycle(start: int = 0) -> Iterator[dict[str, Any]]:
     """The style sheet's colour, line style and marker, one after the other, from number `start` on."""
     from matplotlib import rcParams

@@ -20,7 +20,7 @@ def assert_readable(figure, monkeypatch):
                 shared.get_siblings(axes) for shared in (axes.get_shared_x_axes(), axes.get_shared_y_axes())
             )
             assert figure.get_supxlabel() or any(other.get_xlabel() for other in columns)
-            assert any(other.get_ylabel() for other in rows)
+            assert figure.get_supylabel() or any(other.get_ylabel() for other in rows)
 
 
 def _texts(figure, monkeypatch):

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from paper_figs.data import significant
-from paper_figs.style import PAGE, cycle, k_axis, label_panels
+from paper_figs.style import PAGE, cycle, k_axis, label_panels, state
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +53,9 @@ def draw(parts: dict[str, Any]) -> Figure:
     left.fill_between(threshold["k"], threshold["mass"], 1.0, color="0.87", linewidth=0)
     left.axhline(threshold["limit"], color="black", linestyle=":", linewidth=0.8)
     limit = f"limit {threshold['limit']:.3f}"
-    left.annotate(limit, (1.3, threshold["limit"]), xytext=(0, 2), textcoords="offset points", fontsize=7)
+    left.annotate(
+        limit, (6e5, threshold["limit"]), xytext=(0, -3), textcoords="offset points", fontsize=7, ha="right", va="top"
+    )
     left.text(2e3, 0.965, "all minorities coincide", ha="center", va="center")
     left.text(2e3, 0.82, "not all coincide", ha="center", va="center")
     left.set_ylim(0.79, 1.0)
@@ -71,4 +73,5 @@ def draw(parts: dict[str, Any]) -> Figure:
     right.legend(loc="upper left")
     right.text(0.74, 1.03, "thresholds", ha="right", va="center", fontsize=7)
     label_panels(panels)
+    state(figure, "logistic loss, $T = 1$")
     return figure

@@ -61,9 +61,10 @@ def draw(parts: dict[str, Any]) -> Figure:
     below.set_ylim(1e-12, 1)
     below.set_ylabel("probability of all others\nmet without a collision")
     handles, labels = below.get_legend_handles_labels()
-    handles += [Line2D([], [], color="black", linewidth=2.0, alpha=0.55), Line2D([], [], color="black")]
-    labels += ["(a): a collision", "(a): all other classes met"]
-    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, title="prior (colour and dashes)")
+    widths = [Line2D([], [], color="0.4", linewidth=2.0, alpha=0.55), Line2D([], [], color="0.4")]
+    named = ["a collision", "all other classes met"]
+    figure.legend(widths, named, loc="outside lower center", ncols=2, title="event in (a) (width)")
     k_axis(below)
     label_panels(panels)
     return figure

@@ -52,7 +52,7 @@ def draw(parts: dict[str, Any]) -> Figure:
     """One column for each loss."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(PAGE, 2.9))
+    figure = Figure(figsize=(PAGE, 3.1))
     panels = figure.subplots(2, len(_LOSSES), sharex=True)
     for column, loss in enumerate(_LOSSES):
         nce, sup = panels[:, column]
@@ -68,11 +68,8 @@ def draw(parts: dict[str, Any]) -> Figure:
             nce.vlines(ks, lower, upper, color=style["color"], linewidth=2.2, alpha=0.5)
             if loss != "hinge":
                 sup.plot(ks, [row.get("sup_upper", math.nan) for row in data["rows"]], **style)
-        nce.set_title(loss)
-        nce.set_ylabel(_SHOWN[data["normalization"]])
-        if loss != "hinge":
-            sup.set_ylabel("$L_{\\mathrm{sup}}$")
-        else:
+        nce.set_title(f"{loss}\n{_SHOWN[data['normalization']]}", fontsize=8)
+        if loss == "hinge":
             sup.text(
                 0.5,
                 0.5,
@@ -94,6 +91,7 @@ def draw(parts: dict[str, Any]) -> Figure:
             )
         k_axis(sup)
         sup.set_xlabel("")
+    figure.supylabel("downstream $L_{\\mathrm{sup}}$        NCE minimum", size=8)
     figure.supxlabel("number of negatives $k$; ten classes with masses proportional to $1, 1/2, \\ldots, 1/10$", size=8)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))

@@ -10,7 +10,7 @@ import numpy as np
 
 from paper_figs.data import significant
 from paper_figs.space import arrow, draw_circle
-from paper_figs.style import PAGE
+from paper_figs.style import PAGE, state
 from theory.geometry import from_gram
 
 if TYPE_CHECKING:
@@ -58,7 +58,12 @@ def draw(parts: dict[str, Any]) -> Figure:
         image = _matrix(panels[0, column], many)
         _vectors(panels[1, column], three)
         panels[0, column].set_yticks(range(len(many["rho"])), _masses(many, 3) if column == 0 else [])
-    panels[0, 0].set_ylabel("mass of the class")
+        panels[0, column].set_xlabel("class", labelpad=1)
+    panels[0, 0].set_ylabel("six classes: mass of the class")
+    panels[1, 0].text(
+        -0.28, 0.5, "three classes", rotation=90, ha="center", va="center", transform=panels[1, 0].transAxes
+    )
+    state(figure, "certified optimum, logistic loss, $T = 1$")
     lines = [Line2D([], [], color=color, linestyle="-", linewidth=width) for color, width in _VECTORS]
     labels = [f"$u_{c}$: class of mass {mass}" for c, mass in enumerate(_masses(three, 2), start=1)]
     figure.legend(lines, labels, loc="outside lower center", ncols=3)

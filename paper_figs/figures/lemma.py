@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper_figs.data import NotMeasured, significant
-from paper_figs.style import PAGE, cycle, label_panels
+from paper_figs.style import PAGE, cycle, label_panels, state
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,6 +81,7 @@ def draw(parts: dict[str, Any]) -> Figure:
     right.set_ylim(0, 1.02)
     right.legend(loc="upper left")
     label_panels(panels)
+    state(figure, "$f_{x^*}$: as $f$, but a whole class is mapped to $f(x^*)$, $x^*$ drawn from it; $T = 1$")
     return figure
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from paper_figs.simplex_data import CORNER, load
-from paper_figs.style import PAGE, label_panels
+from paper_figs.style import PAGE, label_panels, state
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,8 @@ _NOISE = 1e-8
 #: The place of a prior in the plane.
 _PLANE = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, _TOP]])
 _PIXELS = 700
+#: Of rises: the largest catch the eye.
+_PALE_TO_DARK = "YlGnBu"
 
 
 def draw(parts: dict[str, Any]) -> Figure:
@@ -39,6 +41,10 @@ def draw(parts: dict[str, Any]) -> Figure:
     _best(figure, panels[1], parts)
     _mean(figure, panels[2], parts)
     label_panels(panels)
+    ks = f"$k = {parts['map'].ks[0]:.0f}$ to ${parts['map'].ks[-1]:.0f}$"
+    state(
+        figure, f"three classes, logistic loss, $T = 1$; rises of the weighted downstream loss of the minimizer, {ks}"
+    )
     return figure
 
 
@@ -95,7 +101,7 @@ def _outline(axes: Axes, image: Any) -> None:
     rows, columns = shown.shape
     x = left + (right - left) * (np.arange(columns) + 0.5) / columns
     y = bottom + (top - bottom) * (np.arange(rows) + 0.5) / rows
-    axes.contour(x, y, shown.astype(float), levels=[0.5], colors="black", linewidths=0.4, zorder=2)
+    axes.contour(x, y, shown.astype(float), levels=[0.5], colors="0.4", linewidths=0.4, zorder=2)
 
 
 def _triangle(axes: Axes) -> None:
@@ -119,7 +125,7 @@ def _collapse(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
     cells = _image(axes, picture, count, cmap=_shades(K), vmin=-0.5, vmax=K + 0.5)
     bar = figure.colorbar(cells, ax=axes, location="bottom", shrink=0.8, pad=0.02, ticks=range(0, K + 1, 2))
     bar.set_label(f"at how many of {K} values of $k$")
-    axes.set_title("minorities coincide")
+    axes.set_title("where minorities coincide")
     for kind, style in (("separated", ":"), ("collapsed", "-")):
         p = boundary(parts["regions"], kind)
         # the corners with a mass above p are cut off by one line each
@@ -145,10 +151,14 @@ def _best(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
     (left, right, _), (bottom, top, _) = CORNER.values()
     shown = np.ma.masked_less_equal(np.ma.masked_invalid(rise), 1e5 * _NOISE)
     axes.set_facecolor(_HOLDS)
-    extent = (left, right, bottom, top)
-    image = axes.imshow(shown, origin="lower", extent=extent, aspect="auto", cmap="cividis_r", vmin=0, vmax=5)
-    _outline(axes, image)
-    figure.colorbar(image, ax=axes, location="bottom", pad=0.02, shrink=0.8, label="largest rise ($10^{-5}$ nats)")
+    rows, columns = shown.shape
+    x = left + (right - left) * (np.arange(columns) + 0.5) / columns
+    y = bottom + (top - bottom) * (np.arange(rows) + 0.5) / rows
+    levels = [1e5 * _NOISE, *np.arange(0.5, 5.01, 0.5)]
+    image = axes.contourf(x, y, shown.filled(0.0), levels=levels, cmap=_PALE_TO_DARK, vmin=-1, vmax=5)
+    axes.contour(x, y, shown.filled(0.0), levels=levels[:1], colors="0.4", linewidths=0.4)
+    bar = figure.colorbar(image, ax=axes, location="bottom", pad=0.02, shrink=0.8, ticks=range(6))
+    bar.set_label("largest rise ($10^{-5}$ nats)")
     p = boundary(parts["regions"], "collapsed")
     axes.fill_between([p, right], bottom, top, facecolor="none", hatch="//////", edgecolor="0.6", linewidth=0)
     axes.axvline(p, color="black", linestyle="-", linewidth=0.7)
@@ -162,7 +172,7 @@ def _best(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
     axes.set_ylim(bottom, top)
     axes.set_xlabel("largest mass")
     axes.set_ylabel("smallest mass")
-    axes.set_title("best classifier")
+    axes.set_title("rise, best classifier")
 
 
 def _mean(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
@@ -170,9 +180,12 @@ def _mean(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
 
     _triangle(axes)
     values = 1e3 * rises(parts["map"], "weighted_mean")
-    cells = _image(axes, parts["map"], values, cmap="cividis_r", vmin=0, vmax=15)
+    cells = _image(axes, parts["map"], values, cmap=_PALE_TO_DARK, vmin=-3, vmax=15)
     _outline(axes, cells)
-    figure.colorbar(cells, ax=axes, location="bottom", pad=0.02, shrink=0.8, label="largest rise ($10^{-3}$ nats)")
+    bar = figure.colorbar(
+        cells, ax=axes, location="bottom", pad=0.02, shrink=0.8, label="largest rise ($10^{-3}$ nats)"
+    )
+    bar.ax.set_xlim(0, 15)
     x, y, shares = _pixels()
     proved = in_boxes(parts["boxes"], shares)
     axes.contour(x, y, proved.astype(float), levels=[0.5], colors="white", linewidths=0.9, zorder=2.5)
@@ -183,7 +196,7 @@ def _mean(figure: Figure, axes: Axes, parts: dict[str, Any]) -> None:
         _star(axes, place[0], place[1], "rise, proved")
     line = Line2D([], [], color="black", linestyle="--", linewidth=0.5)
     axes.legend([line], ["rise, proved inside"], loc=(0.22, 0.3), fontsize=6.5, handlelength=1.6)
-    axes.set_title("mean classifier")
+    axes.set_title("rise, mean classifier")
 
 
 def _proven(parts: dict[str, Any], classifier: str) -> list[dict[str, Any]]:

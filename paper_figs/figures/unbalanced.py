@@ -8,7 +8,7 @@ from fractions import Fraction
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from paper_figs.style import PAGE, cycle, k_axis, label_panels
+from paper_figs.style import PAGE, cycle, k_axis, label_panels, state
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,8 +84,25 @@ def draw(parts: dict[str, Any]) -> Figure:
     text = f"error bars: proven brackets,\neach narrower than $10^{{{math.floor(math.log10(width)) + 1}}}$"
     panels[1].text(0.97, 0.6, text, ha="right", va="center", fontsize=7, transform=panels[1].transAxes)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), columnspacing=1.4)
+    named = [f"{_verdict(parts[f'{name}; optimal'])}: {_shown(name, parts)}" for name in labels]
+    figure.legend(handles, named, loc="outside upper center", ncols=3, columnspacing=1.4)
+    state(figure, "weighted downstream loss of the minimizer, logistic, $T = 1$")
     return figure
+
+
+def _shown(name: str, parts: dict[str, Any]) -> str:
+    """The prior of a line."""
+    if name != _REFUTED:
+        return name
+    return "(" + ", ".join(f"{float(Fraction(mass)):.4f}" for mass in parts[f"{name}; optimal"]["rho"]) + ")"
+
+
+def _verdict(data: dict[str, Any]) -> str:
+    """What is proved of the loss of the best classifier."""
+    if data["status"] == _REFUTED:
+        return "rises"
+    first, last = data["series"][0], data["series"][-1]
+    return "falls" if last["sup_upper"] < first["sup_lower"] else "constant"
 
 
 def _inset(axes: Axes, parts: dict[str, Any]) -> None:
