@@ -179,11 +179,14 @@ from fractions import Fraction
 from experiments.cifar.prediction import predicted
 from theory import priors
 found = predicted(priors.longtail(5, Fraction(10)), 4, Fraction(1, 2), 8)
-print(found.status, found.nce[1] - found.nce[0] < 1e-8, found.radius)
+from theory.geometry import simplex_etf
+from verify.embeddings import measure
+measured = measure(simplex_etf(3)[[0, 0, 1, 2]], [0, 0, 1, 2], 4)
+print(found.status, found.nce[1] - found.nce[0] < 1e-8, found.radius, measured.status, measured.spread < 1e-12)
 """
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     found = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
-    assert found.stdout == "numerical True None\n", found.stderr
+    assert found.stdout == "numerical True None Status.NUMERICAL True\n", found.stderr
 
 
 def test_the_script_brings_results_home_however_it_ends(tmp_path):

@@ -1,4 +1,7 @@
-"""What `verify.embeddings` computes, from points that are checked already."""
+"""What `verify.embeddings` computes, from points that are checked already.
+
+Proofs need python-flint, which what is measured at every epoch does without; so they are loaded where they are made.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theory.augmentation.thresholds import collapse_thresholds
 from theory.errors import InputError
@@ -19,7 +22,9 @@ from verify.trained.loss import loss_of, moments
 from verify.trained.measures import Measures, measures
 from verify.trained.optimum import optimum
 from verify.trained.points import Points
-from verify.trained.result import Compared, EmbeddingsResult, Ends
+
+if TYPE_CHECKING:
+    from verify.trained.result import Compared, EmbeddingsResult
 
 Progress = Callable[[str], None]
 
@@ -39,7 +44,8 @@ def measured(
 
 def examined(given: Points, problem: Problem, anchors: int | None, seed: int, say: Progress) -> EmbeddingsResult:
     """Everything."""
-    from verify.trained.changes import changes  # it needs python-flint, which `measured` does without
+    from verify.trained.changes import changes
+    from verify.trained.result import EmbeddingsResult, Ends
 
     begun = time.perf_counter()
     k, beta, C = problem.k, float(problem.beta), problem.population.C
@@ -98,6 +104,8 @@ def compared(
     Raises:
         InputError: if the priors differ, or there are no sets.
     """
+    from verify.trained.result import Compared
+
     begun = time.perf_counter()
     problem, d, series, settled = None, 0, [], [Status.NUMERICAL]
     for name, given in sets:
