@@ -29,7 +29,7 @@ class Claim:
         depends: names of claims or symbolic steps that its proof uses.
         method: how `check` settles it.
         check: settles it at a default size; imports what it needs when it is called.
-        symbolic: `check` is symbolic steps for the most part, which take no numerical library.
+        compiled: `check` loads JAX and compiles, which takes as long as many others together.
     """
 
     name: str
@@ -39,4 +39,4 @@ class Claim:
     depends: tuple[str, ...]
     method: str
     check: Callable[[], Outcome]
-    symbolic: bool = False
+    compiled: bool = False

@@ -99,22 +99,27 @@ def loop_over_classes(
     """
     xp = array_module(*f)
 
-    def collapse(F: Float[Array, "n d"], c: Any) -> tuple[Float[Array, "n d"], Float[Array, ""]]:
-        # points of other classes are no choice
-        moved = _collapsed(F, f.labels)
-        losses = _each(lambda F: points_loss(loss, f._replace(embeddings=F), k, beta), moved)
-        choices = xp.where(f.labels == c, losses, xp.inf)
-        best = xp.argmin(choices)
-        return moved[best], choices[best]
+    def losses_of(moved: Float[Array, "b n d"]) -> Float[Array, " b"]:
+        return _each(lambda F: points_loss(loss, f._replace(embeddings=F), k, beta), moved)
 
     F, classes = xp.asarray(f.embeddings), xp.arange(len(f.rho))
     if is_numpy(F):
         values = []
         for c in classes:
-            F, value = collapse(F, c)
+            moved = _collapsed(F, f.labels)[f.labels == c]
+            choices = losses_of(moved)
+            best = np.argmin(choices)
+            F, value = moved[best], choices[best]
             values.append(value)
         return np.array(values), f._replace(embeddings=F)
     from theory.float64 import jax
+
+    def collapse(F: Float[Array, "n d"], c: Any) -> tuple[Float[Array, "n d"], Float[Array, ""]]:
+        moved = _collapsed(F, f.labels)
+        # points of other classes are no choice; shapes must not depend on which they are
+        choices = xp.where(f.labels == c, losses_of(moved), xp.inf)
+        best = xp.argmin(choices)
+        return moved[best], choices[best]
 
     F, losses = jax.lax.scan(collapse, F, classes)
     return losses, f._replace(embeddings=F)

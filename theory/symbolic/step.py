@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import sympy as sp
@@ -25,16 +26,21 @@ class Obligation:
 
         Only rewriting is used for identities; a sign is read off from the assumptions on the symbols.
         """
-        reduced = reduce(self.expression)
         if self.relation == "zero":
+            reduced = reduce(self.expression)
             if reduced == 0:
                 return True
             return False if _sign_known(reduced) else None
-        for form in (self.expression, reduced, sp.factor(reduced)):
-            answer = form.is_positive if self.relation == "positive" else form.is_nonnegative
-            if answer is not None:
-                return bool(answer)
-        return None
+        answer = self._sign(self.expression)
+        if answer is None:  # most signs are seen as they stand, and rewriting takes a hundred times as long
+            reduced = reduce(self.expression)
+            answer = self._sign(reduced)
+            answer = self._sign(sp.factor(reduced)) if answer is None else answer
+        return answer
+
+    def _sign(self, form: sp.Expr) -> bool | None:
+        answer = form.is_positive if self.relation == "positive" else form.is_nonnegative
+        return None if answer is None else bool(answer)
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,9 @@ class Proof:
     obligations: tuple[tuple[str, bool | None], ...]
 
 
+@cache
 def prove(step: Step) -> Proof:
-    """Reduce every obligation of a step."""
+    """Reduce every obligation of a step; once, as several claims may rest on it."""
     outcome = tuple((obligation.what, obligation.holds()) for obligation in step.obligations())
     if any(holds is False for _, holds in outcome):
         status: Status = "refuted"
@@ -87,7 +94,9 @@ def nonnegative(what: str, expression: sp.Expr) -> Obligation:
 
 def reduce(expression: sp.Expr) -> sp.Expr:
     """An equal expression, 0 where the rewriting rules reach it."""
-    for rewrite in (sp.expand, sp.simplify, sp.gammasimp, sp.factor, sp.radsimp):
+    # the canonical form of a rational function is found much sooner than by trying everything
+    first = sp.cancel if expression.is_rational_function() else sp.expand
+    for rewrite in (first, sp.simplify, sp.gammasimp, sp.factor, sp.radsimp):
         expression = rewrite(expression)
         if expression == 0:
             break

@@ -133,7 +133,6 @@ CLAIMS: tuple[Claim, ...] = (
         ("augmentation-slack", "augmentation-uniform-thresholds", "global-optimum"),
         "symbolic steps for any graph; thresholds enclosed, gaps decided by definiteness, on both sides",
         _augmentation_threshold,
-        symbolic=True,
     ),
     Claim(
         "more-negatives-hurt",
@@ -143,7 +142,6 @@ CLAIMS: tuple[Claim, ...] = (
         ("block-slope", "block-one-change-of-sign", "block-sign-rule"),
         "symbolic steps for any C, m, k; cosines in floats",
         _block_theorem,
-        symbolic=True,
     ),
     Claim(
         "balanced-rise-with-augmentations",
@@ -172,7 +170,6 @@ CLAIMS: tuple[Claim, ...] = (
         ("block-sign-rule",),
         "symbolic steps for any C, m, k; one law of each sign with minimizer and downstream loss enclosed",
         _signs,
-        symbolic=True,
     ),
     Claim(
         "encoders-that-join-points",

@@ -43,7 +43,6 @@ CLAIMS: tuple[Claim, ...] = (
         BALANCED,
         f"symbolic steps, for any loss that is so, any C, k and d; {PROSE}",
         lambda: symbolic(*BALANCED),
-        symbolic=True,
     ),
     Claim(
         "balanced-etf-instance",
@@ -62,7 +61,6 @@ CLAIMS: tuple[Claim, ...] = (
         REPRESENTATIONS,
         f"symbolic steps, for any loss that is so, any C, k and d; {PROSE}",
         lambda: symbolic(*REPRESENTATIONS),
-        symbolic=True,
     ),
     Claim(
         "balanced-all-representations-instances",
@@ -81,6 +79,5 @@ CLAIMS: tuple[Claim, ...] = (
         ("downstream-closed-form",),
         f"symbolic, for every C; {PROSE}",
         lambda: symbolic("downstream-closed-form", "jensen", "log-sum-exp-convex"),
-        symbolic=True,
     ),
 )

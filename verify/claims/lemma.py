@@ -92,7 +92,6 @@ CLAIMS: tuple[Claim, ...] = (
         LIFTING,
         f"symbolic steps, for any loss that is so, any C, k, d, prior and number of points; {PROSE}",
         lambda: symbolic(*LIFTING),
-        symbolic=True,
     ),
     Claim(
         "lemma-1-lifting-instances",
@@ -111,7 +110,6 @@ CLAIMS: tuple[Claim, ...] = (
         MEMBERS,
         f"symbolic, for any number of margins; {PROSE}",
         lambda: symbolic(*MEMBERS),
-        symbolic=True,
     ),
     Claim(
         "averaging-step",
@@ -130,6 +128,7 @@ CLAIMS: tuple[Claim, ...] = (
         (),
         "search over losses and representations; exact enumeration in ball arithmetic; the checker",
         lambda: _gap(every_point=False),
+        compiled=True,
     ),
     Claim(
         "averaging-conclusion-gap",
@@ -139,6 +138,7 @@ CLAIMS: tuple[Claim, ...] = (
         (),
         "the same search for the best point instead of the average",
         lambda: _gap(every_point=True),
+        compiled=True,
     ),
     Claim(
         "collapse-by-optimization",

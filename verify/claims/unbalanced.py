@@ -40,7 +40,6 @@ CLAIMS: tuple[Claim, ...] = (
         ("loss-derivative",),
         f"symbolic, for every C, k and prior; {PROSE}",
         lambda: symbolic("loss-derivative", "optimal-rank"),
-        symbolic=True,
     ),
     Claim(
         "global-optimum",
@@ -59,7 +58,6 @@ CLAIMS: tuple[Claim, ...] = (
         ("loss-derivative", "binomial-theorem", "collapse-schur-complement"),
         f"symbolic, for any number of classes and any split of the minority mass; {PROSE}",
         lambda: symbolic("loss-derivative", "binomial-theorem", "collapse-schur-complement"),
-        symbolic=True,
     ),
     Claim(
         "growth-of-earlier-bounds",
@@ -69,7 +67,6 @@ CLAIMS: tuple[Claim, ...] = (
         (),
         f"symbolic limits, for every C; {PROSE}",
         lambda: symbolic("growth-saunshi", "growth-ash"),
-        symbolic=True,
     ),
     Claim(
         "earlier-bounds",
