@@ -203,15 +203,11 @@ def test_the_simplex_is_optimal_without_collisions_too(tmp_path: Path) -> None:
 
 def test_the_downstream_loss_and_its_change_with_k(tmp_path: Path) -> None:
     path = tmp_path / "series.json"
-    task = downstream.run("0.5,0.3,0.2", 16, objective="no-collisions", certificate=path)
-    assert task.status is Status.PROVED and decide(json.loads(path.read_text())).verdict == "accepted"
-    plain = downstream.run("0.5,0.3,0.2", 16)
-    assert task.sup.upper != plain.sup.upper
-    assert tampered(json.loads(path.read_text()), objective=None) == "rejected"
     series = conjecture.run("0.5,0.3,0.2", (1, 16), objective="no-collisions", certificate=path)
     assert series.status is Status.REFUTED and series.witness.increase_lower > 7e-4
     certificate = json.loads(path.read_text())
     assert certificate["statement"]["objective"] == "no-collisions" and decide(certificate).verdict == "accepted"
+    assert tampered(certificate, objective=None) == "rejected"
     for point in certificate["witness"]["points"]:
         point["structure"] = "total-collapse"
     assert decide(certificate).verdict != "accepted"
@@ -226,7 +222,7 @@ def test_more_distinct_classes_than_the_barrier_takes() -> None:
 
 
 def test_what_makes_no_sense_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match="objective: got 'clipped'; accepted here: nce, no-collisions, clip, "):
+    with pytest.raises(InputError, match="objective: got 'clipped'; accepted here: nce, no-collisions, pool:N, "):
         optimum.run("0.5,0.5", 3, objective="clipped")
     with pytest.raises(InputError, match="objective: got 'no-collisions'; accepted here: nce"):
         bounds.run("0.5,0.5", 3, objective="no-collisions")

@@ -264,9 +264,9 @@ def test_what_two_towers_do_not_take_is_refused(capsys: pytest.CaptureFixture[st
         optimum.run("0.5,0.5", 4, loss="decoupled", objective="sigmoid:0")
     with pytest.raises(InputError, match="k: got 'inf'; accepted for clip: an integer"):
         optimum.run("0.5,0.5", math.inf, objective="clip")
-    with pytest.raises(InputError, match="accepted with two towers: at most 24 classes"):
+    with pytest.raises(InputError, match="accepted for clip: at most 24 classes"):
         optimum.run("uniform", 4, C=25, objective="clip")
-    with pytest.raises(InputError, match="d: got '2'; accepted with two towers: at least 3"):
+    with pytest.raises(InputError, match="d: got '2'; accepted for clip: at least 3"):
         optimum.run("uniform", 4, C=4, d=2, objective="clip")
     for arguments in (["--objective", "sigmoid:y"], ["--objective", "clip", "--floor"]):
         with pytest.raises(SystemExit) as stopped:

@@ -6,6 +6,8 @@ probability a negative is of each class. An anchor of class c has mass `rho_c`; 
     nce             of class j with probability `rho_j`, its own class included: such a collision has margin 0 [1]
     no-collisions   of class j != c with probability `rho_j / (1 - rho_c)`: the class of the anchor is left out
 
+    pool:N          from the other N-1 of N items without replacement, rho_j N of class j: the other items of a batch
+
 `clip` and `sigmoid:B` (bias B) have a second tower for the candidates (`theory.towers`), with the first of these laws;
 `clip-no-collisions` and `sigmoid-no-collisions:B` with the second. So one convex program in a Gram matrix, one proof
 and one certificate serve all of them: only the weights of a row differ, and the entries that it sees. The page
@@ -36,19 +38,25 @@ class TrainingObjective:
         collisions: whether a negative may be of the class of its anchor.
         towers: how many embeddings a class has: 2 where candidates have one of their own.
         bias: that of the sigmoid loss, exact; None for others.
+        pool: N of `pool:N`; None where negatives are independent given the anchor.
     """
 
     name: str
     collisions: bool
     towers: int = 1
     bias: Fraction | None = None
+    pool: int | None = None
 
     def own(self, mass: Fraction) -> Fraction:
         """The probability that a negative is of the class of its anchor, which has this mass."""
+        if self.pool is not None:
+            return (mass * self.pool - 1) / (self.pool - 1)
         return mass if self.collisions else Fraction(0)
 
     def factor(self, mass: Fraction) -> Fraction:
         """What the mass of any other class is multiplied by, for an anchor of a class of this mass."""
+        if self.pool is not None:
+            return Fraction(self.pool, self.pool - 1)
         return Fraction(1) if self.collisions else 1 / (1 - mass)
 
     def law(self, rho: Float[Array, "*r C"]) -> Float[Array, "*w n"]:
@@ -57,6 +65,8 @@ class TrainingObjective:
         from theory.arrays import array_module
 
         xp, C = array_module(rho), rho.shape[-1]
+        if self.pool is not None:
+            return (self.pool * rho[..., None, :] - xp.eye(C)) / (self.pool - 1)
         if self.collisions:
             return rho if rho.ndim == 1 else rho[..., None, :]
         return _conditioned(xp.where(xp.eye(C, dtype=bool), 0.0, rho[..., None, :]))
@@ -66,16 +76,20 @@ class TrainingObjective:
         from theory.arrays import array_module
 
         xp = array_module(others, own)
+        if self.pool is not None:
+            own = own - 1 / self.pool
+            return xp.concatenate([others, own[:, None]], axis=1) * (self.pool / (self.pool - 1))
         if self.collisions:
             return xp.concatenate([others, own[:, None]], axis=1)
         return _conditioned(xp.concatenate([others, 0.0 * own[:, None]], axis=1))
 
-    def stated(self) -> dict[str, str]:
+    def stated(self) -> dict[str, str | int]:
         """The fields of a statement that say which objective it is about: none for `nce`."""
         if self == NCE:
             return {}
         family, _, _ = self.name.partition(":")
-        return {"objective": family} | ({} if self.bias is None else {"bias": as_ratio(self.bias)})
+        bias: dict[str, str | int] = {} if self.bias is None else {"bias": as_ratio(self.bias)}
+        return {"objective": family} | bias | ({} if self.pool is None else {"pool": self.pool})
 
 
 def as_ratio(q: Fraction) -> str:
@@ -106,10 +120,12 @@ SIGMOIDS = {"sigmoid": True, "sigmoid-no-collisions": False}
 
 #: Those of one tower, and all: as they are named where only some are accepted.
 ONE_TOWER = (NCE.name, NO_COLLISIONS.name)
-ALL = (*OBJECTIVES, *(f"{family}:B" for family in SIGMOIDS))
+POOL = "pool"
+WITH_POOL = (*ONE_TOWER, f"{POOL}:N")
+ALL = (*WITH_POOL, *(f"{name}" for name in OBJECTIVES if name not in ONE_TOWER), *(f"{name}:B" for name in SIGMOIDS))
 
-#: The biases for which double precision is tested.
-MOST_BIAS = 100
+#: The biases for which double precision is tested, and the sizes of pools.
+MOST_BIAS, MOST_POOL = 100, 10**6
 
 #: What functions take for an objective.
 ObjectiveLike: TypeAlias = str | TrainingObjective
@@ -130,4 +146,9 @@ def get_objective(objective: ObjectiveLike, accepted: tuple[str, ...] = ALL) -> 
         if abs(bias) > MOST_BIAS:
             raise InputError("objective", name, f"accepted: {family}:B, B from -{MOST_BIAS} to {MOST_BIAS}")
         return TrainingObjective(f"{family}:{bias}", SIGMOIDS[family], towers=2, bias=bias)
+    if colon and family == POOL and f"{POOL}:N" in accepted:
+        size = number(parameter, "objective")
+        if size.denominator != 1 or not 2 <= size <= MOST_POOL:
+            raise InputError("objective", name, f"accepted: {POOL}:N, N a whole number from 2 to {MOST_POOL}")
+        return TrainingObjective(f"{POOL}:{size}", collisions=True, pool=int(size))
     raise InputError("objective", name, f"accepted here: {', '.join(accepted)}")

@@ -22,6 +22,7 @@ from theory.arrays import Array, Scalar, array_module, is_numpy, promoting
 from theory.expectation.enumeration import enumerated
 from theory.expectation.expansion import Expansion
 from theory.expectation.exponentials import is_zero
+from theory.expectation.pools import Pooled
 from theory.expectation.sampling import Estimate, sampled
 from theory.losses import Loss
 from theory.objectives import NCE, TrainingObjective
@@ -54,6 +55,8 @@ def population_loss(
     """
     xp = array_module(gram, rho, k, beta)
     v, rho = margins(xp.asarray(gram), beta), xp.asarray(rho)
+    if objective.pool is not None:
+        return xp.sum(rho * row_expansion(loss, v, objective.law(rho), k, objective).value, axis=-1)
     return xp.sum(rho * limit_or_expectation(_prepared(loss, k, beta), v, objective.law(rho), k), axis=-1)
 
 
@@ -67,8 +70,13 @@ def limit_or_expectation(
     return loss.expected_nonnegative(v, weights, k)
 
 
-def row_expansion(loss: Loss, v: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar) -> Expansion:
+def row_expansion(
+    loss: Loss, v: Float[Array, "*b n"], weights: Float[Array, "*w n"], k: Scalar, objective: TrainingObjective = NCE
+) -> Expansion:
     """`limit_or_expectation` as a function of each row of margins, with its derivatives."""
+    if objective.pool is not None:
+        pools = np.rint((objective.pool - 1) * np.broadcast_to(weights, v.shape)).astype(int)
+        return Pooled(loss, np.asarray(v), pools, int(k))
     if isinstance(k, float) and math.isinf(k):
         return loss.limit_expansion(v, weights)
     return loss.expected_expansion_nonnegative(v, weights, k)
@@ -94,7 +102,8 @@ class GramExpansion:
     ) -> None:
         xp = array_module(gram, rho, k, beta)
         rho = xp.asarray(rho)
-        rows = row_expansion(_prepared(loss, k, beta), margins(xp.asarray(gram), beta), objective.law(rho), k)
+        v = margins(xp.asarray(gram), beta)
+        rows = row_expansion(_prepared(loss, k, beta), v, objective.law(rho), k, objective)
         self._rows, self._beta = rows, beta
         # what turns slopes in the margins of a row into those in its cosines
         self._scale = xp.where(xp.eye(gram.shape[-1], dtype=bool), 0.0, -beta * rho[..., :, None])

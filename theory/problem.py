@@ -69,7 +69,7 @@ class Problem(Generic[Population]):
 
     Raises:
         InputError: for a number out of range, a loss or an objective that there is not, a loss of one's own or a graph
-            with another objective than `nce`, or a loss or a `k` that two towers do not take.
+            with another objective than `nce`, or a loss or a `k` that two towers or a pool do not take.
     """
 
     population: Population
@@ -104,6 +104,23 @@ class Problem(Generic[Population]):
             raise InputError("objective", self.objective.name, "accepted with a graph: nce")
         if self.objective.towers == 2:
             self._check_towers()
+        if self.objective.pool is not None:
+            self._check_pool(self.objective.pool)
+
+    def _check_pool(self, N: int) -> None:
+        from theory.expectation.pools import MOST_MASSES, check_terms
+
+        assert isinstance(self.population, Prior)
+        name, masses = self.objective.name, self.population.merged().masses
+        if any((mass * N).denominator != 1 for mass in masses):
+            raise InputError("objective", name, "accepted: pool:N with rho_c N a whole number for every class")
+        if not isinstance(self.k, int) or self.k >= N:
+            raise InputError("k", self.k, f"accepted for {name}: an integer, at most {N - 1}")
+        if not self.loss.smooth:
+            raise InputError("loss", self.loss_name, f"accepted for {name}: losses other than hinge")
+        check_terms(len(masses) + 1, self.k)
+        if len(masses) > MOST_MASSES:
+            raise InputError("rho", f"{len(masses)} masses", f"accepted for {name}: at most {MOST_MASSES} that differ")
 
     def _check_towers(self) -> None:
         losses = ("logistic", "decoupled", "exponential", "separable")[: 4 if self.objective.bias is None else 1]

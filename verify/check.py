@@ -109,9 +109,10 @@ def _problem(statement: dict[str, Any]) -> StatedProblem:
     loss, q = typed("loss", str), typed("q", str)
     if loss is not None and q is not None:
         loss = f"{loss}:{q.removesuffix('/1')}"  # as --loss reads it
-    return StatedProblem(
-        C, typed("k", int), typed("d", int), rho, loss, *(typed(one, str) for one in ("temperature", "objective"))
-    )
+    objective, parameter = typed("objective", str), typed("bias", str) or typed("pool", int)
+    if objective is not None and parameter is not None:
+        objective = f"{objective}:{str(parameter).removesuffix('/1')}"  # as --objective reads it
+    return StatedProblem(C, typed("k", int), typed("d", int), rho, loss, typed("temperature", str), objective)
 
 
 def report(result: CheckResult) -> str:

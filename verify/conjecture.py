@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
-from theory.objectives import ONE_TOWER, get_objective
+from theory.objectives import WITH_POOL, get_objective
 from theory.problem import ExactNumber, Number, Problem, Whole, check_k
 from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
@@ -112,7 +112,7 @@ def run(
         d: dimension, at least `C - 1`, `C` by default.
         loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
-        objective: which negatives an anchor meets, "nce" or "no-collisions" (`theory.objectives`).
+        objective: which negatives an anchor meets, "nce", "no-collisions" or "pool:N" (`theory.objectives`).
         seed: accepted as by all commands; nothing is random here.
         certificate: file to write `conjecture-holds` or `conjecture-refuted` to.
         progress: called with a line of text as the work goes on.
@@ -125,7 +125,7 @@ def run(
     ks = tuple(sorted({check_k(value) for value in k}))
     if not ks:
         raise InputError("k", "nothing", "at least one number of negatives is needed")
-    problem = Problem(prior, ks[0], d, loss, temperature, objective=get_objective(objective, ONE_TOWER))
+    problem = Problem(prior, ks[0], d, loss, temperature, objective=get_objective(objective, WITH_POOL))
     if problem.d < prior.C - 1:
         accepted = f"accepted: at least C-1 = {prior.C - 1}; below, the minimizer is not known to be found"
         raise InputError("d", problem.d, accepted)

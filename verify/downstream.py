@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from theory.objectives import ONE_TOWER, get_objective
+from theory.objectives import WITH_POOL, get_objective
 from theory.problem import ExactNumber, Number, Problem, Whole
 from verify import cli, limits
 from verify.files.priors import PriorLike, read_prior
@@ -65,7 +65,7 @@ def run(
         d: dimension, `C` by default (that of `embeddings` where they are given).
         loss: name of the loss, or `package.module:callable`.
         temperature: read exactly.
-        objective: which negatives an anchor meets, "nce" or "no-collisions" (`theory.objectives`).
+        objective: which negatives an anchor meets, "nce", "no-collisions" or "pool:N" (`theory.objectives`).
         seed: accepted as by all commands; nothing is random here.
         certificate: file to write the certificate `downstream-loss` to.
         progress: called with a line of text as the work goes on.
@@ -77,7 +77,7 @@ def run(
     if embeddings is not None and d is None:
         d = max(2, embeddings.shape[-1])
     problem = Problem(
-        read_prior(rho, C, normalize=normalize), k, d, loss, temperature, objective=get_objective(objective, ONE_TOWER)
+        read_prior(rho, C, normalize=normalize), k, d, loss, temperature, objective=get_objective(objective, WITH_POOL)
     )
 
     from theory.downstream import checked_weighting

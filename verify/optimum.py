@@ -70,7 +70,7 @@ def run(
         loss: name of the loss, `package.module:callable`, or the callable itself.
         temperature: read exactly.
         objective: which negatives an anchor meets, and whether candidates have a tower of their own
-            (`theory.objectives`): "nce", "no-collisions", "clip", "clip-no-collisions", "sigmoid:B",
+            (`theory.objectives`): "nce", "no-collisions", "pool:N", "clip", "clip-no-collisions", "sigmoid:B",
             "sigmoid-no-collisions:B". Of two towers `gram` has 2C rows, anchors first.
         starts: random starts of the search on the sphere: for `d < C - 1` (at least 16 then), for losses that are not
             smooth or not known to be convex, and where the convex program leaves a gap.
@@ -88,8 +88,8 @@ def run(
 
     least, large = problem.population.C - 1, problem.population.C > limits.OPTIMUM_CLASSES
     solution = solve(problem, progress=progress) if in_groups(problem) else None
-    if problem.objective.towers == 2:
-        least = _check_towers(problem, solution)
+    if problem.objective.towers == 2 or problem.objective.pool is not None:
+        least = _check_solved(problem, solution)
     if large and solution is None:
         accepted = f"accepted: at most {limits.OPTIMUM_CLASSES} classes that differ, or with this loss"
         raise InputError("rho", f"{problem.population.C} classes", accepted)
@@ -153,17 +153,17 @@ def run(
     )
 
 
-def _check_towers(problem: Problem, solution: Solution | None) -> int:
-    """The dimension that two towers need.
+def _check_solved(problem: Problem, solution: Solution | None) -> int:
+    """The dimension that an objective needs which no search on the sphere knows: two towers, or a pool.
 
     Raises:
         InputError: if it is more than there is, or there are too many classes.
     """
     if solution is None:
-        accepted = f"accepted with two towers: at most {limits.BARRIER_GROUPS // 2} classes"
+        accepted = f"accepted for {problem.objective.name}: at most {limits.BARRIER_GROUPS // 2} classes"
         raise InputError("rho", f"{problem.population.C} classes", accepted)
     if problem.d < solution.rank:
-        accepted = f"accepted with two towers: at least {solution.rank}, the rank of the optimum"
+        accepted = f"accepted for {problem.objective.name}: at least {solution.rank}, the rank of the optimum"
         raise InputError("d", problem.d, accepted)
     return solution.rank
 

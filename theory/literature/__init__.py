@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from theory.literature import awasthi2022, bao2021, bounds, minima, two_towers, unsettled
+from theory.literature import awasthi2022, bao2021, bounds, minima, pools, two_towers, unsettled
 from theory.literature.statement import Judged, Results, Statement
 
 __all__ = ["STATEMENTS", "Judged", "Results", "Statement"]
@@ -14,5 +14,6 @@ STATEMENTS: tuple[Statement, ...] = (
     *bao2021.STATEMENTS,
     *minima.STATEMENTS,
     *two_towers.STATEMENTS,
+    *pools.STATEMENTS,
     *unsettled.STATEMENTS,
 )

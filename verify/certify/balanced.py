@@ -83,4 +83,4 @@ def _minimum(problem: Problem, bits: int) -> Ball:
             none = ball(1 - collision) ** k
             return 1 - none + none * ball(max(Fraction(0), 1 - b))
         pairs = law([(0, collision), (1, 1 - collision)])
-        return row_losses(loss, k, [ball(1), ball(-b).exp()], [pairs], bits)[0][0]
+        return row_losses(loss, k, [ball(1), ball(-b).exp()], [pairs], bits, problem.objective.pool)[0][0]

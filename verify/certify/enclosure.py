@@ -135,7 +135,7 @@ def _at(
     for g, (m, factor) in enumerate(zip(prior.masses, factors, strict=True)):
         others = [(names[g][h], factor * totals[h]) for h in groups if h != g]
         laws.append(law([*others, (0, objective.own(m)), (names[g][g], factor * (totals[g] - m))]))
-    found = row_losses(problem.loss_name, problem.integer_k, values, laws, bits)
+    found = row_losses(problem.loss_name, problem.integer_k, values, laws, bits, objective.pool)
 
     gradient = [[arb(0)] * len(groups) for _ in groups]
     masses = [ball(m) for m in totals]

@@ -30,11 +30,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, isqrt, lgamma, log, pi
+from math import ceil, comb, isqrt, lgamma, log, pi
 
 from flint import arb, arb_mat, arb_poly
 
-from verify.certify import losses
+from verify.certify import losses, pools
 from verify.certify.balls import Ball, ball
 from verify.certify.end_nodes import EndNodes, last_near
 from verify.certify.losses import LogSum, Sum
@@ -78,8 +78,10 @@ def law(pairs: list[tuple[int, Fraction]]) -> Law:
     return tuple(sorted(masses.items()))
 
 
-def row_losses(loss: str, k: int, values: list[Ball], laws: list[Law], bits: int) -> list[Row]:
+def row_losses(loss: str, k: int, values: list[Ball], laws: list[Law], bits: int, pool: int | None = None) -> list[Row]:
     """The loss and the slopes of each row, at the working precision of the caller; `values[0]` is 1.
+
+    With a pool the negatives are drawn from the other `pool - 1` of it without replacement.
 
     Raises:
         InputError: if the loss is not one of `verify.certify.losses`.
@@ -88,8 +90,19 @@ def row_losses(loss: str, k: int, values: list[Ball], laws: list[Law], bits: int
     # a Fraction is slow to hash, and a law of many classes is many of them
     keys = [tuple((u, m.numerator, m.denominator) for u, m in row) for row in laws]
     distinct = dict(zip(keys, laws, strict=True))
-    found = dict(zip(distinct, _row_losses(losses.get(loss), k, values, list(distinct.values()), bits), strict=True))
+    known = losses.get(loss)
+    if pool is None or isinstance(known, Sum):
+        rows = _row_losses(known, k, values, list(distinct.values()), bits)
+    else:
+        rows = [_pooled(known, k, values, row, pool - 1) for row in distinct.values()]
+    found = dict(zip(distinct, rows, strict=True))
     return [found[key] for key in keys]
+
+
+def _pooled(loss: LogSum, k: int, values: list[Ball], row: Law, size: int) -> Row:
+    if comb(len(row) + k - 1, k) > pools.MAX_TERMS:
+        raise OutOfReach("the draws from the pool are too many to be summed")
+    return pools.pooled(loss, k, values, row, size)
 
 
 def _row_losses(loss: Sum | LogSum, k: int, values: list[Ball], laws: list[Law], bits: int) -> list[Row]:

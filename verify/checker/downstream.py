@@ -51,7 +51,7 @@ from verify.checker.intervals import (
     widen,
 )
 from verify.checker.losses import LogSum, Sum, read_strict
-from verify.checker.objectives import NCE, Objective, read_objective
+from verify.checker.objectives import NCE, Objective, read_pooled_objective
 from verify.checker.reading import MAX_K, Fields
 from verify.checker.rows import row_losses
 from verify.checker.verdict import Rejected, Unreadable, Unresolved
@@ -113,7 +113,7 @@ def _read_task(statement: Fields) -> Task:
         statement.integer("d", max(1, C - 1), MAX_K),
         rho if weighted else [Fraction(1, C)] * C,
         statement.choice("classifier", ("optimal", "mean")),
-        read_objective(statement),
+        read_pooled_objective(statement, 1, rho),
     )
 
 
@@ -137,6 +137,8 @@ def _check_points(task: Task, statement: Fields, witness: Fields, most: int) -> 
 def _check_point(task: Task, claim: Fields, witness: Fields) -> Point:
     """Require `lower <= L_sup <= upper` at this k; the structure is returned where one gives G exactly."""
     k, C = claim.integer("k", 1, MAX_K), len(task.rho)
+    if task.objective.pool is not None and k >= task.objective.pool:
+        raise Unreadable(f"{claim.name}.k: the pool has no more than {task.objective.pool - 1} negatives")
     lower, upper = claim.rational("lower"), claim.rational("upper")
     if lower >= upper:
         raise Rejected("the interval [lower, upper] has no interior")

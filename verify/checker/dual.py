@@ -1,8 +1,9 @@
 r"""The minimum over all class embeddings, enclosed from both sides at one rational witness.
 
 Let `L(G) = sum_c rho_c row_c(G)`, G the Gram matrix (psd, unit diagonal), and the loss one of `losses.LOSSES`; the k
-negatives of row c are iid, of class j != c with a probability of `f_c rho_j`, f_c >= 1 (`objectives`). Classes of equal
-mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_g rho_g. A class is a group of one.
+negatives of row c are exchangeable, each of class j != c with probability `f_c rho_j`, f_c >= 1: independent, or of a
+pool (`objectives`). Classes of equal mass may be stated as a group: N_g classes of mass rho_g each, M_g = N_g rho_g. A
+class is a group of one.
 
 1.  *Convexity.* For integer k, L is an expectation of convex functions (log-sum-exp, sums of exp) of affine
     functions of the entries of G.
@@ -60,7 +61,7 @@ from verify.checker.intervals import (
     upper_end,
 )
 from verify.checker.losses import LOSSES, LogSum, Sum, read_loss
-from verify.checker.objectives import NCE, Objective, read_any_objective
+from verify.checker.objectives import NCE, Objective, read_pooled_objective, read_two_towers
 from verify.checker.reading import MAX_K, Fields, cleared
 from verify.checker.rows import Row, row_losses
 from verify.checker.towers import enclose_towers
@@ -146,8 +147,12 @@ def read_prior(fields: Fields) -> list[Fraction]:
 
 def read_problem(fields: Fields) -> tuple[Problem, int]:
     """The fields loss (and its q), k, temperature, rho, counts, objective of a statement, and its d."""
-    loss, k, objective = read_loss(fields), fields.integer("k", 1, MAX_K), read_any_objective(fields)
-    rho, counts = (read_prior(fields), []) if objective.towers == 2 else read_groups(fields)
+    loss, k, objective = read_loss(fields), fields.integer("k", 1, MAX_K), read_two_towers(fields)
+    if objective.towers == 2 and "counts" in fields.data:
+        raise Unreadable(f"{fields.name}.counts: two towers have no groups")
+    rho, counts = read_groups(fields)
+    if objective.towers == 1:
+        objective = read_pooled_objective(fields, k, rho)
     least = max(1, len(rho) - 1) if objective.towers == 1 and "counts" not in fields.data else 1
     if objective.towers == 2 and (loss.name not in LOSSES or (objective.bias is not None and loss.name != "logistic")):
         raise Unreadable(f"{fields.name}.loss: not handled with two towers")
@@ -226,7 +231,13 @@ def _one_tower(ctx: Context, problem: Problem, cosines: list[list[Interval]]) ->
     # a Fraction is slow to hash
     keys = [tuple((u, m.numerator, m.denominator) for u, m in law.items()) for law in laws]
     distinct = dict(zip(keys, laws, strict=True))
-    rows = dict(zip(distinct, row_losses(ctx, problem.loss, problem.k, values, list(distinct.values())), strict=True))
+    rows = dict(
+        zip(
+            distinct,
+            row_losses(ctx, problem.loss, problem.k, values, list(distinct.values()), problem.objective.pool),
+            strict=True,
+        )
+    )
     found = [rows[key] for key in keys]
 
     loss = sum(enclose(ctx, totals[g]) * found[g][0] for g in groups)

@@ -40,6 +40,7 @@ from math import ceil, log
 from verify.checker import intervals, moments
 from verify.checker.intervals import Context, Interval, enclose, exp, is_at_most, low, widen
 from verify.checker.losses import LogSum, Sum
+from verify.checker.pools import pooled
 from verify.checker.verdict import OutOfReach, Unresolved
 
 COS_A = Fraction(1, 15)
@@ -53,7 +54,7 @@ Row = dict[int, Fraction]  # index of a value -> total mass of the classes that 
 
 
 def row_losses(
-    ctx: Context, loss: Sum | LogSum, k: int, values: list[Interval], rows: list[Row]
+    ctx: Context, loss: Sum | LogSum, k: int, values: list[Interval], rows: list[Row], pool: int | None = None
 ) -> list[tuple[Interval, dict[int, Interval]]]:
     """For each row its loss and its slopes, with quadrature errors near `2^-ctx.bits`; `values[0]` is the number 1.
 
@@ -64,6 +65,8 @@ def row_losses(
     if isinstance(loss, Sum):
         terms = [loss.term(ctx, x) for x in values]
         return [(k * sum(m * terms[u][0] for u, m in row.items()), {u: k * terms[u][1] for u in row}) for row in masses]
+    if pool is not None:
+        return [pooled(ctx, loss, k, values, row, pool - 1) for row in rows]
     w = loss.scale(k)
     if w == 1:
         return _integrals(ctx, loss.one == 1, k, w, values, masses)

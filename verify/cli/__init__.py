@@ -103,7 +103,8 @@ def add_objective(parser: Parser) -> None:
         default="nce",
         metavar="O",
         help="which negatives an anchor meets: nce (iid from the prior; default) or no-collisions (of other classes); "
-        "two towers: clip, sigmoid:B (bias B), clip-no-collisions, sigmoid-no-collisions:B",
+        "pool:N (the other items of a batch out of N); two towers: clip, sigmoid:B (bias B), clip-no-collisions, "
+        "sigmoid-no-collisions:B",
     )
 
 

@@ -73,7 +73,7 @@ def derivatives(
     np.fill_diagonal(cosines, np.where(several, 1 - stretch.diagonal() * (1 - gram.diagonal()), 1.0))
     chosen = get_loss(loss).specialized(k, beta)
     with np.errstate(all="ignore"):
-        rows = row_expansion(chosen, *group_rows(cosines, rho, counts, beta, objective), k)
+        rows = row_expansion(chosen, *group_rows(cosines, rho, counts, beta, objective), k, objective)
         # what turns slopes in the margins of a row into those in its entries of B
         scale = -beta * stretch
         first = totals[:, None] * scale * rows.slopes[:, :m]
