@@ -133,7 +133,9 @@ def _at(
     values = [(beta * (x - 1)).exp() for x in entries]
     laws, factors = [], [objective.factor(m) for m in prior.masses]
     for g, (m, factor) in enumerate(zip(prior.masses, factors, strict=True)):
-        others = [(names[g][h], factor * totals[h]) for h in groups if h != g]
+        # to multiply Fractions takes as long as the rest together
+        seen = totals if factor == 1 else tuple(factor * total for total in totals)
+        others = [(names[g][h], seen[h]) for h in groups if h != g]
         laws.append(law([*others, (0, objective.own(m)), (names[g][g], factor * (totals[g] - m))]))
     found = row_losses(problem.loss_name, problem.integer_k, values, laws, bits, objective.pool)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import isfinite
+from math import frexp, isfinite, ldexp
 from typing import Any
 
 import numpy as np
@@ -179,7 +179,7 @@ def _prove(failed: OptimumProof, start: Start, width: Fraction) -> OptimumProof:
     bits = needed if newton is None else min(needed, 100 + skew)
     places = 0 if newton is None else bits + 16
     free = frozenset(int(g) for g in np.flatnonzero(start.free))
-    rows = [[round(Fraction(x) * 2**places) for x in row] for row in start.U.tolist()]
+    rows = [[_units(x, places) for x in row] for row in start.U.tolist()]
     size = np.inf
     for _ in range(_ROUNDS):
         if bits > MAX_BITS:
@@ -202,7 +202,7 @@ def _prove(failed: OptimumProof, start: Start, width: Fraction) -> OptimumProof:
             if not isfinite(size) or size > max(previous / 2, 2.0 ** -(bits / 2)):  # below that it may be rounding
                 break
             rows = [
-                [x + round(Fraction(v) * 2**places) for x, v in zip(row, moves, strict=True)]
+                [x + _units(v, places) for x, v in zip(row, moves, strict=True)]
                 for row, moves in zip(rows, move.tolist(), strict=True)
             ]
             wanted = max(bits, 70 + skew - int(np.log2(max(size, 1e-300))))
@@ -219,6 +219,13 @@ def _prove(failed: OptimumProof, start: Start, width: Fraction) -> OptimumProof:
 def _shift(width: Fraction) -> Fraction:
     """A power of two of at most `width/4`."""
     return Fraction(1, 1 << (4 / width).__ceil__().bit_length())
+
+
+def _units(x: float, places: int) -> int:
+    """`x 2^places`, rounded; exact arithmetic on Fractions takes fifty times as long."""
+    mantissa, exponent = frexp(x)
+    shift = places + exponent - 53
+    return int(ldexp(mantissa, 53)) << shift if shift >= 0 else round(ldexp(x, places))
 
 
 def _residual(local: Enclosure, point: Point, bits: int) -> Float[np.ndarray, "m r"]:
@@ -271,6 +278,6 @@ def _conclude(
     if radius is None or radius >= 2:  # which says nothing of cosines
         return proof, definite
     digits = max(3, len(str((1 / radius).__ceil__())) + 2)
-    gram = tuple(tuple(down(bounds(g)[0], digits) for g in row) for row in local.cosines)
-    gram = tuple(tuple(gram[max(c, j)][min(c, j)] for j in range(len(gram))) for c in range(len(gram)))
+    half = [[down(bounds(g)[0], digits) for g in row[: c + 1]] for c, row in enumerate(local.cosines)]
+    gram = tuple(tuple(half[max(c, j)][min(c, j)] for j in range(len(half))) for c in range(len(half)))
     return replace(proof, gram=gram, gram_radius=up(radius * Fraction(102, 100), digits)), definite

@@ -158,6 +158,7 @@ def trapezoid_rule(K: int, k: int, c: Ball, bits: int, decay: Ball | None = None
 
 
 def _by_exponentials(logistic: bool, k: int, values: list[Ball], laws: list[Law], rule: Rule) -> list[Row]:
+    assert rule.ends is not None
     powers = [[(-t * x).exp() for t in rule.nodes] for x in values]
     ends = [(-t).exp() for t in rule.nodes]
     found = []
@@ -188,6 +189,7 @@ def _by_exponentials(logistic: bool, k: int, values: list[Ball], laws: list[Law]
 
 def _by_moments(k: int, values: list[Ball], least: Ball, laws: list[Law], rule: Rule, bits: int) -> list[Row]:
     """The logistic rows by Taylor's formula (module docstring)."""
+    assert rule.ends is not None
     nodes = rule.nodes
     x = ((1 + least) / 2).mid()
     z = [value - x for value in values]
