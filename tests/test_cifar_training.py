@@ -140,17 +140,16 @@ def test_an_interrupt_is_one_line_and_what_was_saved_stays(tmp_path):
 
 
 def test_several_devices_give_the_same_losses(uninterrupted, tmp_path):
-    process = command(
-        *TINY, "--epochs", "12", "--out", str(tmp_path / "run"), XLA_FLAGS="--xla_force_host_platform_device_count=4"
-    )
-    _, err = process.communicate(timeout=600)
-    assert process.returncode == 0, err
+    flags = "--xla_force_host_platform_device_count=4"
+    process = command(*TINY, "--out", str(tmp_path / "run"), XLA_FLAGS=flags)
+    # rounding differs from the first step on, and training amplifies it: the first epochs are what can be compared
+    wait_for_epochs(tmp_path / "run", 3, process)
+    process.kill()
+    process.communicate()
     run = Run.open(tmp_path / "run")
     assert run.record.devices == 4
-    # rounding differs from the first step on, and training amplifies it
     for one, four in zip(uninterrupted[0].log()[:3], run.log()[:3], strict=True):
         assert four["loss"] == pytest.approx(one["loss"], rel=2e-4)
-    flags = "--xla_force_host_platform_device_count=4"
     refused = command(*TINY, "--batch", "6", "--out", str(tmp_path / "refused"), XLA_FLAGS=flags)
     _, err = refused.communicate(timeout=600)
     assert refused.returncode == 2 and "--batch" in err and err.count("\n") == 1
