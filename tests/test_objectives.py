@@ -22,7 +22,7 @@ from theory.objectives import NCE, NO_COLLISIONS, OBJECTIVES, ONE_TOWER, SIGMOID
 from theory.population import GramExpansion, enumerated_loss, population_loss
 from theory.priors import from_masses, parse
 from theory.problem import Problem
-from verify import augmentation, bounds, check, conjecture, downstream, etf, optimum
+from verify import augmentation, bounds, check, conjecture, downstream, embeddings, etf, optimum
 from verify.certify import prove_etf
 from verify.certify.balls import bounds as ends
 from verify.certify.enclosure import Point, enclose
@@ -228,12 +228,15 @@ def test_what_makes_no_sense_is_refused_in_one_line(capsys: pytest.CaptureFixtur
         bounds.run("0.5,0.5", 3, objective="no-collisions")
     with pytest.raises(InputError, match="objective: got 'no-collisions'; accepted here: nce"):
         augmentation.run((3,), rho="0.5,0.5", points=2, overlap="0.3", objective="no-collisions")
+    with pytest.raises(InputError, match="objective: got 'pool:4'; accepted here: nce"):
+        embeddings.run(np.eye(2), [0, 1], 3, objective="pool:4")
     with pytest.raises(InputError, match="accepted with a loss of one's own: nce"):
         optimum.run("0.5,0.5", 3, loss=lambda v: jnp.sum(jnp.exp(-v), axis=-1), objective="no-collisions")
     for command, arguments in (
         (optimum, ["--rho", "0.5,0.5", "--k", "3", "--objective", "x"]),
         (bounds, ["--rho", "0.5,0.5", "--k", "3", "--objective", "no-collisions"]),
         (augmentation, ["--rho", "0.5,0.5", "--k", "3", "--threshold", "--objective", "no-collisions"]),
+        (embeddings, ["points.npz", "--k", "3", "--objective", "clip"]),
     ):
         with pytest.raises(SystemExit) as stopped:
             command.main(arguments)
@@ -253,18 +256,29 @@ def nt_xent(Z: np.ndarray, B: int, beta: float) -> float:
     return float(np.mean(-np.log(positive / S.sum(axis=1))))
 
 
+def supcon(Z: np.ndarray, classes: tuple[int, ...], beta: float) -> float:
+    """The mean over anchors of the mean over their positives, all rows of their class, of the same logarithm."""
+    S, labels = np.exp(beta * (Z @ Z.T)), np.array(classes * 2)
+    np.fill_diagonal(S, 0.0)
+    logs = -np.log(np.where(S > 0, S, 1.0) / S.sum(axis=1, keepdims=True))
+    positives = (labels[:, None] == labels) & ~np.eye(len(labels), dtype=bool)
+    return float(np.mean(np.sum(logs * positives, axis=1) / positives.sum(axis=1)))
+
+
 @pytest.mark.parametrize(("B", "beta"), [(2, 1.0), (3, 2.0), (4, 5.0)])
 def test_nt_xent_of_a_batch_is_the_weighted_logistic_loss(B: int, beta: float) -> None:
-    """B images, iid by class, and two views of each: exactly `weighted-logistic:2(B-1)` at k = B-1."""
+    """B images, iid by class, and two views of each: exactly `weighted-logistic:2(B-1)` at k = B-1; and so is SupCon's
+    outer form, whose further positives are where the first one is."""
     rho = [Fraction(n, 10) for n in (5, 3, 2)]
     U = np.array(ROWS) / np.linalg.norm(ROWS, axis=1)[:, None]
-    expected = 0.0
+    expected = supervised = 0.0
     for classes in product(range(3), repeat=B):
-        probability = math.prod(float(rho[c]) for c in classes)
-        expected += probability * nt_xent(np.concatenate([U[list(classes)]] * 2), B, beta)
+        probability, Z = math.prod(float(rho[c]) for c in classes), np.concatenate([U[list(classes)]] * 2)
+        expected += probability * nt_xent(Z, B, beta)
+        supervised += probability * supcon(Z, classes, beta)
     loss = get_loss(f"weighted-logistic:{2 * (B - 1)}")
     value = population_loss(loss, U @ U.T, np.array([0.5, 0.3, 0.2]), B - 1, beta)
-    assert value == pytest.approx(expected, rel=1e-13)
+    assert value == pytest.approx(expected, rel=1e-13) and value == pytest.approx(supervised, rel=1e-13)
 
 
 def tables(heading: str) -> list[list[list[str]]]:

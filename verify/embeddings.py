@@ -16,6 +16,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from theory.errors import InputError
+from theory.objectives import get_objective
 from theory.problem import ExactNumber, Number, Problem, Whole, check_temperature
 from verify import cli
 from verify.files.priors import PriorLike
@@ -23,6 +24,7 @@ from verify.files.priors import PriorLike
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from theory.objectives import ObjectiveLike
     from verify.trained.measures import Measures
     from verify.trained.result import Compared, EmbeddingsResult
 
@@ -78,11 +80,12 @@ def run(
     rho: PriorLike | None = None,
     normalize: bool = False,
     temperature: ExactNumber = 1,
+    objective: ObjectiveLike = "nce",
     anchors: Whole | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> EmbeddingsResult:
-    """Everything about embeddings; the arguments are those of `measure`.
+    """Everything about embeddings; the arguments are those of `measure`, and `objective`: "nce" is the only one here.
 
     `proved`: the loss of up to 2000 points and the minimum are enclosed. `numerical`: they are known in double
     precision, the loss with an estimate of its error.
@@ -93,6 +96,7 @@ def run(
     from verify.trained.compute import examined
     from verify.trained.points import points
 
+    get_objective(objective, ("nce",))
     given = points(embeddings, labels, rho=rho, normalize=normalize)
     problem = Problem(given.prior, k, temperature=temperature)
     return examined(given, problem, _anchors(anchors), seed, progress or (lambda _: None))
@@ -158,6 +162,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         "--k", type=cli.one_k, required=True, metavar="K", help="number of negatives, an integer or inf"
     )
     parser.add_argument("--temperature", default="1", metavar="T", help="of the training loss, T > 0 (default: 1)")
+    cli.add_objective(parser)
     parser.add_argument("--rho", metavar="R", help="class prior of training (default: that of the points)")
     parser.add_argument("--normalize", action="store_true", help="divide the rows by their lengths")
     parser.add_argument(
@@ -186,6 +191,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         if arguments.save is not None and arguments.save.suffix != ".npz":
             raise InputError("save", arguments.save, "accepted: a file named .npz")
         read = partial(read_points, labels=arguments.labels, rho=arguments.rho, normalize=arguments.normalize)
+        get_objective(arguments.objective, ("nce",))
         temperature = check_temperature(arguments.temperature)
         result: EmbeddingsResult | Compared
         if arguments.compare:
