@@ -30,6 +30,7 @@ from verify.checker import check as decide
 from verify.checker import dual, intervals
 from verify.checker.objectives import ONE_TOWER as ONE
 from verify.checker.objectives import TWO_TOWERS as TWO
+from verify.lemma.hypotheses import CLASSES, violation
 from verify.results import Status
 
 DOCS = Path(__file__).parents[1] / "docs" / "objectives.md"
@@ -279,6 +280,35 @@ def test_nt_xent_of_a_batch_is_the_weighted_logistic_loss(B: int, beta: float) -
     loss = get_loss(f"weighted-logistic:{2 * (B - 1)}")
     value = population_loss(loss, U @ U.T, np.array([0.5, 0.3, 0.2]), B - 1, beta)
     assert value == pytest.approx(expected, rel=1e-13) and value == pytest.approx(supervised, rel=1e-13)
+
+
+def debiased(v: Any, Q: float, tau: float, beta: float) -> Any:
+    """Chuang et al. 2020, over e^beta: a share tau is taken off the mean of the negatives, which weigh Q."""
+    rest = (jnp.mean(jnp.exp(-v), axis=-1) - tau) / (1 - tau)
+    return jnp.log1p(Q * jnp.maximum(rest, math.exp(-2 * beta)))
+
+
+@pytest.mark.parametrize(("Q", "convex"), [(8.9, True), (9.5, False), (64.0, False)])
+def test_the_debiased_loss_is_convex_for_small_weights_only(Q: float, convex: bool) -> None:
+    """With tau = 1/10 exactly up to Q tau = 1 - tau, Q = 9."""
+    found = violation(get_loss(lambda v: debiased(v, Q, 0.1, 1.0)), 4, 1.0, margins=CLASSES)
+    assert (found is None) == convex and (convex or found[0] == "convex")
+
+
+def test_the_debiased_loss_has_a_value_and_no_bound_where_it_is_not_convex() -> None:
+    found = optimum.run("0.5,0.3,0.2", 4, loss=lambda v: debiased(v, 64.0, 0.1, 1.0))
+    assert found.status is Status.UNDECIDED and found.nce.lower is None
+    assert "no lower bound: the loss is not convex" in found.note
+    exact = by_tuples_of(lambda v: debiased(v, 64.0, 0.1, 1.0), np.array(found.gram), 4)
+    assert found.nce.found == pytest.approx(exact, rel=1e-12)
+
+
+def by_tuples_of(loss: Any, gram: np.ndarray, k: int) -> float:
+    """The expectation of a loss of one's own at 0.5, 0.3, 0.2, by its definition."""
+    rho, draws = np.array([0.5, 0.3, 0.2]), list(product(range(3), repeat=k))
+    weights = [math.prod(rho[j] for j in draw) for draw in draws]
+    margins = [[[0.0 if j == c else 1 - gram[c, j] for j in draw] for draw in draws] for c in range(3)]
+    return float(rho @ [np.dot(weights, np.asarray(loss(jnp.asarray(rows)))) for rows in margins])
 
 
 def tables(heading: str) -> list[list[list[str]]]:
