@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from flint import ctx
+from hypothesis import given
+from hypothesis import strategies as st
 
 from experiments.certificates import random_priors, reference
 from theory.errors import InputError
@@ -25,7 +27,7 @@ from verify.certify.document import down, text, up, write
 from verify.certify.enclosure import Point, enclose
 from verify.certify.gram_radius import gram_radius
 from verify.certify.losses import LOSSES
-from verify.certify.optimum import OptimumProof
+from verify.certify.optimum import OptimumProof, _units
 from verify.certify.solution import prove
 from verify.checker import check, dual, intervals
 from verify.checker import losses as checked
@@ -311,6 +313,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         write({"a": object()}, path)
     assert path.read_text() == text({"a": 1})
     assert [path] == list(tmp_path.iterdir())
+
+
+@given(x=st.floats(-4, 4), places=st.integers(0, 5000))
+def test_units_are_rounded_exactly(x: float, places: int) -> None:
+    assert _units(x, places) == round(Fraction(x) * 2**places)
 
 
 def test_what_is_not_proven_is_undecided() -> None:
