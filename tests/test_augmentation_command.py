@@ -1,6 +1,7 @@
 """`python -m verify.augmentation`: its JSON, its refusals, and its exit statuses."""
 
 import json
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ from theory.augmentation.families import block, mixed_across
 from theory.errors import InputError
 from verify import augmentation, cli
 from verify.results import Status
+from verify.results.digits import interval
 
 BLOCK = ["--rho", "0.5,0.3,0.2", "--points", "3", "--overlap", "0.3"]
 CROSSING = ["--k", "1", "--across", "0.1", "--certificate", "c.json"]
@@ -60,6 +62,27 @@ def test_files_tasks_and_encoders(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("option", "array", "says"),
+    [
+        ("labels", [0, 1, 1], "--labels: got '3 labels'"),
+        ("encoder", [0, 0, 0, 0], "1 cell"),
+        ("encoder", [0, 0, 2, 2], "--encoder: got 'class 1 without points'"),
+        ("tasks", [0, 0, 0, 0], "--tasks: got 'own: 1 class'"),
+        ("tasks", [0, 0, 2, 2], "--tasks: got 'own: class 1 without points'"),
+    ],
+)
+def test_a_labeling_that_does_not_fit_is_named_by_its_option(tmp_path, capsys, option, array, says):
+    pairs = np.kron(np.eye(2), [[2.0, 1], [1, 2]])
+    np.savez(tmp_path / "g.npz", pairs=pairs, labels=[0, 0, 1, 1])
+    np.save(tmp_path / "a.npy", array)
+    np.savez(tmp_path / "a.npz", own=array)
+    file = {"labels": "a.npy", "encoder": "a.npy", "tasks": "a.npz"}[option]
+    given = f"{'cells:' if option == 'encoder' else ''}{tmp_path / file}"
+    status, _, err = call(capsys, "--graph", str(tmp_path / "g.npz"), "--k", "1", f"--{option}", given)
+    assert status == 2 and err.count("\n") == 1 and says in err
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["--rho", "0.5,0.5", "--k", "1"], "--graph"),
@@ -86,6 +109,37 @@ def test_a_smaller_dimension_is_handled_honestly():
     result = augmentation.run([4], rho="1/2,1/2", points=3, overlap=Fraction(1, 10), d=2)
     assert result.status is Status.UNDECIDED
     assert result.series[0].nce.upper is None and "relaxation" in result.series[0].note
+    # the refutation takes one dimension more than G* has, which are two here; the downstream loss is another problem's
+    assert result.series[0].collapsed == "refuted" and result.series[0].sup["classes"].upper is None
+
+
+def test_collapse_is_decided_in_the_dimensions_that_the_theorem_takes():
+    def word(overlap, d):
+        entry = augmentation.run([4], rho="uniform", C=3, points=2, overlap=overlap, d=d).series[0]
+        return entry.collapsed, entry.status
+
+    assert word("0.1", 2) == ("undecided", Status.UNDECIDED)
+    assert word("0.1", 6) == ("refuted", Status.PROVED)
+    assert word("0.9", 2) == ("proved", Status.UNDECIDED)  # no room for a classifier beside G*
+    assert word("0.9", 3) == ("proved", Status.PROVED)
+    four = augmentation.run([4], rho="uniform", C=4, points=2, overlap="1", d=2).series[0]
+    assert (four.collapsed, four.status) == ("undecided", Status.UNDECIDED)
+
+
+def test_a_certificate_is_about_the_dimension_that_was_asked_for(tmp_path):
+    path = tmp_path / "made.json"
+    with pytest.raises(InputError, match="d: got '3'"):
+        augmentation.run([4], rho="1/2,1/2", points=2, overlap="0.1", d=3, certificate=path)
+    assert augmentation.run([4], rho="1/2,1/2", points=2, overlap="0.1", d=9, certificate=path).certificate
+    assert json.loads(path.read_text())["statement"]["d"] == 9
+
+
+def test_a_wide_bracket_is_not_printed_as_one_number():
+    # at the optimum all classes are on one point: log 2, of which the bracket says little
+    result = augmentation.run([1], rho="1/2,1/2", points=2, overlap="0.1", across="1")
+    sup = result.series[0].sup["classes"]
+    assert sup.upper - sup.lower > 1e-3 and sup.lower <= math.log(2) <= sup.upper
+    assert interval(sup.lower, sup.upper) in augmentation.report(result)
 
 
 def test_pairs_across_classes_have_no_thresholds():

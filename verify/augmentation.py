@@ -104,7 +104,7 @@ def run(
     given = given_graph(prior, points, overlap, across, graph, labels)
     setting, encoded = given_setting(given, tasks, encoder, k=ks[0], d=d, loss=loss, temperature=exact_temperature)
     if certificate is not None:
-        check_kind(kind, ks, setting.graph)
+        check_kind(kind, ks, setting.graph, d)
     points_at_k = []
     for one in ks:
         if progress is not None:

@@ -72,7 +72,7 @@ class Graph:
             if mass == 0:
                 raise InputError("graph", f"point {self._first(g)} without pairs", "every point needs a positive mass")
         if self.labels is not None:
-            _check_labels(self.labels, m)
+            check_labels(self.labels, m)
 
     def _first(self, g: int) -> int:
         return sum(self.counts[:g])
@@ -121,7 +121,7 @@ class Graph:
         """
         if labels is None:
             raise InputError("labels", "None", "a group has points of several classes")
-        C = _check_labels(labels, len(self.counts))
+        C = check_labels(labels, len(self.counts))
         return tuple(
             tuple(mass if c == label else Fraction(0) for c in range(C))
             for mass, label in zip(self.marginal, labels, strict=True)
@@ -165,7 +165,7 @@ def quotient(graph: Graph, cells: Sequence[int]) -> Graph:
     """
     if graph.points != len(cells):
         raise InputError("encoder", f"{len(cells)} cells", f"one cell for each of {graph.points} points")
-    count = _check_labels(cells, len(cells), "encoder", least=1)
+    count = check_labels(cells, len(cells), "encoder", least=1)
     points = graph if max(graph.counts) == 1 else graph.expanded()
     same, joint = [Fraction(0)] * count, dict[tuple[int, int], Fraction]()
     for cell, mass in zip(cells, points.same, strict=True):
@@ -186,15 +186,19 @@ def quotient(graph: Graph, cells: Sequence[int]) -> Graph:
 def cell_task(graph: Graph, cells: Sequence[int], labels: Sequence[int]) -> tuple[tuple[Fraction, ...], ...]:
     """The mass of each class in each cell, for a labeling of the points."""
     points = graph if max(graph.counts) == 1 else graph.expanded()
-    C, count = _check_labels(labels, len(cells)), max(cells) + 1
+    C, count = check_labels(labels, len(cells)), max(cells) + 1
     table = [[Fraction(0)] * C for _ in range(count)]
     for cell, label, mass in zip(cells, labels, points.marginal, strict=True):
         table[cell][label] += mass
     return tuple(tuple(row) for row in table)
 
 
-def _check_labels(labels: Sequence[int], m: int, option: str = "labels", least: int = 2) -> int:
-    """The number of classes."""
+def check_labels(labels: Sequence[int], m: int, option: str = "labels", least: int = 2) -> int:
+    """The number of classes.
+
+    Raises:
+        InputError: naming `option`, if these are not m labels from 0 to C-1, C >= `least`, each of some point.
+    """
     if len(labels) != m:
         raise InputError(option, f"{len(labels)} labels", f"one label for each of {m} points is needed")
     if min(labels) < 0:
@@ -219,6 +223,8 @@ def from_pairs(pairs: np.ndarray, labels: np.ndarray) -> Graph:
         raise InputError("graph", pairs.shape, "'pairs' must be a square matrix")
     if pairs.dtype.kind not in "iufb" or labels.dtype.kind not in "iu":
         raise InputError("graph", f"{pairs.dtype}, {labels.dtype}", "'pairs' are real numbers and 'labels' integers")
+    if len(labels) != len(pairs):
+        raise InputError("labels", f"{len(labels)} labels", f"one label for each of {len(pairs)} points is needed")
     if not np.all(np.isfinite(pairs)):
         raise InputError("graph", "an entry that is not finite", "the weights of pairs must be finite")
     if not np.array_equal(pairs, pairs.T):

@@ -6,9 +6,10 @@ from fractions import Fraction
 
 from theory.augmentation.chains import components, spectral_gaps
 from theory.augmentation.graph import Graph
+from verify.graphs.proof import dimensions
 from verify.graphs.series import Point, Setting, within_class_cosines
 from verify.graphs.solution import GAP_TOLERANCE
-from verify.results import Status, k_as_json
+from verify.results import Status, k_as_json, weakest
 from verify.results.augmentation import Enclosed, Entry, GraphReport, Sup
 from verify.results.digits import round_down, round_up
 
@@ -50,21 +51,29 @@ def entry(setting: Setting, point: Point, d: int | None) -> Entry:
     else:
         nce = Enclosed(point.numerical[1], point.numerical[0], point.numerical[0] - point.numerical[1])
     status = Status.PROVED if proved else Status.NUMERICAL if closed else Status.UNDECIDED
-    rank = point.representation.rank
-    if d is not None and d <= rank:
-        # the optimum is attained in its rank; its best classifier needs room beside it
-        status = Status.UNDECIDED
+    collapsed = point.collapsed
+    if d is not None:
+        if d < _dimensions_of_theorem(setting, collapsed):
+            collapsed, status = "undecided", weakest((status, Status.NUMERICAL))
+            notes.append("in so few dimensions nothing is proved of collapse")
+        rank = point.representation.rank
         if d < rank:
-            nce = Enclosed(nce.lower, None, None)
+            # the optimum is attained in its rank; its best classifier needs room beside it
+            status, nce = Status.UNDECIDED, Enclosed(nce.lower, None, None)
+            sup = dict.fromkeys(sup, Sup(None, None, None, None))
             notes.append(f"d is less than the rank of the optimum found, {rank}: 'lower' is the convex relaxation's")
-        else:
+        elif d == rank:
+            status = Status.UNDECIDED
             notes.append("d is the rank of the optimum: 'sup' is that of classifiers in the unit ball")
+        elif d < (setting.graph.C if collapsed == "proved" else dimensions(setting.graph)):
+            status = weakest((status, Status.NUMERICAL))
+            notes.append(f"not proved: the rank of the optimum, {rank}, is that in double precision")
     cosines = tuple(within_class_cosines(setting, point)) if setting.graph.labels is not None else None
     first = next(iter(sup.values()))
     return Entry(
         k_as_json(point.k),
         None if point.level is None else point.level.thresholds,
-        point.collapsed,
+        collapsed,
         nce,
         cosines,
         sup,
@@ -72,3 +81,12 @@ def entry(setting: Setting, point: Point, d: int | None) -> Entry:
         status,
         "; ".join(notes),
     )
+
+
+def _dimensions_of_theorem(setting: Setting, collapsed: str) -> int:
+    """How many dimensions this decision about collapse takes (`theory.augmentation.thresholds`)."""
+    if collapsed not in ("proved", "refuted"):
+        return 0
+    graph = setting.graph
+    # to hold G*, and one more to leave it by; with pairs across classes G* may have full rank
+    return graph.C - 1 if collapsed == "proved" else graph.C + graph.crosses

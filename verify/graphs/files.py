@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from theory.augmentation.families import nearest_neighbours
-from theory.augmentation.graph import Graph, from_entries, from_pairs
+from theory.augmentation.graph import Graph, check_labels, from_entries, from_pairs
 from theory.errors import InputError
 from verify.files.arrays import read_array, read_arrays
 
@@ -63,12 +63,14 @@ def read_tasks(path: str | Path, points: int) -> dict[str, tuple[int, ...]]:
     """Labelings of the points by name, from a .npz file of integer vectors.
 
     Raises:
-        InputError: if it is not such a file, or a vector does not have one label for each point.
+        InputError: if it is not such a file, or a vector is no labeling of the points in two classes or more.
     """
     tasks = {name: _integers(array, "tasks") for name, array in read_arrays(path, "tasks").items()}
     for name, labels in tasks.items():
-        if len(labels) != points:
-            raise InputError("tasks", f"{name}: {len(labels)} labels", f"one label for each of {points} points")
+        try:
+            check_labels(labels.tolist(), points)
+        except InputError as error:
+            raise InputError("tasks", f"{name}: {error.args[1]}", error.args[2]) from None
     if not tasks:
         raise InputError("tasks", path, "accepted: a .npz file with one vector of labels for each task")
     return {name: tuple(labels.tolist()) for name, labels in tasks.items()}
@@ -109,6 +111,8 @@ def _from_edges(edges: np.ndarray, weights: np.ndarray | None, labels: Int[np.nd
 def _from_transition(P: np.ndarray, marginal: np.ndarray | None, labels: Int[np.ndarray, " n"]) -> Graph:
     if marginal is None or P.ndim != 2 or P.shape != (len(marginal),) * 2:
         raise InputError("graph", f"transition {P.shape}", "'transition' (n x n) needs 'marginal' (n)")
+    if len(labels) != len(P):
+        raise InputError("labels", f"{len(labels)} labels", f"one label for each of {len(P)} points is needed")
     if P.dtype.kind not in "iuf" or marginal.dtype.kind not in "iuf":
         raise InputError("graph", f"{P.dtype}", "'transition' and 'marginal' are real numbers")
     if not np.all(np.isfinite(P)) or not np.all(np.isfinite(marginal)):

@@ -88,10 +88,15 @@ def graph_statement(kind: str, problem: Problem[Graph]) -> dict[str, Any]:
         "loss": problem.loss_name,
         "k": problem.k,
         "temperature": ratio(problem.temperature),
-        # where positives cross classes the optimum may have full rank, and a classifier wants room beside it
-        "d": problem.population.points + problem.population.crosses,
+        "d": max(problem.d, dimensions(problem.population)),
         "graph": graph_fields(problem.population),
     }
+
+
+def dimensions(graph: Graph) -> int:
+    """As many as hold every optimum with room for a classifier beside it: one more than points where positives cross
+    classes, for then the optimum may have full rank."""
+    return graph.points + graph.crosses
 
 
 def graph_fields(graph: Graph) -> dict[str, Any]:

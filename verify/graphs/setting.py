@@ -14,6 +14,7 @@ from theory.priors import Prior, number
 from theory.problem import Problem
 from verify import limits
 from verify.graphs.files import read_features, read_graph, read_labels, read_tasks
+from verify.graphs.proof import dimensions
 from verify.graphs.series import Setting
 
 
@@ -88,6 +89,8 @@ def given_setting(
     how, colon, file = encoder.partition(":")
     if how == "cells" and colon:
         cells = read_labels(file, "encoder").tolist()
+        if len(set(cells)) == 1:
+            raise InputError("encoder", f"{file}: 1 cell", "at least 2 cells are needed")
         solved = quotient(points, cells)
         named = {name: cell_task(points, cells, own) for name, own in by_point.items()}
         return Setting(on(solved), named), f"constant on {solved.points} cells"
@@ -99,12 +102,15 @@ def given_setting(
     raise InputError("encoder", encoder, "accepted: cells:FILE or linear:FILE")
 
 
-def check_kind(kind: str | None, ks: tuple[int | float, ...], graph: Graph) -> None:
+def check_kind(kind: str | None, ks: tuple[int | float, ...], graph: Graph, d: int | None) -> None:
     """Refuse a certificate that this problem has none of.
 
     Raises:
-        InputError: for a kind that is about several k, or about one, or about pairs within classes.
+        InputError: for a kind that is about several k, or about one, or about pairs within classes; for fewer
+            dimensions than a certificate is about.
     """
+    if d is not None and d < dimensions(graph):
+        raise InputError("d", d, f"certificates here are about {dimensions(graph)} dimensions or more")
     several = kind == "conjecture-refuted" or (kind is None and len(ks) > 1)
     if several and len(ks) < 2:
         raise InputError("kind", kind, "a rise needs two k or more")

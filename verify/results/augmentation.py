@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from verify.results import ProblemRecord, Status, closing, shortened
+from verify.results.digits import interval, supported
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,10 @@ def report(result: AugmentationResult) -> str:
     lines.append(f"  {'k':>8}  {'collapsed':>10}  {'min L_k':>17}  " + "  ".join(f"{'L_sup ' + n:>18}" for n in names))
     for entry in result.series:
         nce = "" if entry.nce.upper is None else f"{entry.nce.upper:.12g}"
-        sups = "  ".join(f"{'' if s.upper is None else format(s.upper, '.12g'):>18}" for s in entry.sup.values())
+        sups = "  ".join(f"{_sup(s):>18}" for s in entry.sup.values())
         lines.append(f"  {entry.k!s:>8}  {entry.collapsed or '':>10}  {nce:>17}  {sups}  {entry.status.value}")
-        lines.append(f"  {'':>8}  cosines within {_list(entry.within_class_cosine or ())}")
+        if entry.within_class_cosine is not None:
+            lines.append(f"  {'':>8}  cosines within {_list(entry.within_class_cosine)}")
         if entry.thresholds is not None:
             lines.append(f"  {'':>8}  thresholds     {_list(entry.thresholds)}")
         if entry.note:
@@ -136,6 +138,15 @@ def report(result: AugmentationResult) -> str:
             rise = f"the downstream loss rises by at least {w.increase_lower:.6g}"
             lines.append(f"  {task}: from k = {w.k1} to k = {w.k2} {rise}")
     return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
+
+
+def _sup(sup: Sup) -> str:
+    """The loss to the decimals that its bracket leaves, or the bracket if that leaves less than three."""
+    if sup.lower is None or sup.upper is None or sup.gap is None:
+        return ""
+    if sup.gap > 1e-3 * abs(sup.upper):
+        return interval(sup.lower, sup.upper)
+    return supported((sup.lower + sup.upper) / 2, max(sup.gap, 1e-12))
 
 
 def _shown(values: tuple[float, ...]) -> tuple[float, ...]:
