@@ -297,6 +297,32 @@ def test_the_sign_rule(seed, beta):
             assert expected == 0 or abs(change) > 0
 
 
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1.0, 1.5, 2.0, 7.3, 100.0]))
+@settings(max_examples=10)
+def test_the_second_derivative_is_a_sum_of_squares_for_real_k(seed, k):
+    rng = np.random.default_rng(seed)
+    z, delta = -3 * rng.random((1, 5)), rng.normal(size=5)
+    m, q = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(5))
+    t = np.exp(np.linspace(-30, 8, 4000))
+    E = np.exp(-t[:, None] * np.exp(z[0]))
+    phi, psi = E @ m, E @ q
+    kernel = k * np.multiply.outer(phi ** (k - 1), np.outer(q, m))
+    kernel += k * (k - 1) / 2 * np.multiply.outer(phi ** (k - 2) * psi, np.outer(m, m))
+    squares = np.subtract.outer(delta, delta) ** 2 * np.outer(np.exp(z[0]), np.exp(z[0]))
+    expected_form = np.trapezoid(np.einsum("tuv,tu,tv,uv->t", kernel, E, E, squares) * t**2, np.log(t))
+    found = expected("logistic", k, z, m[None], q[None]).along(delta[None])[0] @ delta
+    assert expected_form > 0 and found == pytest.approx(expected_form, rel=1e-9)
+
+
+def test_equal_chances_are_neither_help_nor_harm():
+    # other points are drawn whatever their class: g = b = -1/(n-1) on the line, at every k
+    law = with_overlap(4, 8, 0.0, 0.01)
+    ends = [law.minimizer(k, 1.0) for k in (1, 4096)]
+    assert [place for _, _, place in ends] == ["line", "line"]
+    assert {effect(law, place) for _, _, place in ends} == {"nothing"}
+    assert [g for g, _, _ in ends] == pytest.approx([-1 / 31] * 2, abs=1e-12)
+
+
 def test_both_signs_and_neither_occur():
     hurt, help_, nothing = with_overlap(3, 4, 0.1), Block(3, 3, 0.8, 0.02), with_overlap(4, 8, 0.9, 0.1)
     for law, beta, sign in ((hurt, 1.0, "hurt"), (help_, 1.0, "help"), (nothing, 5.0, "nothing")):

@@ -4,7 +4,7 @@ r"""The block family: equal classes of equal points. More negatives necessarily 
 in the class (the gap of every class is a). A minimizer has one cosine `g` within and one, `b`, between classes
 (`theory.augmentation. graph`). The loss increases in b, and the Gram matrix is psd iff `g <= 1`, `1 + (m-1) g >= m b`
 and `1 + (m-1) g + (C-1) m b >= 0`; so `b = -(1 + (m-1) g) / ((C-1) m)`, and L_k is a convex function F_k of `g` in
-[-1/(n-1), 1].
+[-1/(n-1), 1] (for real k too: `theory.augmentation.loss`).
 
 *Downstream.* The class means have length `sqrt(s)`, `s = (1 + (m-1) g)/m`, and form a simplex; the best unit-norm
 classifier is the normalized mean (Jensen over classes, as in `theory.balanced`: the mean margin is at most `sqrt(s)
@@ -46,8 +46,12 @@ minimizer over (g, b) of the logistic loss is one of these, for each k:
       does not change (g = 1 fixes b: at -1/(C-1), or else where `X_b (p_0 theta_0 + p_g theta_g) = (p_0 + p_g)
       theta_b`);
 (iii) the class means sum to 0, and g is between: if `theta_g > theta_b`, g > b and g falls strictly in k (negatives
-      *hurt*); if `theta_g < theta_b`, g < b and g rises strictly in k (negatives *help*). They never help where a
-      positive is likelier in the anchor's own class than in another one.
+      *hurt*); if `theta_g < theta_b`, g < b and g rises strictly in k (negatives *help*); if `theta_g = theta_b`, `g =
+      b = -1/(n-1)` at every k.
+
+Where a positive is likelier in the anchor's own class than in another one, more negatives never help, also where the
+minimizer leaves one case for another: it is unique, so that L_sup is continuous in real k; it has one of three values
+in (ii), and rises in k wherever it has none of them.
 
 Proof. With `u = theta_g/X_g`, `w = theta_b/X_b` the computation of (1) gives, up to positive factors,
 
@@ -213,10 +217,11 @@ def with_overlap(C: int, m: int, overlap: int | float, across: int | float = 0.0
 def effect(block: Block, place: str) -> str:
     """What more negatives do to the downstream loss of a minimizer that lies in this place (sign rule): "hurt", "help"
     or "nothing"."""
-    if place != "line":
-        return "nothing"
     (p_g, p_b, _), (q_g, q_b, _) = block.negatives, block.positives
-    return "hurt" if q_g / p_g > q_b / p_b else "help"
+    own, other = q_g / p_g, q_b / p_b
+    if place != "line" or math.isclose(own, other, rel_tol=1e-12):
+        return "nothing"
+    return "hurt" if own > other else "help"
 
 
 def downstream_loss(C: int, m: int, g: int | float, b: int | float, beta: int | float = 1.0) -> float:

@@ -48,9 +48,9 @@ _STEP = 0.245
 _DIGITS = 38.0
 #: Numbers held at once in one array; with polynomials, in the cache.
 _CHUNK, _CACHED = 8_000_000, 250_000
-#: Polynomials of degrees below `_MOST`, whose truncation changes no integral by more, serve so many entries or more,
-#: unless rounding in them could be amplified by more than this.
-_MANY, _MOST, _TRUNCATION, _AMPLIFIED = 10_000, 64, 1e-15, 300.0
+#: Polynomials of degrees below `_MOST`, whose truncation changes no integrand (in ds) by more, serve so many entries or
+#: more, unless rounding in them could be amplified by more than this.
+_MANY, _MOST, _TRUNCATION, _AMPLIFIED = 10_000, 72, 1e-15, 300.0
 
 
 def expected(
@@ -64,7 +64,8 @@ def expected(
 
     Args:
         loss: one of `LOSSES`.
-        k: number of negatives, real >= 1, or `math.inf` for the limit of the normalized loss.
+        k: number of negatives, real >= 1 (the quadrature's bound holds for integers: `phi^k` is analytic), or
+            `math.inf` for the limit of the normalized loss.
         z: logarithms, at most 0.
         negatives: m.
         positives: q.
@@ -123,7 +124,8 @@ def _rule(
 ) -> tuple[Float[np.ndarray, " t"], int | None]:
     """The nodes, and the degree of the polynomials that serve there (None: every exponential is taken).
 
-    The coefficients of `e^(-t X)` are `2 e^(-t/2) I_n(t/2)` (`theory.expectation.moments`).
+    The coefficients of `e^(-t X)` are `2 e^(-t/2) I_n(t/2)` (`theory.expectation.moments`); interpolation errs by at
+    most twice the sum of those that it leaves out.
     """
     least = np.exp(np.min(z, axis=1))
     of_positives = np.exp(np.min(np.where(positives > 0, z, 0.0), axis=1)) if logistic else np.zeros_like(least)
@@ -135,13 +137,14 @@ def _rule(
         return t, None
     # the other factors of an integrand, at most: one exponential less
     rest = float(np.min(np.minimum((k - 1) * least + of_positives, k * least)))
-    weight = (k + 1) * t**2 * np.exp(-t * rest)
-    if np.max(weight) > _AMPLIFIED:
+    if np.max((k + 1) * t**2 * np.exp(-t * rest)) > _AMPLIFIED:
         return t, None
+    # of value, slopes and second derivatives, in ds: what is approximated are k factors phi, one psi if it is there
+    weight = np.exp(-t * rest) * (k + logistic) * np.maximum(np.maximum(1.0, k * t), k * max(1, k - 1) * t**2)
     for degree in range(8, _MOST, 4):
         from scipy.special import ive  # half a second, which few callers need
 
-        tail = 2 * np.sum([ive(degree + 1 + j, t / 2) for j in range(40)], axis=0)
+        tail = 4 * np.sum([ive(degree + 1 + j, t / 2) for j in range(40)], axis=0)
         if np.max(weight * tail) <= _TRUNCATION:
             return t, degree
     return t, None

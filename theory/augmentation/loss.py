@@ -2,8 +2,13 @@ r"""The population loss of embeddings of an augmentation graph, exact for any `k
 
     L_k(G) = sum_ip W_ip E l( (beta (G_ip - G_(i J_m)))_(m <= k) ),   J iid ~ pi = W 1
 
-It is convex in `G` for integer `k` (an expectation of convex functions of linear ones), and for the logistic loss
-strictly convex in the entries off the diagonal, for every W with positive marginal (derived): at an anchor i with
+It is convex in `G` for integer `k` (an expectation of convex functions of linear ones). So is the logistic loss for
+real `k >= 1` (derived): by parts, `int E_u F = int t E_u (X_u F - F') dt`, the second derivative of the V of
+`theory.augmentation.expectation` along delta is
+
+    sum_uv X_u X_v (delta_u - delta_v)^2 int t E_u E_v ( k q_u m_v phi^(k-1) + k (k-1) m_u m_v phi^(k-2) psi / 2 ) dt.
+
+It is strictly convex in the entries off the diagonal, for every W with positive marginal (derived): at an anchor i with
 positive p, the second derivative along delta is a variance under softmax weights of 0 (a negative that is i itself),
 delta_ij, and delta_ip. For p = i it vanishes only if delta_ij = 0. For p != i and k = 1 the negative i forces
 delta_ip = 0, and then the negative j forces delta_ij = delta_ip = 0; more negatives only add terms.

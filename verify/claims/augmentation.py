@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,13 @@ def _constant_above() -> Outcome:
     )
     if any(point.collapsed != "proved" for point in result.series) or len(lower) + len(upper) < 4:
         return Outcome("undecided", "collapse is not proved at each k")
-    widest = max(upper) - min(lower)
-    return Outcome("proved", f"collapsed at both k, L_sup is log(1 + 2 e^-3/2) and encloses it to {widest:.1g}")
+    # that of the simplex, the same for every k
+    simplex, widest = math.log1p(2 * math.exp(-1.5)), max(upper) - min(lower)
+    holds = widest < 1e-12 and all(abs(end - simplex) <= 1e-12 for end in lower + upper)
+    return Outcome(
+        "proved" if holds else "undecided",
+        f"collapsed at both k, L_sup within {widest:.1g}; log(1 + 2 e^-3/2), that of the simplex, is {simplex:.13g}",
+    )
 
 
 def _signs() -> Outcome:
@@ -166,7 +172,7 @@ CLAIMS: tuple[Claim, ...] = (
         "with positives across equal classes more negatives hurt if a positive is likelier in the own class than in "
         "another, point by point, help if it is less likely, and do nothing at the density ratios",
         "derived: theory.augmentation.block",
-        ("logistic loss", "equal classes of equal points", "class means of sum 0"),
+        ("logistic loss", "equal classes of equal points", "class means of sum 0, no class collapsed"),
         ("block-sign-rule",),
         "symbolic steps for any C, m, k; one law of each sign with minimizer and downstream loss enclosed",
         _signs,
