@@ -49,6 +49,11 @@ def test_thresholds_without_a_graph(capsys):
     assert result["series"][2]["k"] == "inf" and result["status"] == "numerical"
 
 
+def test_each_threshold_says_how_far_it_is_settled():
+    lines = augmentation.report(augmentation.run([1, math.inf], rho="0.6,0.4", threshold=True)).splitlines()
+    assert [line.split()[-1] for line in lines[2:4]] == ["proved", "numerical"]
+
+
 def test_files_tasks_and_encoders(tmp_path, capsys):
     graph, cells, tasks = tmp_path / "g.npz", tmp_path / "c.npy", tmp_path / "t.npz"
     pairs = np.array([[2.0, 1, 0, 0], [1, 2, 0, 0], [0, 0, 3, 0.5], [0, 0, 0.5, 1]])

@@ -113,7 +113,7 @@ def report(result: AugmentationResult) -> str:
         lines = [f"Prior {shortened(p.rho)}: {head}", "  overlap from which on classes collapse (least spectral gap):"]
         for entry in result.series:
             values = " ".join(f"{a:.6f}" for a in _shown(entry.thresholds or ()))
-            lines.append(f"  k = {entry.k!s:>8}   {values}")
+            lines.append(f"  k = {entry.k!s:>8}   {values}   {entry.status.value}")
         return "\n".join([*lines, *closing(result.status, result.seconds, result.note, result.certificate)])
     graph = result.graph
     lines = [f"{graph.points} points in {graph.classes} classes, prior {shortened(p.rho)}, {head}"]
