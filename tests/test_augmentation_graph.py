@@ -76,6 +76,9 @@ def test_gaps_are_those_of_the_transition_matrices(graph):
 def test_a_class_without_overlap_falls_apart():
     graph = block(priors.uniform(2), 3, Fraction(0))
     assert chains.components(graph) == [3, 3]
+    # a mass of 0 joins nothing
+    listed = Graph(graph.counts, graph.same, {**graph.joint, (0, 0): Fraction(0)}, graph.labels)
+    assert chains.components(listed) == [3, 3]
     assert chains.spectral_gaps(graph) == [0.0, 0.0]
 
 

@@ -16,14 +16,16 @@ from theory import priors
 from theory.augmentation.block import downstream_loss, with_overlap
 from theory.augmentation.chains import spectral_gaps
 from theory.augmentation.families import block, mixed_across
-from theory.augmentation.graph import Graph
+from theory.augmentation.graph import Graph, from_entries
 from theory.augmentation.loss import GraphLoss
 from theory.errors import InputError
 from theory.geometry import normalized
 from theory.problem import Problem
+from verify import limits
 from verify.checker import check
 from verify.checker.graph import read_problem, share
 from verify.checker.reading import Fields
+from verify.graphs import series
 from verify.graphs.classifier import best_head
 from verify.graphs.collapse import class_level, decide, gap_is_at_least
 from verify.graphs.linear import minimize_linear
@@ -178,6 +180,16 @@ def test_uniform_graphs_have_one_unknown(points, k):
 def test_gaps_are_decided_by_definiteness(graph, a):
     for c, gap in enumerate(spectral_gaps(graph)):
         assert gap_is_at_least(graph, c, a) == (gap >= a) or abs(gap - a) < 1e-12
+
+
+def test_too_many_points_are_refused_before_their_gaps_are_decided(monkeypatch):
+    # two paths: far from collapsed
+    edges = {(i, j): ONE for i in range(100) for j in (i, i + 1) if j < 100 and (i, j) != (49, 50)}
+    graph = from_entries(edges, [0] * 50 + [1] * 50)
+    monkeypatch.setattr(limits, "GRAPH_POINTS", 99)
+    monkeypatch.setattr(series, "decide", None)
+    with pytest.raises(InputError, match="at most 99 distinct points"):
+        settle(Setting(Problem(graph, 4), {"classes": graph.task(graph.labels)}))
 
 
 def test_the_downstream_loss_has_its_closed_form():

@@ -97,7 +97,7 @@ def components(graph: Graph) -> list[int]:
         total = 0
         for part in set(number.tolist()):
             inside = [g for g, p in zip(groups, number, strict=True) if p == part]
-            alone = len(inside) == 1 and (inside[0], inside[0]) not in graph.joint
+            alone = len(inside) == 1 and not graph.joint.get((inside[0], inside[0]))
             total += graph.counts[inside[0]] if alone else 1
         found.append(total)
     return found

@@ -23,7 +23,7 @@ from verify.graphs.collapse import ClassLevel, class_level, decide, is_collapsed
 from verify.graphs.linear import minimize_linear
 from verify.graphs.means import GraphMeans
 from verify.graphs.proof import GraphProof, prove_minimum
-from verify.graphs.solution import solve
+from verify.graphs.solution import check_points, solve
 from verify.graphs.uniform import UniformProof, is_uniform, prove_uniform
 from verify.optimize.barrier import dual_bound
 from verify.optimize.threads import small_matrices
@@ -134,8 +134,11 @@ def settle(setting: Setting) -> Point:
     if not graph.crosses:
         of_classes = Problem(graph.prior, problem.k, None, problem.loss, problem.temperature, problem.loss_name)
         level = class_level(of_classes)
+        numerically = is_collapsed_numerically(graph, level)
+        if not numerically:
+            check_points(problem)  # before the decision, which takes minutes where there are many
         collapsed, note = decide(graph, level)
-        if collapsed == "proved" or (collapsed != "refuted" and is_collapsed_numerically(graph, level)):
+        if collapsed == "proved" or (collapsed != "refuted" and numerically):
             return _collapsed(setting, level, collapsed, note)
     return _spread(setting, level, collapsed, note)
 

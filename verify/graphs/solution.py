@@ -15,6 +15,17 @@ from verify.optimize.threads import small_matrices
 GAP_TOLERANCE = 1e-9
 
 
+def check_points(problem: Problem[Graph]) -> None:
+    """Refuse a graph that `solve` would.
+
+    Raises:
+        InputError: if there are too many points.
+    """
+    graph, most = problem.population, limits.GRAPH_POINTS
+    if len(graph.counts) > limits.BARRIER_GROUPS and graph.points > most:
+        raise InputError("graph", f"{graph.points} points", f"accepted: at most {most} distinct points")
+
+
 def solve(problem: Problem[Graph]) -> Optimum:
     """The optimum: by the barrier method for few groups, else over the points' embeddings.
 
@@ -24,13 +35,12 @@ def solve(problem: Problem[Graph]) -> Optimum:
     Raises:
         InputError: if there are too many points.
     """
-    m, points, most = len(problem.population.counts), problem.population.points, limits.GRAPH_POINTS
+    check_points(problem)
+    m, points = len(problem.population.counts), problem.population.points
     if m <= limits.BARRIER_GROUPS:
         with small_matrices(m):
             found = Barrier(GraphMeans(problem)).solve()
             if found.relative_gap <= GAP_TOLERANCE / 10 or points > limits.BARRIER_GROUPS:
                 return found
             return min(found, minimize(problem), key=lambda one: one.relative_gap)
-    if points > most:
-        raise InputError("graph", f"{points} points", f"accepted: at most {most} distinct points")
     return minimize(problem)
