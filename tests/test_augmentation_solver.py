@@ -76,6 +76,17 @@ def test_spread_is_zero_exactly_above_the_threshold(graph, k, temperature, facto
     assert (np.min(cosines) > 1 - 1e-6) == (factor > 1)
 
 
+def test_the_theorem_does_not_say_which_classes_spread():
+    half, overlaps = Fraction(1, 2), (Fraction(66, 100), Fraction(5, 100))
+    away = [half * overlap * Fraction(2, 3) for overlap in overlaps]
+    graph = Graph((3, 3), tuple(half - x for x in away), {(g, g): x for g, x in enumerate(away)}, (0, 1))
+    level = class_level(Problem(graph.prior, 4))
+    assert all(gap < alpha for gap, alpha in zip(spectral_gaps(graph), level.thresholds, strict=True))
+    problem = Problem(graph, 4)
+    cosines = np.diag(GraphMeans(problem).cosines(Barrier(GraphMeans(problem)).solve().means))
+    assert cosines[0] > 1 - 1e-9 and cosines[1] < 0.1
+
+
 @pytest.mark.parametrize("loss", ["logistic", "exponential", "separable"])
 def test_thresholds_of_every_loss_are_confirmed(loss):
     prior = priors.parse("0.5,0.3,0.2")

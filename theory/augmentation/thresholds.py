@@ -38,7 +38,9 @@ with one dimension more than rank G*, so certainly for `d >= C`, no collapsed em
 that is *false*: for two classes on the line (d = 1) points can only flip, and U stays optimal at half of the
 threshold.
 
-*Which classes.* Where some gap is too small the theorem says that U is not optimal, not which classes spread.
+*Which classes.* Where some gap is too small the theorem says that U is not optimal, not which classes spread: a class
+with too small a gap may stay on one point where another one spreads (two equal classes, k = 4, alpha* = 0.6905, gaps
+0.66 and 0.05; T = 1).
 
 *Range.* `alpha*_c <= 1`: independent positives (`W = rho_c D_c D_c^T`, gap 1) collapse by Lemma 1. It may be <= 0:
 then even a class that falls apart collapses, e.g. where the class-level optimum puts several classes on one point.
