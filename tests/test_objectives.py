@@ -295,6 +295,7 @@ def test_the_debiased_loss_is_convex_for_small_weights_only(Q: float, convex: bo
     assert (found is None) == convex and (convex or found[0] == "convex")
 
 
+@pytest.mark.slow
 def test_the_debiased_loss_has_a_value_and_no_bound_where_it_is_not_convex() -> None:
     found = optimum.run("0.5,0.3,0.2", 4, loss=lambda v: debiased(v, 64.0, 0.1, 1.0))
     assert found.status is Status.UNDECIDED and found.nce.lower is None
@@ -332,7 +333,8 @@ def test_the_cost_of_collisions_on_the_page_is_what_the_commands_say() -> None:
         assert row[1:] == [f"{float(x):.9f}" for x in (*values, values[0] - values[1])]
 
 
-@pytest.mark.parametrize("n", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (0, 1, 3, 4, 5, 6))])
+@pytest.mark.slow
+@pytest.mark.parametrize("n", range(7))
 def test_the_cost_for_unequal_classes_is_what_the_commands_say(n: int) -> None:
     row = tables("What collisions cost")[1][n]
     k = int(row[0])
