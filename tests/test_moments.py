@@ -13,6 +13,7 @@ from theory.expectation.integrals import log1p_sum
 from theory.expectation.moments import FULL, RESOLUTIONS, log1p_sum_nonnegative, resolution, truncation
 from theory.float64 import jax, jnp
 from theory.losses import get_loss
+from theory.objectives import NCE
 from theory.population import population_loss, symmetrized
 from verify.optimize.objective import _evaluate
 
@@ -139,8 +140,8 @@ def test_peak_memory_is_a_few_matrices(with_direction):
     shapes = [jax.ShapeDtypeStruct(s, np.float64) for s in ((1, C, C), (1, C), (), ())]
     V = shapes[0] if with_direction else None
     loss = LOGISTIC.specialized(4096, 1.0)
-    function = jax.jit(_evaluate, static_argnames=("loss", "static_k"))
-    compiled = function.lower(shapes[0], V, *shapes[1:], loss=loss, static_k=None).compile()
+    function = jax.jit(_evaluate, static_argnames=("loss", "static_k", "objective"))
+    compiled = function.lower(shapes[0], V, *shapes[1:], loss=loss, static_k=None, objective=NCE).compile()
     used = compiled.memory_analysis()
     peak = used.argument_size_in_bytes + used.output_size_in_bytes + used.temp_size_in_bytes
     assert peak <= (9 if with_direction else 6) * 8 * C * C
@@ -152,7 +153,7 @@ def test_a_new_problem_of_one_resolution_never_recompiles():
     def counted(U, rho, k, beta, loss):
         nonlocal traces
         traces += 1  # runs once per trace
-        return _evaluate(U, None, rho, k, beta, loss=loss, static_k=None)
+        return _evaluate(U, None, rho, k, beta, loss=loss, static_k=None, objective=NCE)
 
     compiled = jax.jit(counted, static_argnames="loss")
     for k, temperature in ((64, 1.0), (65, 1.0), (1000, 1.0), (10**6, 0.9), (64, 10.0)):

@@ -29,10 +29,15 @@ class InputError(ValueError):
 
 
 def one_line(text: str, most: int = REASON) -> str:
-    """The text in one line of at most `most` characters, lines joined, and nothing left that steers a terminal."""
-    joined = " ".join(text[: 4 * most].split())
+    """The text in one line of at most `most` characters, lines joined, and nothing left that steers a terminal.
+
+    Of a longer one the middle is left out: a path is known by its end.
+    """
+    ends = text if len(text) <= 4 * most else text[: 2 * most] + text[-2 * most :]
+    joined = " ".join(ends.split())
     kept = "".join(c if unicodedata.category(c)[0] != "C" else repr(c)[1:-1] for c in joined)
-    return kept if len(kept) <= most else kept[: most - 3] + "..."
+    half = (most - 3) // 2
+    return kept if len(kept) <= most else f"{kept[: most - 3 - half]}...{kept[-half:]}"
 
 
 def as_text(value: object) -> str:
