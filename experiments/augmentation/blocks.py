@@ -67,18 +67,19 @@ def certified(count: int, folder: Path | None, kept: Path, progress: Callable[[s
     classes goes to `folder`.
     """
     cases = [(C, m, T) for C in CLASSES for m in POINTS for T in TEMPERATURES]
+    chosen = [cases[i * len(cases) // count] for i in range(count)]
 
     def place(seed: int) -> Path | None:
-        C, m, temperature = cases[seed * len(cases) // count]
+        C, m, temperature = chosen[seed]
         return certificate_file(folder, C, m) if folder and temperature == 1 and m == POINTS[1] else None
 
     def make(seed: int) -> dict[str, Any]:
-        return family(*cases[seed * len(cases) // count], place(seed))
+        return family(*chosen[seed], place(seed))
 
     def complete(row: dict[str, Any]) -> bool:
-        described = cases[row["seed"] * len(cases) // count]
         file = place(row["seed"])
-        return (row["C"], row["points"], Fraction(row["temperature"])) == described and (file is None or file.exists())
+        described = (row["C"], row["points"], Fraction(row["temperature"]))
+        return described == chosen[row["seed"]] and (file is None or file.exists())
 
     return resumed(count, make, kept, progress, complete=complete)
 
