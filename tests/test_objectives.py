@@ -1,6 +1,5 @@
 """Objectives: which negatives an anchor meets, against enumeration, through proofs, certificates and commands."""
 
-import copy
 import json
 import math
 from fractions import Fraction
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import priors, temperatures
 
+from tests.statements import tampered
 from theory.errors import InputError
 from theory.float64 import jax, jnp
 from theory.groups import class_gram, grouped_loss
@@ -153,16 +153,6 @@ def test_maker_and_checker_know_the_same_objectives_and_laws() -> None:
         for mass in (Fraction(1, 7), Fraction(9, 10)):
             assert (one.own(mass), one.factor(mass)) == (checked[name].own(mass), checked[name].factor(mass))
             assert one.own(mass) + one.factor(mass) * (1 - mass) == 1
-
-
-def tampered(certificate: dict[str, Any], **changes: object) -> str:
-    document = copy.deepcopy(certificate)
-    for name, value in changes.items():
-        if value is None:
-            del document["statement"][name]
-        else:
-            document["statement"][name] = value
-    return decide(document).verdict
 
 
 @pytest.mark.parametrize(("rho", "C"), [("0.5,0.3,0.2", None), ("uniform", 10)])

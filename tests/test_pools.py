@@ -1,16 +1,15 @@
 """Negatives without replacement: the other items of a batch, drawn from a pool of N."""
 
-import copy
 import json
 import math
 from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.statements import tampered
 from theory.errors import InputError
 from theory.losses import get_loss
 from theory.objectives import get_objective
@@ -89,16 +88,6 @@ def test_both_enclosures_hold_the_mean_over_subsets(loss: str) -> None:
     found = dual.enclose_optimum(checked, means, Fraction(1000), 100)
     low, high = intervals.low(found.loss), intervals.high(found.loss)
     assert low <= ends(local.loss)[1] and ends(local.loss)[0] <= high and high - low < Fraction(1, 10**25)
-
-
-def tampered(certificate: dict[str, Any], **changes: object) -> str:
-    document = copy.deepcopy(certificate)
-    for name, value in changes.items():
-        if value is None:
-            del document["statement"][name]
-        else:
-            document["statement"][name] = value
-    return decide(document).verdict
 
 
 @pytest.mark.parametrize(("rho", "C", "N"), [("0.5,0.3,0.2", None, 20), ("uniform", 10, 40)])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from problems import priors
 from scipy.optimize import minimize_scalar
 
+from tests.statements import tampered
 from theory.errors import InputError
 from theory.losses import get_loss
 from theory.objectives import get_objective
@@ -136,16 +137,6 @@ def test_both_enclosures_hold_the_loss_and_its_gradient(name: str, loss: str) ->
     low, high = intervals.low(found.loss), intervals.high(found.loss)
     ours = ends(local.loss)
     assert low <= ours[1] and ours[0] <= high and high - low < Fraction(1, 10**25)
-
-
-def tampered(certificate: dict[str, Any], **changes: object) -> str:
-    document = copy.deepcopy(certificate)
-    for name, value in changes.items():
-        if value is None:
-            del document["statement"][name]
-        else:
-            document["statement"][name] = value
-    return decide(document).verdict
 
 
 PROVED = [

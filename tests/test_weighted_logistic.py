@@ -1,6 +1,5 @@
 """The weighted logistic loss from end to end: expectations, enclosures, certificates, commands."""
 
-import copy
 import json
 import math
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.certificates import reference
+from tests.statements import tampered
 from theory.errors import InputError
 from theory.float64 import jax, jnp
 from theory.losses import WeightedLogistic, get_loss
@@ -211,16 +211,6 @@ def test_no_curvature_no_radius() -> None:
     assert gram_radius(Problem(PRIOR, 3, loss=named("3")), Fraction(1, 10**9)) == gram_radius(
         Problem(PRIOR, 3), Fraction(1, 10**9)
     )
-
-
-def tampered(certificate: dict[str, Any], **changes: object) -> str:
-    document = copy.deepcopy(certificate)
-    for name, value in changes.items():
-        if value is None:
-            del document["statement"][name]
-        else:
-            document["statement"][name] = value
-    return decide(document).verdict
 
 
 @pytest.mark.parametrize(("q", "k"), sample({("3", 16)}, [("3", 16), ("40", 3)]))
